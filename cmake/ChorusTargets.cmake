@@ -1,0 +1,35 @@
+# What every target of the project shares: warnings, floating-point rules, sanitizers; and
+# chorus_library(), which makes one static library of one folder of src/.
+
+add_library(chorus_flags INTERFACE)
+target_compile_features(chorus_flags INTERFACE cxx_std_20)
+target_include_directories(chorus_flags INTERFACE "${CMAKE_SOURCE_DIR}/src" "${CMAKE_SOURCE_DIR}/include")
+target_compile_options(chorus_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+  # No contraction and no reassociation: every result is what the source says, on every processor.
+  -ffp-contract=off)
+if(CHORUS_WERROR)
+  target_compile_options(chorus_flags INTERFACE -Werror)
+endif()
+if(CHORUS_SANITIZE)
+  target_compile_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE})
+endif()
+if(CHORUS_FUZZ)
+  target_compile_options(chorus_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# chorus_library(NAME [DEPENDS other libraries...])
+# One static library, chorus_NAME, of all the .cpp files of src/NAME. It may depend only on folders
+# that stand below it in docs/architecture.md.
+function(chorus_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
+  if(NOT sources)
+    add_library(chorus_${name} INTERFACE)
+    target_link_libraries(chorus_${name} INTERFACE chorus_flags ${ARG_DEPENDS})
+    return()
+  endif()
+  add_library(chorus_${name} STATIC ${sources})
+  target_link_libraries(chorus_${name} PUBLIC chorus_flags ${ARG_DEPENDS})
+endfunction()
