@@ -1,0 +1,33 @@
+// A read-only run of bytes together with what keeps it alive: a mapped file, a buffer, or nothing
+// for bytes that live as long as the program. Copies share the owner; any thread may read.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "chorus/error.h"
+
+namespace chorus {
+
+struct Bytes {
+  std::string name;  // for messages: a path, or what the bytes are
+  std::span<const std::byte> data;
+  std::shared_ptr<const void> owner;
+
+  std::size_t size() const { return data.size(); }
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(data.data()), data.size()};
+  }
+};
+
+// Maps the file `path` read-only. An empty file gives empty bytes.
+// Errors: kNotFound, kIo (with the system's reason; also for a directory).
+Result<Bytes> map_file(const std::string& path);
+
+// Bytes that own a copy of `text`; for tests and fuzzers.
+Bytes copy_bytes(std::string name, std::string_view text);
+
+}  // namespace chorus
