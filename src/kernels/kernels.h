@@ -1,0 +1,83 @@
+// The arithmetic, on plain pointers: one table of functions for each instruction set. scalar.cpp is
+// the definition; the others return exactly its bits (docs/numerics.md says why they can). Kernels
+// allocate nothing, lock nothing, and know nothing of threads or requests: the caller splits work
+// by rows, panels or elements, and no split changes a bit.
+//
+// Layout: a weight matrix [N outputs, K inputs] is packed into panels of kPanelWidth outputs,
+// [ceil(N / 32)][K][32], so that vector lanes run over outputs. Outputs beyond N are zero.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "chorus/error.h"
+
+namespace chorus::kernels {
+
+inline constexpr std::size_t kPanelWidth = 32;
+
+// out[r][n] = start + sum over k, ascending, of x[r][k] * w[n][k], a chain of fused multiply-adds;
+// r in [0, rows), n in the outputs of `panels` panels. `start` is out[r][n] itself if `accumulate`,
+// else bias[n], else 0 when bias is null. All kPanelWidth outputs of a panel are written.
+struct MatmulArgs {
+  const float* x;        // [rows][x_stride]
+  std::size_t x_stride;  // floats between rows
+  std::size_t rows;
+  std::size_t k;             // inputs
+  const void* weights;       // first panel: [k][32] of f32, or of bf16 bits
+  std::size_t panel_stride;  // elements between panels
+  std::size_t panels;
+  const float* bias;  // [panels * 32] or null
+  bool accumulate;
+  float* out;  // [rows][out_stride]
+  std::size_t out_stride;
+};
+
+struct Kernels {
+  const char* name;  // "scalar", "avx2" or "avx512"
+
+  void (*matmul_f32)(const MatmulArgs& args);
+  // Weights widened exactly to f32, then the same chain.
+  void (*matmul_bf16)(const MatmulArgs& args);
+
+  // out[i] = (x[i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i], i in [0, n); bias may
+  // be null. Sums in 16 interleaved partial sums, joined by one fixed tree. `out` may be `x`.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon,
+                     std::size_t n, float* out);
+
+  // In place over n elements.
+  void (*gelu_tanh)(float* x, std::size_t n);
+  void (*gelu_erf)(float* x, std::size_t n);
+  void (*relu)(float* x, std::size_t n);
+
+  // x[i] += y[i].
+  void (*add)(float* x, const float* y, std::size_t n);
+
+  // Attention's softmax, in place: x[i] = exp(scale * x[i] - max) / sum; sums as in layer_norm.
+  void (*softmax)(float* x, std::size_t n, float scale);
+
+  // PyTorch's softmax over a vocabulary, as its AVX2 build sums it (8 lanes): out[i] = exp(x[i] -
+  // max) * (1 / sum). `out` may be `x`.
+  void (*softmax_vocabulary)(const float* x, std::size_t n, float* out);
+
+  // The sum of exp(x[i] - max): 16 interleaved partial sums over blocks of 1024, blocks joined in
+  // double. With max = the largest x, log-softmax is x[i] - max - log(sum).
+  double (*sum_exp)(const float* x, std::size_t n, float max);
+
+  // The largest element; n >= 1. If any is NaN, the result is unspecified.
+  float (*max)(const float* x, std::size_t n);
+};
+
+enum class Isa { kScalar, kAvx2, kAvx512 };
+
+// Whether this processor (and its operating system) runs `isa`; what each is called.
+bool is_supported(Isa isa);
+const char* isa_name(Isa isa);
+
+const Kernels& kernels_for(Isa isa);  // `isa` must be supported
+
+// The best table for this processor, or the one that $CHORUS_ISA names (scalar, avx2 or avx512).
+// Errors: kInvalidArgument for any other name, kUnsupported if the processor lacks it.
+Result<const Kernels*> choose_kernels();
+
+}  // namespace chorus::kernels

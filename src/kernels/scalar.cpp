@@ -1,0 +1,141 @@
+// The definition of every kernel: plain scalar programs. Slow, and right by reading.
+
+#include <cmath>
+
+#include "kernels/exp.h"
+#include "kernels/isa_tables.h"
+
+namespace chorus::kernels {
+namespace {
+
+constexpr std::size_t kLanes = 16;  // interleaved partial sums
+
+float widen(float weight) { return weight; }
+float widen(std::uint16_t weight) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(weight) << 16);
+}
+
+template <class Weight>
+void matmul(const MatmulArgs& args) {
+  const auto* weights = static_cast<const Weight*>(args.weights);
+  for (std::size_t panel = 0; panel < args.panels; ++panel) {
+    const Weight* panel_weights = weights + panel * args.panel_stride;
+    for (std::size_t r = 0; r < args.rows; ++r) {
+      const float* x = args.x + r * args.x_stride;
+      float* out = args.out + r * args.out_stride + panel * kPanelWidth;
+      for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
+        float sum = 0.0f;
+        if (args.accumulate) {
+          sum = out[lane];
+        } else if (args.bias != nullptr) {
+          sum = args.bias[panel * kPanelWidth + lane];
+        }
+        for (std::size_t k = 0; k < args.k; ++k) {
+          sum = std::fma(x[k], widen(panel_weights[k * kPanelWidth + lane]), sum);
+        }
+        out[lane] = sum;
+      }
+    }
+  }
+}
+
+// (l, l + width) pairs for width 8, 4, 2, 1.
+float join(float (&lanes)[kLanes]) {
+  for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
+    for (std::size_t lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
+  }
+  return lanes[0];
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float epsilon,
+                std::size_t n, float* out) {
+  auto count = static_cast<float>(n);
+  float lanes[kLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) lanes[i % kLanes] += x[i];
+  float mean = join(lanes) / count;
+
+  float squares[kLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    float centred = x[i] - mean;
+    squares[i % kLanes] = std::fma(centred, centred, squares[i % kLanes]);
+  }
+  float scale = 1.0f / std::sqrt(join(squares) / count + epsilon);
+  for (std::size_t i = 0; i < n; ++i) {
+    float normal = (x[i] - mean) * scale;
+    out[i] = bias != nullptr ? std::fma(normal, weight[i], bias[i]) : normal * weight[i];
+  }
+}
+
+template <float function(float)>
+void map(float* x, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = function(x[i]);
+}
+
+void add(float* x, const float* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] += y[i];
+}
+
+float max(const float* x, std::size_t n) {
+  float largest = x[0];
+  for (std::size_t i = 1; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+void softmax(float* x, std::size_t n, float scale) {
+  for (std::size_t i = 0; i < n; ++i) x[i] *= scale;
+  float largest = max(x, n);
+  float lanes[kLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] = exp_f32(x[i] - largest);
+    lanes[i % kLanes] += x[i];
+  }
+  float reciprocal = 1.0f / join(lanes);
+  for (std::size_t i = 0; i < n; ++i) x[i] *= reciprocal;
+}
+
+void softmax_vocabulary(const float* x, std::size_t n, float* out) {
+  constexpr std::size_t kTorchLanes = 8;
+  float largest = max(x, n);
+  float lanes[kTorchLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    out[i] = exp_f32(x[i] - largest);
+    lanes[i % kTorchLanes] += out[i];
+  }
+  for (std::size_t width = kTorchLanes / 2; width > 0; width /= 2) {
+    for (std::size_t lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
+  }
+  float reciprocal = 1.0f / lanes[0];
+  for (std::size_t i = 0; i < n; ++i) out[i] *= reciprocal;
+}
+
+double sum_exp(const float* x, std::size_t n, float largest) {
+  double sum = 0.0;
+  for (std::size_t begin = 0; begin < n; begin += kSumExpBlock) {
+    std::size_t end = n - begin < kSumExpBlock ? n : begin + kSumExpBlock;
+    float lanes[kLanes] = {};
+    for (std::size_t i = begin; i < end; ++i) {
+      lanes[(i - begin) % kLanes] += exp_f32(x[i] - largest);
+    }
+    sum += static_cast<double>(join(lanes));
+  }
+  return sum;
+}
+
+}  // namespace
+
+const Kernels kScalarKernels = {
+    .name = "scalar",
+    .matmul_f32 = matmul<float>,
+    .matmul_bf16 = matmul<std::uint16_t>,
+    .layer_norm = layer_norm,
+    .gelu_tanh = map<gelu_tanh_f32>,
+    .gelu_erf = map<gelu_erf_f32>,
+    .relu = map<relu_f32>,
+    .add = add,
+    .softmax = softmax,
+    .softmax_vocabulary = softmax_vocabulary,
+    .sum_exp = sum_exp,
+    .max = max,
+};
+
+}  // namespace chorus::kernels

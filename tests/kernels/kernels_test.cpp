@@ -1,0 +1,199 @@
+// Every kernel of every instruction set that this processor has, bit for bit against the scalar
+// definition, over odd sizes, tails and misaligned inputs.
+
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace chorus::kernels {
+namespace {
+
+constexpr std::size_t kMisalign = 1;  // floats: no vector load is ever aligned
+
+class KernelsTest : public testing::TestWithParam<Isa> {
+ protected:
+  void SetUp() override {
+    if (!is_supported(GetParam())) GTEST_SKIP() << "this processor lacks " << isa_name(GetParam());
+  }
+  const Kernels& tested() const { return kernels_for(GetParam()); }
+  const Kernels& scalar() const { return kernels_for(Isa::kScalar); }
+
+  std::vector<float> random(std::size_t n, float scale = 1.0f) {
+    std::normal_distribution<float> normal(0.0f, scale);
+    std::vector<float> values(n);
+    for (float& value : values) value = normal(generator_);
+    return values;
+  }
+  std::size_t below(std::size_t limit) { return generator_() % limit; }
+
+  std::mt19937 generator_{20261123};
+};
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
+                      const std::string& what) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(a[i]), std::bit_cast<std::uint32_t>(b[i]))
+        << what << " differs at " << i << ": " << a[i] << " and " << b[i];
+  }
+}
+
+TEST_P(KernelsTest, TableSaysWhichItIs) { EXPECT_STREQ(tested().name, isa_name(GetParam())); }
+
+struct MatmulCase {
+  std::size_t rows, k, panels;
+  bool bias, accumulate, bf16;
+};
+
+struct MatmulData {
+  std::vector<float> x, w32, bias, out;
+  std::vector<std::uint16_t> w16;
+};
+
+std::vector<float> run_matmul(const Kernels& kernels, const MatmulCase& c, MatmulData data) {
+  const void* weights = data.w32.data() + kMisalign;
+  if (c.bf16) weights = data.w16.data() + kMisalign;
+  MatmulArgs args{.x = data.x.data() + kMisalign,
+                  .x_stride = c.k + 3,
+                  .rows = c.rows,
+                  .k = c.k,
+                  .weights = weights,
+                  .panel_stride = c.k * kPanelWidth + 7,
+                  .panels = c.panels,
+                  .bias = c.bias ? data.bias.data() + kMisalign : nullptr,
+                  .accumulate = c.accumulate,
+                  .out = data.out.data() + kMisalign,
+                  .out_stride = c.panels * kPanelWidth + 5};
+  (c.bf16 ? kernels.matmul_bf16 : kernels.matmul_f32)(args);
+  return data.out;
+}
+
+TEST_P(KernelsTest, MatmulEqualsTheScalarChain) {
+  for (int round = 0; round < 150; ++round) {
+    MatmulCase c{.rows = 1 + below(27),
+                 .k = 1 + below(70),
+                 .panels = 1 + below(7),
+                 .bias = below(2) == 0,
+                 .accumulate = below(4) == 0,
+                 .bf16 = below(2) == 0};
+    MatmulData data{.x = random(c.rows * (c.k + 3) + kMisalign),
+                    .w32 = random(c.panels * (c.k * kPanelWidth + 7) + kMisalign),
+                    .bias = random(c.panels * kPanelWidth + kMisalign),
+                    .out = random(c.rows * (c.panels * kPanelWidth + 5) + kMisalign),
+                    .w16 = {}};
+    for (float weight : data.w32) {
+      data.w16.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(weight) >> 16));
+    }
+    expect_same_bits(run_matmul(tested(), c, data), run_matmul(scalar(), c, data),
+                     "matmul of " + std::to_string(c.rows) + " rows, k " + std::to_string(c.k));
+  }
+}
+
+TEST_P(KernelsTest, MatmulIsTheSameInPiecesOfK) {
+  constexpr std::size_t kRows = 5, kWhole = 96, kPanels = 3;
+  auto x = random(kRows * kWhole);
+  auto weights = random(kPanels * kWhole * kPanelWidth);
+  auto bias = random(kPanels * kPanelWidth);
+  auto run = [&](const std::vector<std::size_t>& cuts) {
+    std::vector<float> out(kRows * kPanels * kPanelWidth);
+    std::size_t begin = 0;
+    for (std::size_t end : cuts) {
+      tested().matmul_f32({x.data() + begin, kWhole, kRows, end - begin,
+                           weights.data() + begin * kPanelWidth, kWhole * kPanelWidth, kPanels,
+                           bias.data(), begin > 0, out.data(), kPanels * kPanelWidth});
+      begin = end;
+    }
+    return out;
+  };
+  expect_same_bits(run({kWhole}), run({1, 32, 33, 95, kWhole}), "matmul in pieces");
+}
+
+TEST_P(KernelsTest, ElementwiseKernelsEqualTheScalarOnes) {
+  const std::vector<float> special = {0.0f,
+                                      -0.0f,
+                                      1e-40f,
+                                      -1e-40f,
+                                      1e30f,
+                                      -1e30f,
+                                      5.6568f,
+                                      -5.6569f,
+                                      1.41421354f,
+                                      -1.41421354f,
+                                      100.0f,
+                                      -100.0f,
+                                      std::numeric_limits<float>::infinity()};
+  for (std::size_t n : {1u, 2u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 1000u}) {
+    auto input = random(n + kMisalign, 4.0f);
+    for (float value : special) input[kMisalign + below(n)] = value;
+    auto other = random(n + kMisalign);
+    auto apply = [&](const Kernels& kernels, int which) {
+      auto values = input;
+      float* x = values.data() + kMisalign;
+      if (which == 0) kernels.gelu_tanh(x, n);
+      if (which == 1) kernels.gelu_erf(x, n);
+      if (which == 2) kernels.relu(x, n);
+      if (which == 3) kernels.add(x, other.data() + kMisalign, n);
+      return values;
+    };
+    for (int which = 0; which < 4; ++which) {
+      expect_same_bits(apply(tested(), which), apply(scalar(), which),
+                       "elementwise kernel " + std::to_string(which));
+    }
+  }
+}
+
+TEST_P(KernelsTest, ReductionsEqualTheScalarOnes) {
+  for (std::size_t n :
+       {1u, 2u, 7u, 8u, 9u, 15u, 16u, 17u, 24u, 25u, 31u, 48u, 768u, 1023u, 1024u, 1025u, 5001u}) {
+    auto x = random(n + kMisalign, 3.0f);
+    auto weight = random(n + kMisalign), bias = random(n + kMisalign);
+    const float* in = x.data() + kMisalign;
+    auto apply = [&](const Kernels& kernels, int which) {
+      std::vector<float> out = x;
+      float* to = out.data() + kMisalign;
+      if (which == 0) {
+        kernels.layer_norm(in, weight.data() + kMisalign, bias.data() + kMisalign, 1e-5f, n, to);
+      }
+      if (which == 1) kernels.layer_norm(in, weight.data() + kMisalign, nullptr, 1e-5f, n, to);
+      if (which == 2) kernels.softmax(to, n, 0.125f);
+      if (which == 3) kernels.softmax(to, n, 30.0f);  // most results underflow
+      if (which == 4) kernels.softmax_vocabulary(in, n, to);
+      return out;
+    };
+    for (int which = 0; which < 5; ++which) {
+      expect_same_bits(apply(tested(), which), apply(scalar(), which),
+                       "reduction " + std::to_string(which) + " of " + std::to_string(n));
+    }
+    EXPECT_EQ(tested().max(in, n), scalar().max(in, n));
+    EXPECT_EQ(tested().sum_exp(in, n, 3.5f), scalar().sum_exp(in, n, 3.5f)) << n;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryIsa, KernelsTest,
+                         testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+                         [](const auto& instance) {
+                           return std::string(isa_name(instance.param));
+                         });
+
+TEST(ChooseKernels, TheEnvironmentNamesTheTableAndAnUnknownNameIsAnError) {
+  ::setenv("CHORUS_ISA", "scalar", 1);
+  auto scalar = choose_kernels();
+  ASSERT_TRUE(scalar);
+  EXPECT_STREQ(scalar.assume_value()->name, "scalar");
+  ::setenv("CHORUS_ISA", "sse9", 1);
+  auto unknown = choose_kernels();
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.assume_error().message, "CHORUS_ISA=sse9: expected scalar, avx2 or avx512");
+  ::unsetenv("CHORUS_ISA");
+  ASSERT_TRUE(choose_kernels());
+}
+
+}  // namespace
+}  // namespace chorus::kernels
