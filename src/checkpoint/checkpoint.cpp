@@ -1,0 +1,24 @@
+// What a Checkpoint says of all its tensors together. Pure.
+#include "checkpoint/checkpoint.h"
+
+#include <algorithm>
+
+#include "checkpoint/write.h"
+
+namespace chorus::checkpoint {
+
+std::int64_t Checkpoint::parameter_count() const {
+  std::int64_t count = 0;
+  for (const auto& [name, tensor] : tensors) count += tensor.element_count();
+  return count;
+}
+
+DType common_dtype(const Checkpoint& checkpoint) {
+  if (checkpoint.tensors.empty()) return DType::kF32;
+  DType first = checkpoint.tensors.begin()->second.dtype;
+  bool is_common = std::ranges::all_of(
+      checkpoint.tensors, [first](const auto& item) { return item.second.dtype == first; });
+  return is_common ? first : DType::kF32;
+}
+
+}  // namespace chorus::checkpoint

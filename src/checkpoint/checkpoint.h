@@ -1,0 +1,90 @@
+// A checkpoint: the named tensors of one GPT-2-shaped model as they lie in a file, with the model's
+// config. Tensors are views into mapped files; nothing is copied and nothing is computed here.
+// Immutable once opened: any thread may read.
+//
+// Dimensions: V vocab_size, T block_size, C n_embd, NH n_head, L n_layer, F n_inner.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/bytes.h"
+
+namespace chorus::checkpoint {
+
+enum class DType { kF32, kF16, kBF16 };
+
+std::size_t dtype_size(DType dtype);  // bytes of one element
+const char* dtype_name(DType dtype);  // "f32", "f16", "bf16"
+
+// A strided view. Element (i, j, ...) stands at byte (i * strides[0] + j * strides[1] + ...) *
+// dtype_size from data.data(); every element lies inside `data` (checked when the file is read).
+// A file may lay tensors at any byte: data is not necessarily aligned for its type.
+struct Tensor {
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> strides;  // in elements, never negative
+  std::span<const std::byte> data;
+
+  std::int64_t element_count() const;
+  bool is_contiguous() const;  // row-major, without gaps
+};
+
+enum class Activation { kGeluTanh, kGeluErf, kRelu };
+
+struct Gpt2Config {
+  std::int64_t block_size = 1024;   // T
+  std::int64_t vocab_size = 50257;  // V, padding included
+  std::int64_t n_layer = 12;        // L
+  std::int64_t n_head = 12;         // NH
+  std::int64_t n_embd = 768;        // C
+  std::int64_t n_inner = 3072;      // F
+  Activation activation = Activation::kGeluTanh;
+  double layer_norm_epsilon = 1e-5;
+  bool bias = true;                              // Linear and LayerNorm biases exist
+  bool tie_word_embeddings = true;               // lm_head.weight is wte.weight
+  bool scale_attn_weights = true;                // scores / sqrt(C / NH)
+  bool scale_attn_by_inverse_layer_idx = false;  // scores of layer i also / (i + 1)
+};
+
+// Tensors are named as Hugging Face names GPT-2's, without "transformer.", and every matrix of a
+// linear layer is viewed as [outputs, inputs], whatever the file's layout:
+//   wte.weight [V, C]   wpe.weight [T, C]   ln_f.{weight,bias} [C]   lm_head.weight [V, C] (if
+//   untied) h.{i}.ln_1.{weight,bias} [C]            h.{i}.ln_2.{weight,bias} [C]
+//   h.{i}.attn.c_attn.{weight [3C, C], bias [3C]}   h.{i}.attn.c_proj.{weight [C, C], bias [C]}
+//   h.{i}.mlp.c_fc.{weight [F, C], bias [F]}        h.{i}.mlp.c_proj.{weight [C, F], bias [C]}
+// Biases are all present or all absent (config.bias).
+struct Checkpoint {
+  std::string path;    // for messages
+  std::string format;  // "pytorch", "safetensors" or "huggingface"
+  Gpt2Config config;
+  std::optional<std::int64_t> step;
+  std::optional<double> val_loss;
+  std::map<std::string, Tensor> tensors;
+  std::vector<std::shared_ptr<const void>> owners;  // the mapped files
+
+  std::int64_t parameter_count() const;  // tied weights once
+};
+
+struct OpenOptions {
+  std::optional<std::int64_t>
+      n_head;  // for a bare state_dict, whose shapes do not tell; default C / 64
+};
+
+// Opens a file or a Hugging Face folder, recognised by content, and checks that every tensor of the
+// config is present with its shape. Weights are not read: see find_nonfinite.
+// Errors: kNotFound, kIo, kCorrupt, kUnsupported; the message names the file, the tensor or field,
+// what was found and what was expected.
+Result<Checkpoint> open(const std::string& path, const OpenOptions& options = {});
+
+// The same for one file's bytes that are already in memory.
+Result<Checkpoint> open(const Bytes& bytes, const OpenOptions& options = {});
+
+// The name of the first tensor that holds a NaN or an infinity, with the element's index, as
+// "h.3.ln_1.weight[17] is nan"; empty if there is none. Reads every weight once.
+std::optional<std::string> find_nonfinite(const Checkpoint& checkpoint);
+
+}  // namespace chorus::checkpoint

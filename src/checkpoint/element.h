@@ -1,0 +1,23 @@
+// One element of a tensor as an f32, whatever its type and alignment. Exact. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/half.h"
+
+namespace chorus::checkpoint {
+
+inline float load_element(DType dtype, const std::byte* place) {
+  if (dtype == DType::kF32) {
+    float value;
+    std::memcpy(&value, place, sizeof value);
+    return value;
+  }
+  std::uint16_t bits;
+  std::memcpy(&bits, place, sizeof bits);
+  return dtype == DType::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
+}
+
+}  // namespace chorus::checkpoint

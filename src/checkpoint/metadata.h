@@ -1,0 +1,30 @@
+// What Chorus writes into the metadata of a safetensors file beside the tensors, so that the file
+// stands alone: the config, the training step and the validation loss. Pure functions.
+//
+//   "format"           "pt": what transformers asks for
+//   "chorus.config"    the config as one line of JSON, see config_json.h
+//   "chorus.step"      a whole number (if known)
+//   "chorus.val_loss"  a number, in as many digits as give back the same double (if known)
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "checkpoint/raw.h"
+
+namespace chorus::checkpoint {
+
+bool has_own_config(const std::map<std::string, std::string>& metadata);
+
+// Sets the config of `raw` from metadata that has one.
+// Errors: as parse_config_json's.
+Result<void> read_own_config(const std::map<std::string, std::string>& metadata,
+                             RawCheckpoint& raw);
+
+// Sets step and val_loss, where present. Errors: kCorrupt for one that is not a number.
+Result<void> read_own_figures(const std::map<std::string, std::string>& metadata,
+                              RawCheckpoint& raw);
+
+std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint);
+
+}  // namespace chorus::checkpoint

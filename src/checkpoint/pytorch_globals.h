@@ -1,0 +1,48 @@
+// The Python globals that a PyTorch checkpoint may name, and the element types of its tensors. The
+// list is closed: whatever is not in it is refused by its name. Constant data; any thread may read.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "checkpoint/checkpoint.h"
+
+namespace chorus::checkpoint {
+
+// What a global means to the reader; several names may mean the same.
+enum class Global : int {
+  kInert,             // known to be harmless, and nothing that a model is made of
+  kOrderedDict,       // and defaultdict: a dict whose items are set after it is made
+  kRecord,            // a class of plain fields: GPTConfig of any module, argparse.Namespace
+  kReconstructor,     // copyreg._reconstructor(class, base, state of the base)
+  kSize,              // torch.Size(sequence)
+  kEncode,            // _codecs.encode(text, "latin1"): bytes in protocol 2
+  kNumpyDtype,        // numpy.dtype("f8", align, copy), its byte order in the state
+  kNumpyScalar,       // (dtype, bytes)
+  kRebuildTensor,     // (storage, offset, size, stride, ...)
+  kRebuildTensorV3,   // (untyped storage, offset, size, stride, requires_grad, hooks, dtype, ...)
+  kRebuildParameter,  // (tensor, requires_grad, hooks, ...)
+  kRebuildFromType,   // (function, class, arguments, state): a tensor with attributes
+  kUntypedStorage,
+  kStorage = 0x100,  // + place in the table of element types
+  kDtype = 0x200,    // + the same
+};
+
+struct ElementType {
+  const char* name;            // torch's: "float32"
+  const char* storage;         // "FloatStorage"; null if it has no storage class
+  std::size_t size;            // bytes
+  std::optional<DType> dtype;  // if tensors of it can be weights
+};
+
+// For Pickle::read: a Global, as a number.
+std::optional<int> resolve_global(std::string_view module, std::string_view name);
+
+// The element type of a storage class or of a dtype, or null.
+const ElementType* element_type_of(int global);
+
+// The element type that NumPy calls `code` ("f8", "i4"), or null.
+const ElementType* element_type_of_numpy(std::string_view code);
+
+}  // namespace chorus::checkpoint

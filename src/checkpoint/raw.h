@@ -1,0 +1,48 @@
+// What a file says before it is checked against GPT-2: tensors under the names that the file gives
+// them, and the config fields that it states. The readers (pytorch.cpp, safetensors.cpp,
+// huggingface.cpp) make one; assemble.cpp turns it into a Checkpoint. Plain data.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+
+namespace chorus::checkpoint {
+
+// A field is empty where the file does not state it: its value then comes from the shapes, or is
+// GPT-2's own.
+struct ConfigFields {
+  std::optional<std::int64_t> block_size, vocab_size, n_layer, n_head, n_embd, n_inner;
+  std::optional<Activation> activation;
+  std::optional<double> layer_norm_epsilon;
+  std::optional<bool> bias, tie_word_embeddings, scale_attn_weights, scale_attn_by_inverse_layer_idx;
+};
+
+struct RawCheckpoint {
+  std::string path;
+  std::string format;                     // as Checkpoint::format
+  std::map<std::string, Tensor> tensors;  // f32, f16 and bf16 ones, by the file's own names
+  // Tensors of other types (mask buffers and the like) by name, with the type's name: an error only
+  // if the model needs one of them.
+  std::map<std::string, std::string> other_tensors;
+  ConfigFields config;
+  std::optional<std::int64_t> step;
+  std::optional<double> val_loss;
+  // Hugging Face's layout: the matrices of c_attn, c_proj and c_fc lie as [inputs, outputs].
+  bool conv1d_layout = false;
+  std::vector<std::shared_ptr<const void>> owners;
+};
+
+// PyTorch's zip with a pickle.
+bool looks_like_pytorch(const Bytes& bytes);
+Result<RawCheckpoint> read_pytorch(const Bytes& bytes);
+
+// Names without prefixes, matrices as [outputs, inputs], a whole config, and every tensor checked to
+// be there with its shape. Errors as open()'s.
+Result<Checkpoint> assemble(RawCheckpoint raw, const OpenOptions& options);
+
+}  // namespace chorus::checkpoint
