@@ -1,0 +1,97 @@
+// GPT-2: the weights, packed for the kernels, and one forward step over rows of any sequences.
+// Knows nothing of who asked, of sampling or of how pages are allotted.
+//
+// Thread contract: a Model is immutable once loaded, and shared. A Workspace and a ThreadTeam
+// belong to one step at a time.
+//
+// Dimensions: R rows of a step, C n_embd, F n_inner, V vocab_size, T block_size, NH heads, HS head
+// size (C / NH).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "core/thread_team.h"
+#include "kernels/kernels.h"
+#include "model/kv_pages.h"
+#include "model/packed_matrix.h"
+
+namespace chorus::model {
+
+// Consecutive tokens of one sequence: the rows of a step are the rows of its chunks, in order.
+struct Chunk {
+  std::span<const std::int32_t> ids;
+  std::size_t position;           // of ids[0]; every position before it is in the pages
+  std::span<float* const> pages;  // reach at least to the last position of the chunk
+  std::size_t logits_from;        // rows of this chunk from this index on get logits
+};
+
+// The buffers of a step; they grow to what the largest step so far has needed.
+struct Workspace {
+  AlignedBuffer<float> residual;    // [R][padded(C)]
+  AlignedBuffer<float> normalised;  // [R][padded(C)]
+  AlignedBuffer<float> projected;   // [R][padded(C)]
+  AlignedBuffer<float> qkv;         // [R][padded(3C)]
+  AlignedBuffer<float> inner;       // [R][padded(F)]
+  AlignedBuffer<float> scores;      // a score tile for each thread
+  AlignedBuffer<float> logits;      // [rows that get logits][padded(V)]
+};
+
+using LoadProgress = std::function<void(std::size_t done_bytes, std::size_t total_bytes)>;
+
+class Model {
+ public:
+  // Packs a checkpoint's weights. Matrices are stored as `type`; biases, layer norms and positions
+  // stay f32. Errors: kUnsupported (what the kernels cannot hold), kInvalidArgument (CHORUS_ISA).
+  static Result<std::unique_ptr<const Model>> load(const checkpoint::Checkpoint& checkpoint,
+                                                   WeightType type, ThreadTeam& team,
+                                                   const LoadProgress& progress = {});
+
+  const checkpoint::Gpt2Config& config() const { return config_; }
+  const kernels::Kernels& kernels() const { return *kernels_; }
+  const KvLayout& kv_layout() const { return kv_; }
+  WeightType weight_type() const { return type_; }
+  std::size_t weight_bytes() const;
+
+  // Runs the chunks through the model: their keys and values are written to their pages, and the
+  // logits of the rows that want them to workspace.logits, in row order, logits_stride() apart.
+  // The caller has checked ids < V and positions < T.
+  void forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team) const;
+
+  std::size_t logits_stride() const { return padded(static_cast<std::size_t>(config_.vocab_size)); }
+
+ private:
+  friend class Step;
+
+  struct LayerNorm {
+    AlignedBuffer<float> weight;  // [C]
+    AlignedBuffer<float> bias;    // [C], or empty
+  };
+  struct Layer {
+    LayerNorm attention_norm, mlp_norm;
+    PackedMatrix attention;             // [3C, C]: queries, keys, values
+    PackedMatrix attention_projection;  // [C, C]
+    PackedMatrix mlp_inner;             // [F, C]
+    PackedMatrix mlp_projection;        // [C, F]
+    float score_scale;
+  };
+
+  Model(const checkpoint::Gpt2Config& config, const kernels::Kernels& kernels, WeightType type);
+  void pack(const checkpoint::Checkpoint& checkpoint, ThreadTeam& team,
+            const LoadProgress& progress);
+
+  checkpoint::Gpt2Config config_;
+  const kernels::Kernels* kernels_;
+  WeightType type_;
+  KvLayout kv_;
+  AlignedBuffer<float> positions_;  // [T, C]
+  PackedMatrix token_embedding_;    // [V, C]; also the head if tied
+  PackedMatrix head_;               // [V, C], empty if tied
+  std::vector<Layer> layers_;
+  LayerNorm final_norm_;
+};
+
+}  // namespace chorus::model

@@ -1,0 +1,289 @@
+// One forward step: a fixed list of phases with a barrier between them. Each phase is split over
+// rows, output panels or (chunk, head, row tile) items; no split changes a bit (docs/numerics.md).
+// Within a phase a member allocates nothing and locks nothing.
+
+#include <algorithm>
+
+#include "model/model.h"
+
+namespace chorus::model {
+namespace {
+
+using kernels::kPanelWidth;
+
+constexpr std::size_t kTileRows = 24;  // rows of one attention item
+
+void grow(AlignedBuffer<float>& buffer, std::size_t size) {
+  if (buffer.size() < size) buffer = AlignedBuffer<float>(size);
+}
+
+}  // namespace
+
+class Step {
+ public:
+  Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspace,
+       std::size_t members);
+
+  void run(ThreadTeam::Member& member);
+
+ private:
+  struct Row {
+    const Chunk* chunk;
+    std::size_t index;  // in the chunk
+    std::size_t position() const { return chunk->position + index; }
+  };
+  // A tile of rows of one chunk, whose attention for one head is one unit of work.
+  struct Tile {
+    const Chunk* chunk;
+    std::size_t first_row;  // in the step
+    std::size_t first_index, rows;
+  };
+
+  void embed(ThreadTeam::Member& member);
+  void normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm);
+  void store_keys_and_values(ThreadTeam::Member& member, std::size_t layer);
+  void attend(ThreadTeam::Member& member, std::size_t layer);
+  void attend_tile(const Tile& tile, std::size_t layer, std::size_t head, float* scratch);
+  void weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, const float* scores,
+                    float* sums);
+  // residual += matrix * x, over this member's panels.
+  void project(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
+               std::size_t x_stride);
+  void mlp_inner(ThreadTeam::Member& member, const PackedMatrix& matrix);
+  void project_logits(ThreadTeam::Member& member);
+
+  const Model& model_;
+  const kernels::Kernels& kernels_;
+  Workspace& workspace_;
+  const KvLayout& kv_;
+  std::size_t channels_, stride_, qkv_stride_, inner_stride_;  // C and padded row lengths
+  std::size_t score_stride_;    // floats of one row of scores: the positions, in whole pages
+  std::size_t scratch_stride_;  // floats of one member's scratch
+  std::vector<Row> rows_;
+  std::vector<std::size_t> logits_rows_;  // rows of the step that get logits
+  std::vector<Tile> tiles_;
+};
+
+Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspace,
+           std::size_t members)
+    : model_(model),
+      kernels_(model.kernels()),
+      workspace_(workspace),
+      kv_(model.kv_layout()),
+      channels_(static_cast<std::size_t>(model.config().n_embd)),
+      stride_(padded(channels_)),
+      qkv_stride_(padded(3 * channels_)),
+      inner_stride_(padded(static_cast<std::size_t>(model.config().n_inner))) {
+  std::size_t positions = 0;
+  for (const Chunk& chunk : chunks) {
+    for (std::size_t i = 0; i < chunk.ids.size(); i += kTileRows) {
+      tiles_.push_back({&chunk, rows_.size() + i, i, std::min(kTileRows, chunk.ids.size() - i)});
+    }
+    for (std::size_t i = 0; i < chunk.ids.size(); ++i) {
+      if (i >= chunk.logits_from) logits_rows_.push_back(rows_.size());
+      rows_.push_back({&chunk, i});
+    }
+    positions = std::max(positions, chunk.position + chunk.ids.size());
+  }
+  score_stride_ = padded(positions);
+  scratch_stride_ = kTileRows * (score_stride_ + padded(kv_.head_size));
+  grow(workspace.residual, rows_.size() * stride_);
+  grow(workspace.normalised, rows_.size() * stride_);
+  grow(workspace.projected, rows_.size() * stride_);
+  grow(workspace.qkv, rows_.size() * qkv_stride_);
+  grow(workspace.inner, rows_.size() * inner_stride_);
+  grow(workspace.scores, members * scratch_stride_);
+  grow(workspace.logits, logits_rows_.size() * model.logits_stride());
+}
+
+void Step::run(ThreadTeam::Member& member) {
+  embed(member);
+  for (std::size_t i = 0; i < model_.layers_.size(); ++i) {
+    const Model::Layer& layer = model_.layers_[i];
+    member.barrier();
+    normalise(member, layer.attention_norm);
+    member.barrier();
+    Range panels = member.share(layer.attention.panels());
+    layer.attention.multiply(kernels_, panels, workspace_.normalised.data(), stride_, rows_.size(),
+                             workspace_.qkv.data(), qkv_stride_);
+    member.barrier();
+    store_keys_and_values(member, i);
+    member.barrier();
+    attend(member, i);
+    member.barrier();
+    project(member, layer.attention_projection, workspace_.normalised.data(), stride_);
+    member.barrier();
+    normalise(member, layer.mlp_norm);
+    member.barrier();
+    mlp_inner(member, layer.mlp_inner);
+    member.barrier();
+    project(member, layer.mlp_projection, workspace_.inner.data(), inner_stride_);
+  }
+  member.barrier();
+  project_logits(member);
+}
+
+void Step::embed(ThreadTeam::Member& member) {
+  Range range = member.share(rows_.size());
+  for (std::size_t r = range.begin; r < range.end; ++r) {
+    float* x = workspace_.residual.data() + r * stride_;
+    auto id = static_cast<std::size_t>(rows_[r].chunk->ids[rows_[r].index]);
+    model_.token_embedding_.read_row(id, x);
+    kernels_.add(x, model_.positions_.data() + rows_[r].position() * channels_, channels_);
+  }
+}
+
+void Step::normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm) {
+  Range range = member.share(rows_.size());
+  const float* bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr;
+  for (std::size_t r = range.begin; r < range.end; ++r) {
+    kernels_.layer_norm(workspace_.residual.data() + r * stride_, norm.weight.data(), bias,
+                        static_cast<float>(model_.config().layer_norm_epsilon), channels_,
+                        workspace_.normalised.data() + r * stride_);
+  }
+}
+
+void Step::store_keys_and_values(ThreadTeam::Member& member, std::size_t layer) {
+  Range range = member.share(rows_.size() * kv_.heads);
+  for (std::size_t item = range.begin; item < range.end; ++item) {
+    const Row& row = rows_[item / kv_.heads];
+    std::size_t head = item % kv_.heads;
+    std::size_t slot = row.position() % kPagePositions;
+    float* page = row.chunk->pages[row.position() / kPagePositions];
+    const float* key =
+        workspace_.qkv.data() + item / kv_.heads * qkv_stride_ + channels_ + head * kv_.head_size;
+    const float* value = key + channels_;
+    float* keys = page + kv_.keys(layer, head);
+    float* values = page + kv_.values(layer, head);
+    for (std::size_t d = 0; d < kv_.head_size; ++d) {
+      keys[d * kPagePositions + slot] = key[d];
+      values[(d / kPanelWidth * kPagePositions + slot) * kPanelWidth + d % kPanelWidth] = value[d];
+    }
+  }
+}
+
+void Step::attend(ThreadTeam::Member& member, std::size_t layer) {
+  float* scratch = workspace_.scores.data() + member.index() * scratch_stride_;
+  Range range = member.share(tiles_.size() * kv_.heads);
+  for (std::size_t item = range.begin; item < range.end; ++item) {
+    attend_tile(tiles_[item / kv_.heads], layer, item % kv_.heads, scratch);
+  }
+}
+
+// Scores of a tile over all positions up to its last row's, page by page; those after a row's own
+// position are computed with the others and never read.
+void Step::attend_tile(const Tile& tile, std::size_t layer, std::size_t head, float* scratch) {
+  float* scores = scratch;
+  float* sums = scratch + kTileRows * score_stride_;
+  const float* queries =
+      workspace_.qkv.data() + tile.first_row * qkv_stride_ + head * kv_.head_size;
+  std::size_t first_position = tile.chunk->position + tile.first_index;
+  std::size_t pages = padded(first_position + tile.rows) / kPagePositions;
+  for (std::size_t page = 0; page < pages; ++page) {
+    kernels_.matmul_f32({.x = queries,
+                         .x_stride = qkv_stride_,
+                         .rows = tile.rows,
+                         .k = kv_.head_size,
+                         .weights = tile.chunk->pages[page] + kv_.keys(layer, head),
+                         .panel_stride = 0,
+                         .panels = 1,
+                         .bias = nullptr,
+                         .accumulate = false,
+                         .out = scores + page * kPagePositions,
+                         .out_stride = score_stride_});
+  }
+  for (std::size_t r = 0; r < tile.rows; ++r) {
+    kernels_.softmax(scores + r * score_stride_, first_position + r + 1,
+                     model_.layers_[layer].score_scale);
+  }
+  weighted_sum(tile, layer, head, scores, sums);
+  for (std::size_t r = 0; r < tile.rows; ++r) {
+    std::copy_n(
+        sums + r * padded(kv_.head_size), kv_.head_size,
+        workspace_.normalised.data() + (tile.first_row + r) * stride_ + head * kv_.head_size);
+  }
+}
+
+// sums[r] = sum over positions 0..position(r), ascending, of score * value. The positions that all
+// rows of the tile see are taken together, the few that only later rows see row by row.
+void Step::weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, const float* scores,
+                        float* sums) {
+  std::size_t first_position = tile.chunk->position + tile.first_index;
+  std::size_t common = first_position + 1;
+  std::size_t sum_stride = padded(kv_.head_size);
+  auto add = [&](std::size_t row, std::size_t rows, std::size_t begin, std::size_t end) {
+    const float* values = tile.chunk->pages[begin / kPagePositions] + kv_.values(layer, head);
+    kernels_.matmul_f32({.x = scores + row * score_stride_ + begin,
+                         .x_stride = score_stride_,
+                         .rows = rows,
+                         .k = end - begin,
+                         .weights = values + begin % kPagePositions * kPanelWidth,
+                         .panel_stride = kPagePositions * kPanelWidth,
+                         .panels = kv_.value_panels(),
+                         .bias = nullptr,
+                         .accumulate = begin > 0,
+                         .out = sums + row * sum_stride,
+                         .out_stride = sum_stride});
+  };
+  auto page_end = [](std::size_t position) {
+    return (position / kPagePositions + 1) * kPagePositions;
+  };
+  for (std::size_t begin = 0; begin < common; begin = page_end(begin)) {
+    add(0, tile.rows, begin, std::min(common, page_end(begin)));
+  }
+  for (std::size_t r = 1; r < tile.rows; ++r) {
+    std::size_t end = first_position + r + 1;
+    for (std::size_t begin = common; begin < end; begin = page_end(begin)) {
+      add(r, 1, begin, std::min(end, page_end(begin)));
+    }
+  }
+}
+
+void Step::project(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
+                   std::size_t x_stride) {
+  Range panels = member.share(matrix.panels());
+  matrix.multiply(kernels_, panels, x, x_stride, rows_.size(), workspace_.projected.data(),
+                  stride_);
+  std::size_t begin = panels.begin * kPanelWidth;
+  std::size_t end = std::min(panels.end * kPanelWidth, channels_);
+  for (std::size_t r = 0; r < rows_.size() && begin < end; ++r) {
+    kernels_.add(workspace_.residual.data() + r * stride_ + begin,
+                 workspace_.projected.data() + r * stride_ + begin, end - begin);
+  }
+}
+
+void Step::mlp_inner(ThreadTeam::Member& member, const PackedMatrix& matrix) {
+  Range panels = member.share(matrix.panels());
+  matrix.multiply(kernels_, panels, workspace_.normalised.data(), stride_, rows_.size(),
+                  workspace_.inner.data(), inner_stride_);
+  auto activate = kernels_.gelu_tanh;
+  if (model_.config().activation == checkpoint::Activation::kGeluErf) activate = kernels_.gelu_erf;
+  if (model_.config().activation == checkpoint::Activation::kRelu) activate = kernels_.relu;
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    activate(workspace_.inner.data() + r * inner_stride_ + panels.begin * kPanelWidth,
+             (panels.end - panels.begin) * kPanelWidth);
+  }
+}
+
+void Step::project_logits(ThreadTeam::Member& member) {
+  const Model::LayerNorm& norm = model_.final_norm_;
+  const float* bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr;
+  Range range = member.share(logits_rows_.size());
+  for (std::size_t i = range.begin; i < range.end; ++i) {
+    kernels_.layer_norm(workspace_.residual.data() + logits_rows_[i] * stride_, norm.weight.data(),
+                        bias, static_cast<float>(model_.config().layer_norm_epsilon), channels_,
+                        workspace_.normalised.data() + i * stride_);
+  }
+  member.barrier();
+  const PackedMatrix& head =
+      model_.config().tie_word_embeddings ? model_.token_embedding_ : model_.head_;
+  head.multiply(kernels_, member.share(head.panels()), workspace_.normalised.data(), stride_,
+                logits_rows_.size(), workspace_.logits.data(), model_.logits_stride());
+}
+
+void Model::forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team) const {
+  Step step(*this, chunks, workspace, team.size());
+  team.run([&step](ThreadTeam::Member& member) { step.run(member); });
+}
+
+}  // namespace chorus::model

@@ -1,0 +1,216 @@
+// The model against the textbook in double precision, and against itself: the same bits with any
+// number of threads, in pieces of any size, beside any other sequence, with every instruction set.
+
+#include "model/model.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+
+#include "model/reference.h"
+#include "support/tiny_model.h"
+
+namespace chorus::model {
+namespace {
+
+using checkpoint::Gpt2Config;
+using test::odd_config;
+using test::TinyModel;
+
+// Pages of one sequence, full of NaN at first: nothing unwritten may reach a result.
+class Pages {
+ public:
+  Pages(const Model& model, std::size_t positions) {
+    for (std::size_t p = 0; p < positions; p += kPagePositions) {
+      buffers_.emplace_back(model.kv_layout().page_size());
+      std::fill_n(buffers_.back().data(), buffers_.back().size(), std::nanf(""));
+      table_.push_back(buffers_.back().data());
+    }
+  }
+  std::span<float* const> table() const { return table_; }
+
+ private:
+  std::vector<AlignedBuffer<float>> buffers_;
+  std::vector<float*> table_;
+};
+
+std::vector<std::int32_t> some_ids(std::size_t count, std::int64_t vocabulary, unsigned seed = 7) {
+  std::mt19937 generator(seed);
+  std::vector<std::int32_t> ids(count);
+  for (auto& id : ids)
+    id = static_cast<std::int32_t>(generator() % static_cast<unsigned>(vocabulary));
+  return ids;
+}
+
+std::unique_ptr<const Model> load(TinyModel& tiny, ThreadTeam& team,
+                                  WeightType type = WeightType::kF32) {
+  auto model = Model::load(tiny.checkpoint(), type, team);
+  EXPECT_TRUE(model) << model.assume_error().message;
+  return std::move(model.assume_value());
+}
+
+// The logits of every row of `ids`, run in pieces of the given size.
+std::vector<float> run(const Model& model, ThreadTeam& team, const std::vector<std::int32_t>& ids,
+                       std::size_t piece) {
+  Pages pages(model, ids.size());
+  Workspace workspace;
+  std::vector<float> result;
+  auto vocabulary = static_cast<std::size_t>(model.config().vocab_size);
+  for (std::size_t begin = 0; begin < ids.size(); begin += piece) {
+    std::size_t count = std::min(piece, ids.size() - begin);
+    Chunk chunk{std::span(ids).subspan(begin, count), begin, pages.table(), 0};
+    model.forward(std::span(&chunk, 1), workspace, team);
+    for (std::size_t row = 0; row < count; ++row) {
+      const float* logits = workspace.logits.data() + row * model.logits_stride();
+      result.insert(result.end(), logits, logits + vocabulary);
+    }
+  }
+  return result;
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(a[i]), std::bit_cast<std::uint32_t>(b[i])) << i;
+  }
+}
+
+std::vector<Gpt2Config> configs() {
+  std::vector<Gpt2Config> result(6, odd_config());
+  result[1].tie_word_embeddings = false;
+  result[1].bias = false;
+  result[2].activation = checkpoint::Activation::kGeluErf;
+  result[2].scale_attn_weights = false;
+  result[3].activation = checkpoint::Activation::kRelu;
+  result[3].scale_attn_by_inverse_layer_idx = true;
+  result[4].n_head = 1;
+  result[4].n_embd = 64;
+  result[4].n_inner = 256;
+  result[4].layer_norm_epsilon = 1e-3;
+  result[5].n_head = 4;  // head size 1
+  result[5].n_embd = 4;
+  result[5].n_inner = 1;
+  return result;
+}
+
+TEST(Model, AgreesWithTheTextbookInDoublePrecision) {
+  ThreadTeam team(2);
+  for (const Gpt2Config& config : configs()) {
+    TinyModel tiny(config);
+    auto model = load(tiny, team);
+    auto ids = some_ids(45, config.vocab_size);
+    std::vector<float> logits = run(*model, team, ids, ids.size());
+    test::Matrix expected = test::Reference(tiny.checkpoint()).logits(ids);
+    std::size_t i = 0;
+    for (const auto& row : expected) {
+      for (double value : row) ASSERT_NEAR(static_cast<double>(logits[i++]), value, 2e-5);
+    }
+  }
+}
+
+TEST(Model, Bf16WeightsAreTheRoundedOnesAndNothingElse) {
+  ThreadTeam team(1);
+  TinyModel tiny(odd_config());
+  auto bf16 = load(tiny, team, WeightType::kBf16);
+  TinyModel rounded(odd_config());  // the same numbers, matrices rounded to bf16 in the checkpoint
+  for (auto& [name, tensor] : rounded.checkpoint().tensors) {
+    if (tensor.shape.size() != 2 || name == "wpe.weight") continue;
+    auto* values = reinterpret_cast<std::uint32_t*>(const_cast<std::byte*>(tensor.data.data()));
+    for (std::int64_t i = 0; i < tensor.element_count(); ++i) {
+      values[i] = (values[i] + 0x7fffu + ((values[i] >> 16) & 1u)) & 0xffff0000u;
+    }
+  }
+  auto f32 = load(rounded, team);
+  auto ids = some_ids(40, 131);
+  expect_same_bits(run(*bf16, team, ids, 40), run(*f32, team, ids, 40));
+}
+
+TEST(Model, TheBitsDoNotDependOnThreadsOrOnPieces) {
+  for (const Gpt2Config& config : configs()) {
+    TinyModel tiny(config);
+    ThreadTeam one(1);
+    auto model = load(tiny, one);
+    auto ids = some_ids(static_cast<std::size_t>(config.block_size), config.vocab_size);
+    std::vector<float> whole = run(*model, one, ids, ids.size());
+    for (std::size_t piece : {1u, 2u, 5u, 31u, 32u, 33u, 64u}) {
+      expect_same_bits(run(*model, one, ids, piece), whole);
+    }
+    for (std::size_t threads : {2u, 3u, 8u}) {
+      ThreadTeam team(threads);
+      expect_same_bits(run(*load(tiny, team), team, ids, ids.size()), whole);
+      expect_same_bits(run(*model, team, ids, 7), whole);
+    }
+  }
+}
+
+TEST(Model, TheBitsDoNotDependOnTheOtherSequencesOfAStep) {
+  TinyModel tiny(odd_config());
+  ThreadTeam team(2);
+  auto model = load(tiny, team);
+  auto vocabulary = static_cast<std::size_t>(model->config().vocab_size);
+  std::vector<std::vector<std::int32_t>> sequences = {some_ids(40, 131, 1), some_ids(3, 131, 2),
+                                                      some_ids(70, 131, 3), some_ids(1, 131, 4)};
+  std::vector<Pages> pages;
+  std::vector<Chunk> chunks;
+  for (const auto& ids : sequences) pages.emplace_back(*model, ids.size());
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    chunks.push_back({sequences[i], 0, pages[i].table(), sequences[i].size() - 1});
+  }
+  Workspace workspace;
+  model->forward(chunks, workspace, team);
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    std::vector<float> alone = run(*model, team, sequences[i], 1000);
+    alone.erase(alone.begin(), alone.end() - static_cast<std::ptrdiff_t>(vocabulary));
+    const float* logits = workspace.logits.data() + i * model->logits_stride();
+    expect_same_bits({logits, logits + vocabulary}, alone);
+  }
+}
+
+TEST(Model, TheBitsDoNotDependOnTheInstructionSet) {
+  for (WeightType type : {WeightType::kF32, WeightType::kBf16}) {
+    TinyModel tiny(odd_config());
+    ThreadTeam team(1);
+    auto ids = some_ids(60, 131);
+    ::setenv("CHORUS_ISA", "scalar", 1);
+    auto scalar = load(tiny, team, type);
+    ASSERT_STREQ(scalar->kernels().name, "scalar");
+    std::vector<float> expected = run(*scalar, team, ids, 60);
+    for (auto isa : {kernels::Isa::kAvx2, kernels::Isa::kAvx512}) {
+      if (!kernels::is_supported(isa)) continue;
+      ::setenv("CHORUS_ISA", isa_name(isa), 1);
+      auto model = load(tiny, team, type);
+      ASSERT_STREQ(model->kernels().name, isa_name(isa));
+      expect_same_bits(run(*model, team, ids, 60), expected);
+    }
+    ::unsetenv("CHORUS_ISA");
+  }
+}
+
+TEST(Model, ATransposedViewGivesTheSameWeights) {
+  TinyModel tiny(odd_config());
+  ThreadTeam team(1);
+  auto ids = some_ids(20, 131);
+  std::vector<float> expected = run(*load(tiny, team), team, ids, 20);
+  for (auto& [name, tensor] : tiny.checkpoint().tensors) {
+    if (tensor.shape.size() != 2) continue;
+    auto rows = static_cast<std::size_t>(tensor.shape[0]);
+    auto columns = static_cast<std::size_t>(tensor.shape[1]);
+    auto values = std::make_shared<std::vector<float>>(rows * columns);
+    auto contiguous = widen(tensor);
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t c = 0; c < columns; ++c) {
+        (*values)[c * rows + r] = contiguous[r * columns + c];
+      }
+    }
+    tensor.strides = {1, tensor.shape[0]};
+    tensor.data = std::as_bytes(std::span<const float>(*values));
+    tiny.checkpoint().owners.push_back(values);
+  }
+  expect_same_bits(run(*load(tiny, team), team, ids, 20), expected);
+}
+
+}  // namespace
+}  // namespace chorus::model
