@@ -1,0 +1,82 @@
+#include "engine/rng.h"
+
+#include <limits>
+
+#include "engine/log.h"
+
+namespace chorus::engine {
+namespace {
+
+constexpr std::uint32_t low32(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+constexpr std::uint32_t high32(std::uint64_t value) {
+  return static_cast<std::uint32_t>(value >> 32);
+}
+
+}  // namespace
+
+void exponential_torch_cpu(TorchCpuGenerator& generator, std::span<float> draws) {
+  constexpr std::uint64_t kMask53 = (std::uint64_t{1} << 53) - 1;
+  for (float& draw : draws) {
+    double uniform = static_cast<double>(generator.random64() & kMask53) * 0x1p-53;  // [0, 1)
+    draw = static_cast<float>(-natural_log(1.0 - uniform));
+  }
+}
+
+// MKL's multiplicative congruential generator MCG31m1, begun anew in each call from one MT19937
+// output.
+void exponential_torch_cpu_mkl(TorchCpuGenerator& generator, std::span<float> draws) {
+  constexpr std::uint64_t kModulus = 0x7fffffff;
+  constexpr std::uint64_t kMultiplier = 1132489760;
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  std::uint64_t state = generator.random() % kModulus;
+  if (state == 0) state = 1;
+  for (float& draw : draws) {
+    double uniform = static_cast<double>(state) / static_cast<double>(kModulus);  // (0, 1)
+    draw = static_cast<float>(-natural_log(uniform) + kLeast);
+    state = state * kMultiplier % kModulus;
+  }
+}
+
+void exponential_torch_cuda(std::uint64_t seed, std::uint64_t call, std::span<float> draws) {
+  constexpr float kHalfEpsilon = std::numeric_limits<float>::epsilon() / 2;
+  std::uint32_t candidate = 0;
+  for (float& draw : draws) {
+    std::uint32_t bits =
+        philox4x32({low32(call), high32(call), candidate, 0}, {low32(seed), high32(seed)})[0];
+    float uniform = static_cast<float>(bits) * 0x1p-32f + 0x1p-33f;  // (0, 1]
+    // CUDA avoids a draw of 0 where the uniform is 1.
+    draw =
+        uniform >= 1.0f - kHalfEpsilon ? kHalfEpsilon : static_cast<float>(-natural_log(uniform));
+    ++candidate;
+  }
+}
+
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
+    std::uint64_t product0 = std::uint64_t{0xd2511f53} * counter[0];
+    std::uint64_t product1 = std::uint64_t{0xcd9e8d57} * counter[2];
+    counter = {high32(product1) ^ counter[1] ^ key[0], low32(product1),
+               high32(product0) ^ counter[3] ^ key[1], low32(product0)};
+    key[0] += 0x9e3779b9;
+    key[1] += 0xbb67ae85;
+  }
+  return counter;
+}
+
+void ExponentialStream::fill(std::span<float> draws) {
+  switch (stream_) {
+    case RandomStream::kTorchCpu:
+      exponential_torch_cpu(generator_, draws);
+      break;
+    case RandomStream::kTorchCpuMkl:
+      exponential_torch_cpu_mkl(generator_, draws);
+      break;
+    case RandomStream::kTorchCuda:
+      exponential_torch_cuda(seed_, calls_, draws);
+      break;
+  }
+  ++calls_;
+}
+
+}  // namespace chorus::engine

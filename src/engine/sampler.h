@@ -1,0 +1,45 @@
+// Chooses the next token of one sequence as the talk's loop does in PyTorch: softmax, topk,
+// multinomial with the sequence's own generator. Knows nothing of models or stop tokens: a stop
+// token consumes random numbers like any other. One per sequence; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "chorus/error.h"
+#include "chorus/sampling.h"
+#include "engine/rng.h"
+#include "engine/top_k.h"
+#include "kernels/kernels.h"
+
+namespace chorus::engine {
+
+class Sampler {
+ public:
+  // `kernels` null: the processor's best table (or that of $CHORUS_ISA); every table gives the same
+  // tokens.
+  explicit Sampler(const SamplingParams& params, const kernels::Kernels* kernels = nullptr);
+
+  // The next token for `logits` [vocab_size]. Ids from `usable` on are padding of the vocabulary:
+  // they take part in the softmax's sum, as in PyTorch, but are never chosen. Room is kept between
+  // calls: none is allotted after the first of a size. Errors: kInvalidArgument when the parameters
+  // are out of range, when there is no distribution (a NaN or +inf logit, whose id is named;
+  // nothing possible among the usable), and when the CUDA stream is asked for more than 256
+  // candidates. After an error no random number is consumed.
+  Result<std::int32_t> sample(std::span<const float> logits, std::int32_t usable);
+
+ private:
+  Result<std::int32_t> greedy(std::span<const float> logits) const;
+  Result<std::int32_t> candidate_count(std::int32_t usable) const;
+  std::int32_t multinomial();
+
+  SamplingParams params_;
+  const kernels::Kernels* kernels_;
+  ExponentialStream stream_;
+  std::vector<float> probabilities_;   // [vocab_size]
+  std::vector<Candidate> candidates_;  // descending
+  std::vector<float> draws_;           // one for each candidate
+};
+
+}  // namespace chorus::engine

@@ -1,0 +1,199 @@
+// Generation and scoring through the public interface.
+
+#include "chorus/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/assets.h"
+#include "support/tiny_model.h"
+
+namespace chorus {
+namespace {
+
+using testing::HasSubstr;
+
+std::unique_ptr<Engine> load(const checkpoint::Checkpoint& checkpoint, std::size_t threads = 1) {
+  auto engine = Engine::load(checkpoint, {.threads = threads});
+  EXPECT_TRUE(engine) << engine.assume_error().message;
+  return std::move(engine.assume_value());
+}
+
+std::unique_ptr<Engine> load_storyteller(std::size_t threads = 1) {
+  auto checkpoint = checkpoint::open(embedded_storyteller());
+  EXPECT_TRUE(checkpoint) << checkpoint.assume_error().message;
+  return load(checkpoint.assume_value(), threads);
+}
+
+std::string error_of(Engine& engine, const Request& request) {
+  auto result = engine.generate(request);
+  return result ? "no error" : result.assume_error().message;
+}
+
+class TinyEngine : public testing::Test {
+ protected:
+  test::TinyModel tiny_{test::odd_config()};
+  std::unique_ptr<Engine> engine_ = load(tiny_.checkpoint());
+};
+
+TEST_F(TinyEngine, GeneratesUpToMaxLengthAndTheSameAgain) {
+  Request request{.prompt = {1, 2, 3}, .max_length = 77, .sampling = {.seed = 5}, .stop = {}};
+  auto first = engine_->generate(request);
+  ASSERT_TRUE(first) << first.assume_error().message;
+  EXPECT_EQ(first.assume_value().tokens.size(), 77u);
+  EXPECT_EQ(first.assume_value().generated, 74);
+  EXPECT_EQ(first.assume_value().finish_reason, FinishReason::kLength);
+  auto other = load(tiny_.checkpoint(), 3);
+  EXPECT_EQ(other->generate(request).assume_value().tokens, first.assume_value().tokens);
+  request.sampling.seed = 6;
+  EXPECT_NE(engine_->generate(request).assume_value().tokens, first.assume_value().tokens);
+}
+
+TEST_F(TinyEngine, APromptOfMaxLengthIsReturnedAsItIs) {
+  auto result = engine_->generate({.prompt = {1, 2}, .max_length = 2, .sampling = {}, .stop = {}});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result.assume_value().tokens, (std::vector<std::int32_t>{1, 2}));
+  EXPECT_EQ(result.assume_value().finish_reason, FinishReason::kLength);
+}
+
+TEST_F(TinyEngine, BadRequestsAreRefusedByField) {
+  EXPECT_EQ(error_of(*engine_, {.prompt = {}, .max_length = 9, .sampling = {}, .stop = {}}),
+            "prompt: expected at least one token, found none");
+  EXPECT_EQ(error_of(*engine_, {.prompt = {1}, .max_length = 78, .sampling = {}, .stop = {}}),
+            "max_length: expected 1 to 77 (the model's block size), found 78");
+  EXPECT_EQ(error_of(*engine_, {.prompt = {1, 2}, .max_length = 1, .sampling = {}, .stop = {}}),
+            "prompt: expected at most max_length = 1 tokens, found 2");
+  EXPECT_EQ(error_of(*engine_, {.prompt = {1, 131}, .max_length = 9, .sampling = {}, .stop = {}}),
+            "prompt[1]: expected an id from 0 to 130 (the model's vocabulary), found 131");
+  EXPECT_THAT(
+      error_of(*engine_,
+               {.prompt = {1}, .max_length = 9, .sampling = {.temperature = -1.0f}, .stop = {}}),
+      HasSubstr("temperature"));
+}
+
+TEST_F(TinyEngine, NonfiniteWeightsAreRefusedByNameUnlessAllowed) {
+  auto& tensor = tiny_.checkpoint().tensors.at("h.1.ln_2.weight");
+  auto* values = reinterpret_cast<float*>(const_cast<std::byte*>(tensor.data.data()));
+  values[4] = std::numeric_limits<float>::infinity();
+  auto refused = Engine::load(tiny_.checkpoint(), {});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.assume_error().message, HasSubstr("h.1.ln_2.weight[4]"));
+  EXPECT_TRUE(Engine::load(tiny_.checkpoint(), {.allow_nonfinite = true}));
+}
+
+TEST_F(TinyEngine, LogprobsOfAWindowAreThoseOfItsTextAlone) {
+  std::vector<std::int32_t> ids;
+  for (int i = 0; i < 200; ++i) ids.push_back((i * 37 + i * i) % 131);
+  auto whole = engine_->score({.ids = ids, .bos = false, .stride = 30});
+  ASSERT_TRUE(whole) << whole.assume_error().message;
+  const Score& score = whole.assume_value();
+  EXPECT_EQ(score.scored, 199u);
+  EXPECT_EQ(score.contexts[0], 0);
+  double total = 0.0;
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    total -= score.logprobs[i];
+    auto context = static_cast<std::size_t>(score.contexts[i]);
+    EXPECT_EQ(context, i < 77 ? i : 77 - 30 + (i - 77) % 30) << i;
+    auto first = ids.begin() + static_cast<std::ptrdiff_t>(i - context);
+    auto alone = engine_->score(
+        {.ids = {first, ids.begin() + static_cast<std::ptrdiff_t>(i + 1)}, .bos = false});
+    EXPECT_EQ(alone.assume_value().logprobs.back(), score.logprobs[i]) << i;
+  }
+  EXPECT_NEAR(score.loss, total / 199.0, 1e-12);
+}
+
+TEST_F(TinyEngine, EveryStrideScoresEachTokenOnce) {
+  std::vector<std::int32_t> ids(160, 3);
+  for (std::int32_t stride : {1, 2, 38, 76, 77}) {
+    auto score = engine_->score({.ids = ids, .bos = false, .stride = stride});
+    ASSERT_TRUE(score);
+    EXPECT_EQ(score.assume_value().scored, 159u);
+    for (std::size_t i = 1; i < ids.size(); ++i) {
+      EXPECT_GE(score.assume_value().contexts[i], 1) << stride << " " << i;
+      EXPECT_LT(score.assume_value().logprobs[i], 0.0);
+    }
+  }
+  auto refused = engine_->score({.ids = ids, .bos = false, .stride = 78});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.assume_error().message, HasSubstr("stride: expected 1 to 77"));
+}
+
+TEST_F(TinyEngine, ProbabilitiesOfAllContinuationsSumToOne) {
+  double sum = 0.0;
+  for (std::int32_t id = 0; id < 131; ++id) {
+    sum +=
+        std::exp(engine_->score({.ids = {5, 9, id}, .bos = false}).assume_value().logprobs.back());
+  }
+  EXPECT_NEAR(sum, 1.0, 1e-6);
+}
+
+TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {
+  auto engine = load_storyteller();
+  Request request{
+      .prompt = Engine::encode("Once upon a time"), .max_length = 80, .sampling = {}, .stop = {}};
+  std::string streamed;
+  auto result = engine->generate(request, [&](std::string_view text) {
+    streamed += text;
+    return true;
+  });
+  ASSERT_TRUE(result);
+  EXPECT_EQ("Once upon a time" + streamed, result.assume_value().text);
+  EXPECT_EQ(Engine::decode(result.assume_value().tokens), result.assume_value().text);
+
+  std::string stop = streamed.substr(streamed.size() / 2, 3);
+  request.stop = {stop};
+  auto stopped = engine->generate(request);
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(stopped.assume_value().text,
+            "Once upon a time" + streamed.substr(0, streamed.find(stop)));
+  EXPECT_EQ(stopped.assume_value().finish_reason, FinishReason::kStop);
+}
+
+TEST(Storyteller, ACharacterMayBeginInThePromptAndEndInTheResult) {
+  auto engine = load_storyteller();
+  std::vector<std::int32_t> owl = Engine::encode("\xF0\x9F\xA6\x89");
+  ASSERT_GT(owl.size(), 1u);
+  Request request{.prompt = {owl.begin(), owl.end() - 1},
+                  .max_length = static_cast<std::int32_t>(owl.size()) + 8,
+                  .echo = true};
+  std::string streamed;
+  auto result = engine->generate(request, [&](std::string_view text) {
+    streamed += text;
+    return true;
+  });
+  ASSERT_TRUE(result);
+  EXPECT_EQ(streamed, result.assume_value().text);
+  EXPECT_EQ(streamed, Engine::decode(result.assume_value().tokens));
+}
+
+TEST(Storyteller, ACallbackThatRefusesEndsTheGeneration) {
+  auto engine = load_storyteller();
+  int calls = 0;
+  auto result = engine->generate(
+      {.prompt = Engine::encode("The"), .max_length = 50, .sampling = {}, .stop = {}},
+      [&](std::string_view) { return ++calls < 3; });
+  ASSERT_TRUE(result);
+  EXPECT_EQ(calls, 3);
+  EXPECT_EQ(result.assume_value().finish_reason, FinishReason::kStop);
+}
+
+TEST(Storyteller, BosScoresTheFirstTokenToo) {
+  auto engine = load_storyteller();
+  std::vector<std::int32_t> ids = Engine::encode("The cat sat");
+  auto with = engine->score({.ids = ids, .bos = true}).assume_value();
+  auto without = engine->score({.ids = ids, .bos = false}).assume_value();
+  EXPECT_EQ(with.scored, ids.size());
+  EXPECT_EQ(without.scored, ids.size() - 1);
+  std::vector<std::int32_t> longer = ids;
+  longer.insert(longer.begin(), kEndOfText);
+  auto by_hand = engine->score({.ids = longer, .bos = false}).assume_value();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(with.logprobs[i], by_hand.logprobs[i + 1]);
+  }
+}
+
+}  // namespace
+}  // namespace chorus
