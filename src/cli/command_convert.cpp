@@ -1,0 +1,107 @@
+// `chorus convert`: any checkpoint that Chorus reads becomes one safetensors file.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/write.h"
+#include "cli/commands.h"
+#include "cli/model_source.h"
+#include "cli/option_checks.h"
+
+namespace chorus::cli {
+namespace {
+
+using checkpoint::Checkpoint;
+using checkpoint::DType;
+
+struct Options {
+  std::string input, output;
+  std::string dtype;  // empty: the input's
+  std::optional<std::int64_t> n_head;
+  bool allow_nonfinite = false;
+};
+
+DType choose_dtype(const Options& options, const Checkpoint& checkpoint) {
+  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    if (options.dtype == checkpoint::dtype_name(dtype)) return dtype;
+  }
+  return checkpoint::common_dtype(checkpoint);
+}
+
+// The output would replace what is being read: of a folder, any file of it that holds weights.
+void refuse_same_file(const Options& options) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  bool is_same = fs::equivalent(options.input, options.output, ignored);
+  if (!is_same && fs::is_directory(options.input, ignored)) {
+    fs::path folder = fs::path(options.output).parent_path();
+    if (folder.empty()) folder = ".";
+    is_same = fs::exists(options.output, ignored) && fs::equivalent(options.input, folder, ignored);
+  }
+  if (is_same) {
+    throw CommandFailed(options.output + ": would replace the checkpoint that is being converted");
+  }
+}
+
+void run(const Options& options) {
+  refuse_same_file(options);
+  Checkpoint input = value_or_fail(open_model(options.input, {options.n_head}));
+  if (!options.allow_nonfinite) {
+    if (auto found = checkpoint::find_nonfinite(input)) {
+      throw CommandFailed(
+          fmt::format("{}: {} (--allow-nonfinite converts all the same)", options.input, *found));
+    }
+  }
+  DType dtype = choose_dtype(options, input);
+  std::uint64_t size = value_or_fail(checkpoint::write_safetensors(input, options.output, dtype));
+  fmt::print(stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
+             input.tensors.size(), input.parameter_count(), size, checkpoint::dtype_name(dtype));
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* convert = app.add_subcommand("convert", "Write a checkpoint as one safetensors file");
+  convert
+      ->add_option("IN", options->input,
+                   "A PyTorch checkpoint, a safetensors file, a Hugging Face folder, or a name "
+                   "as generate --model takes")
+      ->required()
+      ->transform(not_empty("a path or a name"))
+      ->type_name("");
+  convert
+      ->add_option("OUT", options->output,
+                   "The file to write, replaced if it is there; it appears whole or not at all")
+      ->required()
+      ->transform(not_empty("a path"))
+      ->type_name("");
+  convert
+      ->add_option("--dtype", options->dtype,
+                   "Type of the weights written: f32, bf16 or f16 (default: the input's; f32 if it "
+                   "has several)")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->type_name("TYPE");
+  convert
+      ->add_option("--n-head", options->n_head,
+                   "Attention heads of a bare state_dict, which does not say (default: n_embd / "
+                   "64)")
+      ->transform(whole_number(1))
+      ->type_name("N");
+  convert->add_flag("--allow-nonfinite", options->allow_nonfinite,
+                    "Convert weights that are NaN or infinite too (default: refuse them by name)");
+  convert->footer(
+      "The config goes into the file's metadata, and the layout is Hugging Face's: the file "
+      "stands\n"
+      "alone, and serves as model.safetensors of a folder.\n"
+      "Example: chorus convert model_19072.pt model.safetensors --dtype bf16");
+  convert->callback([options] { run(*options); });
+}
+
+}  // namespace chorus::cli

@@ -1,0 +1,274 @@
+// `chorus generate`: continues a prompt, streaming the text to standard output; what is not text
+// goes to standard error.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <random>
+
+#include "cli/commands.h"
+#include "cli/engine_options.h"
+#include "cli/input.h"
+#include "cli/json_lines.h"
+#include "cli/json_text.h"
+#include "cli/option_checks.h"
+#include "cli/output.h"
+
+namespace chorus::cli {
+namespace {
+
+constexpr std::int32_t kDefaultMaxLength = 100;
+constexpr std::int32_t kMostSamples = 100000;
+
+// What one request asks for, in the words of the command line.
+struct GenerateRequest {
+  std::string prompt;
+  std::vector<std::int32_t> prompt_ids;
+  bool special = false;
+  std::int32_t max_length = 0;  // 0: not given
+  std::int32_t top_k = 50;
+  float temperature = 1.0f;
+  std::string rng = "torch-cpu";
+  std::vector<std::string> stop;
+  std::int32_t samples = 1;
+};
+
+struct GenerateOptions {
+  ModelOptions model;
+  GenerateRequest request;
+  std::optional<std::uint64_t> seed;
+  bool no_stream = false, as_json = false, lines = false;
+};
+
+std::uint64_t parse_seed(const std::string& text) {
+  const char* end = text.data() + text.size();
+  std::uint64_t seed = 0;
+  std::int64_t negative = 0;
+  if (auto result = std::from_chars(text.data(), end, seed);
+      result.ec == std::errc() && result.ptr == end) {
+    return seed;
+  }
+  if (auto result = std::from_chars(text.data(), end, negative);
+      result.ec == std::errc() && result.ptr == end) {
+    return static_cast<std::uint64_t>(negative);
+  }
+  throw CommandFailed("--seed: expected a whole number of 64 bits, found \"" + text + "\"");
+}
+
+std::vector<std::int32_t> parse_prompt_ids(const std::string& text) {
+  Result<std::vector<std::int32_t>> ids = parse_ids(text);
+  if (!ids) throw CommandFailed("--prompt-ids: " + ids.assume_error().message);
+  if (ids.assume_value().empty()) throw CommandFailed("--prompt-ids: expected at least one id");
+  return std::move(ids.assume_value());
+}
+
+// 32 bits: all that PyTorch's CPU generator takes of a seed.
+std::uint64_t random_seed() { return std::random_device{}(); }
+
+Request to_engine_request(const GenerateRequest& asked, std::uint64_t seed, const ModelInfo& info) {
+  Request request;
+  request.prompt = asked.prompt_ids;
+  if (request.prompt.empty()) request.prompt = Engine::encode(asked.prompt, asked.special);
+  if (request.prompt.empty()) request.prompt = {kEndOfText};  // as GPT-2 starts a text from nothing
+  request.max_length = asked.max_length;
+  if (asked.max_length == 0) request.max_length = std::min(kDefaultMaxLength, info.block_size);
+  request.sampling = {.temperature = asked.temperature,
+                      .top_k = asked.top_k,
+                      .seed = seed,
+                      .rng = value_or_fail(parse_random_stream(asked.rng))};
+  request.stop = asked.stop;
+  return request;
+}
+
+double rate(const Completion& completion) {
+  return completion.seconds > 0.0 ? completion.generated / completion.seconds : 0.0;
+}
+
+std::string to_json(const Completion& completion, const Request& request,
+                    const LoadedEngine& loaded) {
+  return fmt::format(
+      R"({{"model":{},"seed":{},"prompt_tokens":{},"tokens":{},"text":{},"finish_reason":"{}",)"
+      R"("tokens_per_second":{:.2f},"load_seconds":{:.4f}}})",
+      json_string(loaded.model), request.sampling.seed, json_array(request.prompt),
+      json_array(completion.tokens), json_string(completion.text),
+      finish_reason_name(completion.finish_reason), rate(completion), loaded.seconds);
+}
+
+// The JSON of a request's samples: an object for one, an array for more.
+std::string generate_json(const GenerateRequest& asked, std::uint64_t seed,
+                          const LoadedEngine& loaded) {
+  std::vector<std::string> samples;
+  for (std::int32_t i = 0; i < asked.samples; ++i) {
+    Request request =
+        to_engine_request(asked, seed + static_cast<std::uint64_t>(i), loaded.engine->info());
+    samples.push_back(to_json(value_or_fail(loaded.engine->generate(request)), request, loaded));
+  }
+  return samples.size() == 1 ? samples[0] : json_array(samples);
+}
+
+std::string answer_line(const boost::json::object& line, const GenerateOptions& options,
+                        const LoadedEngine& loaded) {
+  GenerateRequest asked = options.request;
+  std::uint64_t seed = options.seed ? *options.seed : random_seed();
+  JsonFields fields(line);
+  if (fields.has("prompt") && fields.has("prompt_ids")) {
+    throw CommandFailed("prompt: expected a prompt or prompt_ids, found both");
+  }
+  if (fields.has("prompt")) asked.prompt_ids.clear();
+  fields.read("prompt", asked.prompt);
+  fields.read("prompt_ids", asked.prompt_ids);
+  if (fields.has("prompt_ids") && asked.prompt_ids.empty()) {
+    throw CommandFailed("prompt_ids: expected at least one id");
+  }
+  fields.read("special", asked.special);
+  if (fields.has("max_length")) {
+    fields.read("max_length", asked.max_length);
+    if (asked.max_length < 1) {
+      throw CommandFailed(
+          fmt::format("max_length: expected at least 1, found {}", asked.max_length));
+    }
+  }
+  fields.read("top_k", asked.top_k);
+  fields.read("temperature", asked.temperature);
+  fields.read("rng", asked.rng);
+  fields.read("stop", asked.stop);
+  fields.read("seed", seed);
+  fields.read("n", asked.samples);
+  fields.expect_no_other();
+  if (asked.samples < 1 || asked.samples > kMostSamples) {
+    throw CommandFailed(fmt::format("n: expected 1 to {}, found {}", kMostSamples, asked.samples));
+  }
+  return generate_json(asked, seed, loaded);
+}
+
+// Writes each sample's text, as it is made unless `no_stream`.
+void generate_text(const GenerateOptions& options, std::uint64_t seed, const LoadedEngine& loaded) {
+  const GenerateRequest& asked = options.request;
+  std::int32_t generated = 0;
+  double seconds = 0.0;
+  for (std::int32_t i = 0; i < asked.samples; ++i) {
+    Request request =
+        to_engine_request(asked, seed + static_cast<std::uint64_t>(i), loaded.engine->info());
+    if (asked.samples > 1) {
+      write_output(fmt::format("{}--- seed {} ---\n", i > 0 ? "\n" : "", request.sampling.seed));
+    }
+    TextCallback stream = [](std::string_view text) {
+      write_output(text);
+      return true;
+    };
+    Completion completion = [&] {
+      if (options.no_stream) return value_or_fail(loaded.engine->generate(request));
+      request.echo = true;
+      return value_or_fail(loaded.engine->generate(request, stream));
+    }();
+    write_output(options.no_stream ? completion.text + "\n" : "\n");
+    generated += completion.generated;
+    seconds += completion.seconds;
+  }
+  fmt::print(stderr, "Generated {} tokens in {:.2f} s ({:.2f} tokens/s)\n", generated, seconds,
+             seconds > 0.0 ? generated / seconds : 0.0);
+}
+
+void run(const GenerateOptions& options) {
+  LoadedEngine loaded = load_engine(options.model);
+  fmt::print(stderr, "Loaded {} in {:.2f} s\n", describe(loaded.engine->info()), loaded.seconds);
+  if (options.lines) {
+    answer_json_lines(std::cin, [&](const boost::json::object& line) {
+      return answer_line(line, options, loaded);
+    });
+    return;
+  }
+  std::uint64_t seed = options.seed ? *options.seed : random_seed();
+  if (!options.seed) fmt::print(stderr, "Seed {}\n", seed);
+  if (options.as_json) {
+    write_output(generate_json(options.request, seed, loaded) + "\n");
+  } else {
+    generate_text(options, seed, loaded);
+  }
+}
+
+void add_request_options(CLI::App& command, GenerateOptions& options) {
+  GenerateRequest& request = options.request;
+  auto* prompt = command.add_option("PROMPT", request.prompt,
+                                    "Text to continue (default: none, the start of a text)");
+  prompt->type_name("");
+  command
+      .add_option_function<std::string>(
+          "--prompt-ids",
+          [&request](const std::string& text) { request.prompt_ids = parse_prompt_ids(text); },
+          "The prompt as ids: 1,2,3")
+      ->excludes(prompt)
+      ->type_name("IDS");
+  command.add_flag("--special", request.special,
+                   "Take <|endoftext|> in the prompt for the token, not for its letters");
+  command
+      .add_option("--max-length", request.max_length,
+                  "Tokens of prompt and result together, at most the model's block size "
+                  "(default: 100, or the block size if that is less)")
+      ->transform(whole_number(1))
+      ->type_name("TOKENS");
+  command
+      .add_option("--top-k", request.top_k,
+                  "Choose among the k likeliest tokens; 0: among all (default: 50)")
+      ->transform(whole_number(0))
+      ->type_name("K");
+  command
+      .add_option("--temperature", request.temperature,
+                  "Divides the logits; 0: always the likeliest token (default: 1)")
+      ->transform(number_from_zero())
+      ->type_name("T");
+  command
+      .add_option_function<std::string>(
+          "--seed", [&options](const std::string& text) { options.seed = parse_seed(text); },
+          "As torch.manual_seed (default: random, and printed)")
+      ->type_name("SEED");
+  command
+      .add_option("--rng", request.rng,
+                  "Whose random numbers: torch-cpu, torch-cpu-mkl (x86 wheels up to 2.6) or "
+                  "torch-cuda (default: torch-cpu)")
+      ->check(CLI::IsMember({"torch-cpu", "torch-cpu-mkl", "torch-cuda"}))
+      ->type_name("STREAM");
+  command.add_option("-n", request.samples, "Samples, with seeds SEED, SEED+1, ... (default: 1)")
+      ->transform(whole_number(1, kMostSamples))
+      ->type_name("N");
+  command
+      .add_option("--stop", request.stop,
+                  "End before this string in the result; may be given several times")
+      ->type_name("STRING")
+      ->take_all()
+      ->expected(1);
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = app.add_subcommand("generate", "Continue a prompt");
+  add_request_options(*command, *options);
+  add_model_options(*command, options->model);
+  command->add_flag("--no-stream", options->no_stream,
+                    "Print the text when it is complete (default: as it is made)");
+  command->add_flag("--json", options->as_json,
+                    "Print one JSON object (an array for -n over 1) instead of text");
+  command->add_flag("--jsonl", options->lines,
+                    "Read a JSON request a line from standard input, fields named as these options "
+                    "(prompt or prompt_ids, max_length, top_k, seed, ...), and print a result a "
+                    "line, in order; what is given here is every line's default, and a bad line "
+                    "is answered with {\"error\": ...}");
+  command->footer(
+      "Examples:\n"
+      "  chorus generate \"Once upon a time\" --seed 42\n"
+      "  chorus generate --model model_19072.pt --max-length 200 --top-k 50 \"Albert Einstein\"\n"
+      "  echo '{\"prompt\": \"Once\", \"seed\": 1}' | chorus generate --jsonl\n"
+      "The same model, prompt, options and seed give the same text, on any processor and with any "
+      "number of threads.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace chorus::cli

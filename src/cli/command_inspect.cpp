@@ -1,0 +1,184 @@
+// `chorus inspect`: what a checkpoint is, without running it.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/config_json.h"
+#include "cli/commands.h"
+#include "cli/model_source.h"
+#include "cli/option_checks.h"
+#include "cli/output.h"
+#include "core/utf8.h"
+
+namespace chorus::cli {
+namespace {
+
+using checkpoint::Checkpoint;
+using checkpoint::Gpt2Config;
+using checkpoint::Tensor;
+namespace json = boost::json;
+
+struct Options {
+  std::string path;
+  std::optional<std::int64_t> n_head;
+  bool as_json = false;
+  bool check = false;
+};
+
+json::object config_as_json(const Gpt2Config& config) {
+  return {{"block_size", config.block_size},
+          {"vocab_size", config.vocab_size},
+          {"n_layer", config.n_layer},
+          {"n_head", config.n_head},
+          {"n_embd", config.n_embd},
+          {"n_inner", config.n_inner},
+          {"activation_function", checkpoint::activation_name(config.activation)},
+          {"layer_norm_epsilon", config.layer_norm_epsilon},
+          {"bias", config.bias},
+          {"tie_word_embeddings", config.tie_word_embeddings},
+          {"scale_attn_weights", config.scale_attn_weights},
+          {"scale_attn_by_inverse_layer_idx", config.scale_attn_by_inverse_layer_idx}};
+}
+
+std::vector<std::string> dtypes_of(const Checkpoint& checkpoint) {
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    names.insert(checkpoint::dtype_name(tensor.dtype));
+  }
+  return {names.begin(), names.end()};
+}
+
+std::string shape_of(const Tensor& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.shape, ", "));
+}
+
+// JSON has no word for NaN and the infinities.
+json::value number_or_null(std::optional<double> number) {
+  return number && std::isfinite(*number) ? json::value(*number) : json::value();
+}
+
+// `nonfinite` is empty if there is none.
+json::object as_json(const Checkpoint& checkpoint, const Options& options,
+                     const std::optional<std::string>& nonfinite) {
+  json::array tensors;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    tensors.push_back({{"name", name},
+                       {"shape", json::array(tensor.shape.begin(), tensor.shape.end())},
+                       {"dtype", checkpoint::dtype_name(tensor.dtype)}});
+  }
+  auto dtypes = dtypes_of(checkpoint);
+  json::object result = {{"path", replace_ill_formed(checkpoint.path)},
+                         {"format", checkpoint.format},
+                         {"config", config_as_json(checkpoint.config)},
+                         {"step", checkpoint.step ? json::value(*checkpoint.step) : json::value()},
+                         {"val_loss", number_or_null(checkpoint.val_loss)},
+                         {"parameters", checkpoint.parameter_count()},
+                         {"dtypes", json::array(dtypes.begin(), dtypes.end())},
+                         {"tensors", std::move(tensors)}};
+  if (options.check) result["nonfinite"] = nonfinite ? json::value(*nonfinite) : json::value();
+  return result;
+}
+
+// "124,439,808": groups of three digits.
+std::string grouped(std::int64_t number) {
+  std::string digits = fmt::format("{}", number);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+std::string summary(const Checkpoint& checkpoint) {
+  constexpr const char* kLine = "{:<32} {}\n";
+  std::string text = fmt::format("{}\n", checkpoint.path);
+  text += fmt::format(kLine, "format", checkpoint.format);
+  for (const auto& [key, value] : config_as_json(checkpoint.config)) {
+    std::string_view name(key.data(), key.size());
+    if (value.is_string()) {
+      text += fmt::format(kLine, name, value.get_string().c_str());
+    } else if (value.is_double()) {
+      text += fmt::format(kLine, name, value.get_double());
+    } else {
+      text += fmt::format(kLine, name, json::serialize(value));
+    }
+  }
+  text += fmt::format(kLine, "step",
+                      checkpoint.step ? fmt::format("{}", *checkpoint.step) : "not stated");
+  text += fmt::format(kLine, "validation loss",
+                      checkpoint.val_loss ? fmt::format("{}", *checkpoint.val_loss) : "not stated");
+  text += fmt::format(kLine, "parameters", grouped(checkpoint.parameter_count()));
+  text += fmt::format(kLine, "dtypes", fmt::join(dtypes_of(checkpoint), ", "));
+  return text;
+}
+
+std::string table(const Checkpoint& checkpoint) {
+  std::size_t name_width = 6, shape_width = 5;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    name_width = std::max(name_width, name.size());
+    shape_width = std::max(shape_width, shape_of(tensor).size());
+  }
+  auto line = [&](std::string_view name, std::string_view shape, std::string_view dtype) {
+    return fmt::format("{:<{}}  {:<{}}  {}\n", name, name_width, shape, shape_width, dtype);
+  };
+  std::string text = line("tensor", "shape", "dtype");
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    text += line(name, shape_of(tensor), checkpoint::dtype_name(tensor.dtype));
+  }
+  return text;
+}
+
+void run(const Options& options) {
+  Checkpoint checkpoint = value_or_fail(open_model(options.path, {options.n_head}));
+  std::optional<std::string> nonfinite;
+  if (options.check) nonfinite = checkpoint::find_nonfinite(checkpoint);
+  if (options.as_json) {
+    write_output(json::serialize(as_json(checkpoint, options, nonfinite)) + "\n");
+    return;
+  }
+  std::string text = summary(checkpoint);
+  if (options.check) {
+    text += fmt::format("{:<32} {}\n", "NaN or infinite weights", nonfinite.value_or("none"));
+  }
+  write_output(text + "\n" + table(checkpoint));
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* inspect =
+      app.add_subcommand("inspect", "Print a checkpoint's config, figures and tensors");
+  inspect
+      ->add_option("FILE", options->path,
+                   "A PyTorch checkpoint, a safetensors file, a Hugging Face folder, or a name "
+                   "as generate --model takes (default: the storyteller in this program)")
+      ->transform(not_empty("a path or a name"))
+      ->type_name("");
+  inspect->add_flag("--json", options->as_json,
+                    "Print one JSON object: path, format, config, step, val_loss, parameters, "
+                    "dtypes, tensors; what is not stated is null");
+  inspect
+      ->add_option("--n-head", options->n_head,
+                   "Attention heads of a bare state_dict, which does not say (default: n_embd / "
+                   "64)")
+      ->transform(whole_number(1))
+      ->type_name("N");
+  inspect->add_flag("--check", options->check,
+                    "Read every weight and name the first that is NaN or infinite (JSON: "
+                    "\"nonfinite\"; default: weights are not read)");
+  inspect->footer(
+      "Tied weights are counted once; val_loss is in nats per token; shapes are [outputs, "
+      "inputs].\n"
+      "Example: chorus inspect model.safetensors --json");
+  inspect->callback([options] { run(*options); });
+}
+
+}  // namespace chorus::cli

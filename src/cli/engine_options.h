@@ -1,0 +1,35 @@
+// The options that every command with a model has, and the engine that they ask for.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "chorus/engine.h"
+
+namespace chorus::cli {
+
+struct ModelOptions {
+  std::string model;  // a path or a name; empty: the embedded storyteller
+  std::string dtype;  // empty: as stored
+  std::size_t threads = 0;
+  std::optional<std::int64_t> n_head;
+  bool allow_nonfinite = false;
+};
+
+void add_model_options(CLI::App& command, ModelOptions& options);
+
+struct LoadedEngine {
+  std::unique_ptr<Engine> engine;
+  std::string model;  // as it was asked for, or "storyteller"
+  double seconds;     // opening and packing
+};
+
+// Loads the model, with a progress bar on standard error. Throws CommandFailed.
+LoadedEngine load_engine(const ModelOptions& options);
+
+// What was loaded, in a few words: "storyteller (14.5 M parameters, f32, avx2, 2 threads)".
+std::string describe(const ModelInfo& info);
+
+}  // namespace chorus::cli

@@ -1,0 +1,85 @@
+#include "cli/input.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <system_error>
+
+namespace chorus::cli {
+namespace {
+
+constexpr std::string_view kSeparators = ", \t\r\n";
+
+}  // namespace
+
+std::string read_all(std::istream& in) {
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  return text;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  if (path == "-") return read_all(std::cin);
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (file == nullptr) {
+    ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+    return Error{code, path + ": " + std::strerror(errno)};
+  }
+  std::string text;
+  std::array<char, 1 << 16> buffer;
+  while (std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
+    text.append(buffer.data(), count);
+  }
+  if (std::ferror(file.get()) != 0)
+    return Error{ErrorCode::kIo, path + ": " + std::strerror(errno)};
+  return text;
+}
+
+Result<std::vector<std::int32_t>> parse_ids(std::string_view text) {
+  std::vector<std::int32_t> ids;
+  std::size_t begin = 0;
+  while ((begin = text.find_first_not_of(kSeparators, begin)) != std::string_view::npos) {
+    std::size_t end = std::min(text.find_first_of(kSeparators, begin), text.size());
+    std::string_view word = text.substr(begin, end - begin);
+    std::int32_t id = 0;
+    auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || stop != word.data() + word.size()) {
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("\"{}\" is not an id: expected whole numbers of 32 bits, separated "
+                               "by commas or spaces",
+                               word)};
+    }
+    ids.push_back(id);
+    begin = end;
+  }
+  return ids;
+}
+
+Result<std::vector<std::int32_t>> ids_from_json(const boost::json::value& value) {
+  const boost::json::array* array = value.if_array();
+  if (array == nullptr) {
+    return Error{ErrorCode::kInvalidArgument, "expected an array of ids (whole numbers)"};
+  }
+  std::vector<std::int32_t> ids;
+  ids.reserve(array->size());
+  for (const boost::json::value& element : *array) {
+    boost::system::error_code error;
+    auto id = element.to_number<std::int32_t>(error);
+    if (error || element.is_double()) {
+      return Error{
+          ErrorCode::kInvalidArgument,
+          fmt::format("element {} is not an id: expected a whole number of 32 bits", ids.size())};
+    }
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+}  // namespace chorus::cli

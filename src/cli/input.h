@@ -1,0 +1,31 @@
+// What the commands read: standard input and lists of ids; lines of JSON are json_lines.h's. It is
+// not a parser of options (CLI11 is) and knows nothing of what the input means. Single-threaded.
+#pragma once
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <istream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chorus/error.h"
+
+namespace chorus::cli {
+
+// Everything up to the end of the stream, byte for byte.
+std::string read_all(std::istream& in);
+
+// The whole of a file, a pipe too; "-" is standard input. Errors: kNotFound, kIo, with the system's
+// reason.
+Result<std::string> read_file(const std::string& path);
+
+// "1,2, 3\n4": whole numbers separated by any run of commas and white space; nothing gives no ids.
+// The range is the caller's to check. Errors: kInvalidArgument, with the word that is not a number
+// or does not fit 32 bits.
+Result<std::vector<std::int32_t>> parse_ids(std::string_view text);
+
+// The ids of a JSON array of whole numbers. Errors: kInvalidArgument, with the element's place.
+Result<std::vector<std::int32_t>> ids_from_json(const boost::json::value& value);
+
+}  // namespace chorus::cli

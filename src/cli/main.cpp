@@ -1,0 +1,63 @@
+// The program `chorus`: one subcommand for each file of this folder. It exits with 0; with 1 if the
+// command failed; with 2 if it was called wrongly.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+
+namespace {
+
+// CLI11 does not say which word it took for a command.
+std::string describe(const CLI::App& app, const CLI::ParseError& error) {
+  if (!app.get_subcommands().empty()) return error.what();
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    known.push_back(command->get_name());
+  }
+  std::vector<std::string> unknown = app.remaining();
+  return fmt::format("expected a command ({}), found {}", fmt::join(known, ", "),
+                     unknown.empty() ? "none" : "\"" + unknown.front() + "\"");
+}
+
+int called_wrongly(const CLI::App& app, const CLI::ParseError& error) {
+  fmt::print(stderr, "chorus: {}\nRun with --help for more information.\n", describe(app, error));
+  return 2;
+}
+
+int failed(const char* message) {
+  fmt::print(stderr, "chorus: {}\n", message);
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Chorus: GPT-2 text generation for many readers at once", "chorus"};
+  app.set_version_flag("--version", "chorus " CHORUS_VERSION);
+  app.require_subcommand(1);
+  chorus::cli::add_generate(app);
+  chorus::cli::add_score(app);
+  chorus::cli::add_tokenize(app);
+  chorus::cli::add_convert(app);
+  chorus::cli::add_inspect(app);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    return app.exit(help_or_version);
+  } catch (const CLI::ParseError& error) {
+    return called_wrongly(app, error);
+  } catch (const std::bad_alloc&) {
+    return failed("not enough memory");
+  } catch (const std::exception& error) {  // CommandFailed, most of all
+    return failed(error.what());
+  }
+  return 0;
+}

@@ -1,0 +1,51 @@
+#include "cli/option_checks.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <system_error>
+
+namespace chorus::cli {
+namespace {
+
+// Whether the whole of `text` is one number that fits `number`.
+template <class T>
+bool read_number(const std::string& text, T& number) {
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && stop == text.data() + text.size();
+}
+
+}  // namespace
+
+// What is returned is the message; empty if the text is right.
+CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
+  auto check = [low, high](std::string& text) -> std::string {
+    std::int64_t number = 0;
+    if (!read_number(text, number) || number < low || number > high) {
+      return fmt::format("expected a whole number from {} to {}, found \"{}\"", low, high, text);
+    }
+    text = std::to_string(number);  // CLI11 would take 010 for 8
+    return {};
+  };
+  return {check, ""};
+}
+
+CLI::Validator number_from_zero() {
+  auto check = [](std::string& text) -> std::string {
+    float number = 0.0f;
+    if (read_number(text, number) && std::isfinite(number) && number >= 0.0f) return {};
+    return fmt::format("expected a finite number of at least 0, found \"{}\"", text);
+  };
+  return {check, ""};
+}
+
+CLI::Validator not_empty(const char* what) {
+  auto check = [what](std::string& text) {
+    return text.empty() ? fmt::format("expected {}, found an empty string", what) : std::string();
+  };
+  return {check, ""};
+}
+
+}  // namespace chorus::cli

@@ -1,0 +1,22 @@
+// Checks of what is given for an option, for CLI::Option::transform(): each says what it expected
+// and what it found. They are not the ranges that depend on a model, which are the engine's. Pure.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <limits>
+
+namespace chorus::cli {
+
+// A decimal whole number from `low` to `high`.
+CLI::Validator whole_number(std::int64_t low,
+                            std::int64_t high = std::numeric_limits<std::int32_t>::max());
+
+// A finite number of at least 0 that fits a float.
+CLI::Validator number_from_zero();
+
+// Anything but an empty string, which is what an unset variable of a shell gives. `what` names what
+// is expected, for example "a path".
+CLI::Validator not_empty(const char* what);
+
+}  // namespace chorus::cli

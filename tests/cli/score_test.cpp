@@ -1,0 +1,221 @@
+// The command as a user runs it, with the embedded storyteller; that its numbers are PyTorch's is
+// tested in tests/torch.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <cmath>
+#include <sstream>
+
+#include "support/run.h"
+#include "support/scratch_folder.h"
+
+namespace chorus::test {
+namespace {
+
+namespace json = boost::json;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+using Words = std::vector<std::string>;
+
+const std::string kText = "The cat sat on the mat.";  // 464 3797 3332 319 262 2603 13
+
+RunResult score(Words arguments, const RunOptions& options = {}) {
+  arguments.insert(arguments.begin(), "score");
+  return run_chorus(arguments, options);
+}
+
+json::object json_of(Words arguments, const RunOptions& options = {}) {
+  arguments.push_back("--json");
+  RunResult result = score(arguments, options);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  return result.exit_code == 0 ? json::parse(result.out).as_object() : json::object();
+}
+
+std::vector<double> logprobs_of(const json::object& result) {
+  std::vector<double> values;
+  for (const json::value& value : result.at("logprobs").as_array()) {
+    values.push_back(value.is_null() ? 1.0 : value.to_number<double>());
+  }
+  return values;
+}
+
+void expect_failure(const RunResult& result, int exit_code, const std::string& message) {
+  EXPECT_EQ(result.exit_code, exit_code) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("chorus: " + message + "\n"));
+}
+
+// More tokens than the storyteller's block of 1024: one for each word.
+std::string long_text(int words) {
+  std::string text = "The";
+  const char* others[] = {" cat", " sat", " on", " the", " old", " tree"};
+  for (int i = 1; i < words; ++i) text += others[i * i % 6];
+  return text;
+}
+
+TEST(ScoreCommand, JsonHasTheLogprobsTheirMeanAndItsExponential) {
+  json::object result = json_of({kText});
+  Words keys;
+  for (const auto& field : result) keys.emplace_back(field.key());
+  EXPECT_EQ(keys, (Words{"ids", "logprobs", "contexts", "loss", "perplexity"}));
+  EXPECT_EQ(result.at("ids"), (json::value{464, 3797, 3332, 319, 262, 2603, 13}));
+  EXPECT_EQ(result.at("contexts"), (json::value{0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_TRUE(result.at("logprobs").at(0).is_null());
+  std::vector<double> logprobs = logprobs_of(result);
+  double total = 0.0;
+  for (std::size_t i = 1; i < logprobs.size(); ++i) {
+    EXPECT_LT(logprobs[i], 0.0);
+    total -= logprobs[i];
+  }
+  double loss = result.at("loss").to_number<double>();
+  EXPECT_NEAR(loss, total / 6.0, 1e-12);
+  EXPECT_NEAR(result.at("perplexity").to_number<double>(), std::exp(loss), 1e-9 * std::exp(loss));
+}
+
+TEST(ScoreCommand, BosGivesTheFirstTokenItsScoreToo) {
+  json::object with = json_of({kText, "--bos"});
+  json::object by_hand = json_of({"--special", "<|endoftext|>" + kText});
+  EXPECT_EQ(with.at("ids").as_array().size(), 7u);
+  EXPECT_EQ(with.at("contexts"), (json::value{1, 2, 3, 4, 5, 6, 7}));
+  std::vector<double> logprobs = logprobs_of(by_hand);
+  EXPECT_EQ(logprobs_of(with), std::vector<double>(logprobs.begin() + 1, logprobs.end()));
+  EXPECT_EQ(with.at("loss"), by_hand.at("loss"));
+}
+
+TEST(ScoreCommand, EveryWayOfGivingTheTextIsTheSame) {
+  ScratchFolder folder;
+  std::string file = folder.write("text", kText);
+  json::object expected = json_of({kText});
+  EXPECT_EQ(json_of({"--file", file}), expected);
+  EXPECT_EQ(json_of({"-f", "-"}, {.input = kText}), expected);
+  EXPECT_EQ(json_of({"--file", "/dev/stdin"}, {.input = kText}), expected);
+  EXPECT_EQ(json_of({"--ids", "464,3797,3332,319,262,2603,13"}), expected);
+  RunResult line = score({"--jsonl"}, {.input = "{\"text\": \"" + kText + "\"}\n"});
+  EXPECT_EQ(json::parse(line.out).as_object(), expected);
+}
+
+TEST(ScoreCommand, ExactlyOneTextIsTaken) {
+  const std::string message = "expected exactly one of TEXT, --file, --ids and --jsonl, found ";
+  const std::string help = "\nRun with --help for more information.";
+  expect_failure(score({}), 2, message + "0" + help);
+  expect_failure(score({kText, "--ids", "1"}), 2, message + "2" + help);
+  expect_failure(score({"--file", "x", "--ids", "1", "--jsonl"}), 2, message + "3" + help);
+  expect_failure(score({"", "--jsonl"}), 2, message + "2" + help);
+}
+
+TEST(ScoreCommand, AnEmptyTextOrAWrongOneIsAnError) {
+  ScratchFolder folder;
+  std::string empty = folder.write("empty", "");
+  expect_failure(score({""}), 1, "TEXT: expected at least one token, found none");
+  expect_failure(score({"--ids", ""}), 1, "--ids: expected at least one token, found none");
+  expect_failure(score({"--file", empty}), 1, empty + ": expected at least one token, found none");
+  expect_failure(score({"--file", ""}), 2, "--file: expected a path, found an empty string");
+  expect_failure(score({"--file", "no/such"}), 1, "no/such: No such file or directory");
+  expect_failure(score({"--file", folder.path()}), 1, folder.path() + ": Is a directory");
+  expect_failure(score({"--ids", "1,2.5"}), 1,
+                 "--ids: \"2.5\" is not an id: expected whole numbers of 32 bits, separated by "
+                 "commas or spaces");
+  expect_failure(score({"--ids", "1,-2"}), 1,
+                 "ids[1]: expected an id from 0 to 50303 (the model's vocabulary), found -2");
+  expect_failure(score({kText, "--stride", "0"}), 2,
+                 "--stride: expected a whole number from 1 to 2147483647, found \"0\"");
+  expect_failure(score({kText, "--stride", "1025"}), 1,
+                 "stride: expected 1 to 1024 (the model's block size), found 1025");
+}
+
+TEST(ScoreCommand, ALoneTokenHasNoLoss) {
+  json::object result = json_of({"--ids", "464"});
+  EXPECT_TRUE(result.at("loss").is_null());
+  EXPECT_TRUE(result.at("perplexity").is_null());
+  EXPECT_EQ(result.at("contexts"), (json::value{0}));
+}
+
+TEST(ScoreCommand, ATextOverTheBlockIsReadInWindowsThatSayTheirContext) {
+  ScratchFolder folder;
+  std::string file = folder.write("long", long_text(1300));
+  for (std::size_t stride : {0u, 100u}) {
+    Words arguments = {"--file", file};
+    if (stride > 0) arguments.insert(arguments.end(), {"--stride", std::to_string(stride)});
+    json::object result = json_of(arguments);
+    std::size_t step = stride > 0 ? stride : 512;
+    const json::array& contexts = result.at("contexts").as_array();
+    ASSERT_EQ(contexts.size(), 1300u);
+    for (std::size_t i = 0; i < contexts.size(); ++i) {
+      EXPECT_EQ(contexts[i].to_number<std::size_t>(),
+                i < 1024 ? i : 1024 - step + (i - 1024) % step)
+          << i;
+    }
+    std::vector<double> logprobs = logprobs_of(result);
+    double total = 0.0;
+    for (std::size_t i = 1; i < logprobs.size(); ++i) {
+      EXPECT_LT(logprobs[i], 0.0) << i;
+      total -= logprobs[i];
+    }
+    EXPECT_NEAR(result.at("loss").to_number<double>(), total / 1299.0, 1e-9);
+  }
+}
+
+TEST(ScoreCommand, TheTableShowsProbabilityBitsAndContext) {
+  RunResult result = score({"The\ncat", "--bos"});  // three tokens
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, StartsWith("Loaded embedded storyteller ("));
+  std::vector<double> logprobs = logprobs_of(json_of({"The\ncat", "--bos"}));
+  std::istringstream table(result.out);
+  std::string line;
+  std::getline(table, line);
+  EXPECT_THAT(line, ContainsRegex("^ *id  token +probability +bits +context$"));
+  const char* tokens[] = {"\"The\"", "\"\\n\"", "\"cat\""};
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::int32_t id = 0, context = 0;
+    double probability = 0.0, bits = 0.0;
+    std::string token;
+    table >> id >> token >> probability >> bits >> context;
+    EXPECT_EQ(token, tokens[i]);
+    EXPECT_NEAR(probability, std::exp(logprobs[i]), 1e-5 * std::exp(logprobs[i]));
+    EXPECT_NEAR(bits, -std::log2(std::exp(logprobs[i])), 1e-4);
+    EXPECT_EQ(context, static_cast<std::int32_t>(i) + 1);
+  }
+  EXPECT_THAT(result.out, ContainsRegex("\n3 tokens scored, loss [0-9]+\\.[0-9]{6} nats, "
+                                        "perplexity [0-9]+\\.[0-9]{4}\n$"));
+  EXPECT_THAT(score({"The\ncat"}).out,
+              ContainsRegex("\n +464  \"The\" +- +- +0\n"));  // no context, so no probability
+}
+
+TEST(ScoreCommand, LinesAreAnsweredInOrderAndABadOneCostsItselfOnly) {
+  RunResult result = score({"--jsonl", "--bos"},
+                           {.input = "{\"text\": \"The cat\"}\n{\"text\": \"a\", \"ids\": [1]}\n"
+                                     "{\"ids\": [464, 3797], \"bos\": false, \"stride\": 7}\n"
+                                     "{\"ids\": [1], \"strid\": 2}\n{\"ids\": [1.5]}\n{}\n"
+                                     "{\"text\": \"<|endoftext|>\", \"special\": true}\n"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("chorus: 4 of 7 requests failed: "));
+  std::vector<json::value> lines;
+  std::istringstream in(result.out);
+  for (std::string line; std::getline(in, line);) lines.push_back(json::parse(line));
+  ASSERT_EQ(lines.size(), 7u);
+  EXPECT_EQ(lines[0].at("contexts"), (json::value{1, 2}));
+  EXPECT_EQ(lines[2].at("contexts"), (json::value{0, 1}));
+  EXPECT_EQ(lines[6].at("ids"), (json::value{50256}));
+  auto error = [&](std::size_t i) {
+    EXPECT_EQ(lines[i].at("error").at("line"), json::value(i + 1));
+    return json::value_to<std::string>(lines[i].at("error").at("message"));
+  };
+  EXPECT_EQ(error(1), "expected a field text or a field ids, found both");
+  EXPECT_EQ(error(3), "unknown field \"strid\"; known: text, ids, bos, special, stride");
+  EXPECT_EQ(error(4), "ids: element 0 is not an id: expected a whole number of 32 bits");
+  EXPECT_EQ(error(5), "expected a field text or a field ids, found neither");
+}
+
+TEST(ScoreCommand, AFullDiskIsAnError) {
+  for (const char* mode : {"--json", "--bos"}) {
+    RunResult result = score({kText, mode}, {.output_file = "/dev/full"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr("chorus: standard output: No space left on device\n"));
+  }
+}
+
+}  // namespace
+}  // namespace chorus::test
