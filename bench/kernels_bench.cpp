@@ -1,0 +1,106 @@
+// The matrix kernels at the shapes of GPT-2 124M, on one thread, for each instruction set that this
+// processor has. Google Benchmark: --benchmark_filter=avx512/f32 and the like choose among them.
+//
+// GB/s counts the weights alone, read once a call. "memory" walks over enough matrices that none is
+// still in a cache, as a step over all layers does; divide by what bench_limits prints.
+
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "core/aligned_buffer.h"
+#include "kernels/kernels.h"
+
+namespace chorus {
+namespace {
+
+using kernels::kPanelWidth;
+
+struct Shape {
+  std::size_t inputs, outputs;
+};
+constexpr Shape kShapes[] = {{768, 3072}, {3072, 768}, {768, 50304}};
+constexpr std::size_t kRows[] = {1, 4, 8, 12, 32, 64, 512};
+constexpr std::size_t kWalk = std::size_t{768} << 20;  // bytes of weights walked over
+
+template <class Weight>
+constexpr Weight kSmall = {};
+template <>
+constexpr float kSmall<float> = 0.01f;
+template <>
+constexpr std::uint16_t kSmall<std::uint16_t> = 0x3c24;  // 0.01 as bf16
+
+template <class Weight>
+AlignedBuffer<Weight> filled(std::size_t count) {
+  AlignedBuffer<Weight> values(count);
+  for (Weight& value : values.span()) value = kSmall<Weight>;
+  return values;
+}
+
+// One buffer for all the benchmarks of a weight type.
+template <class Weight>
+const AlignedBuffer<Weight>& walked_weights() {
+  static const AlignedBuffer<Weight> weights = filled<Weight>(kWalk / sizeof(Weight));
+  return weights;
+}
+
+template <class Weight>
+void multiply(benchmark::State& state, void (*matmul)(const kernels::MatmulArgs&), Shape shape,
+              std::size_t rows) {
+  const AlignedBuffer<Weight>& weights = walked_weights<Weight>();
+  std::size_t matrix = shape.inputs * shape.outputs;
+  std::size_t matrices = weights.size() / matrix;
+  AlignedBuffer<float> x = filled<float>(rows * shape.inputs);
+  AlignedBuffer<float> out(rows * shape.outputs);
+  std::size_t next = 0;
+  for (auto _ : state) {
+    matmul({.x = x.data(),
+            .x_stride = shape.inputs,
+            .rows = rows,
+            .k = shape.inputs,
+            .weights = weights.data() + next * matrix,
+            .panel_stride = shape.inputs * kPanelWidth,
+            .panels = shape.outputs / kPanelWidth,
+            .bias = nullptr,
+            .accumulate = false,
+            .out = out.data(),
+            .out_stride = shape.outputs});
+    benchmark::ClobberMemory();
+    next = (next + 1) % matrices;
+  }
+  using benchmark::Counter;
+  auto count = static_cast<double>(matrix);
+  state.counters["GFLOP/s"] =
+      Counter(2e-9 * count * static_cast<double>(rows), Counter::kIsIterationInvariantRate);
+  state.counters["GB/s"] =
+      Counter(1e-9 * count * sizeof(Weight), Counter::kIsIterationInvariantRate);
+}
+
+void register_all() {
+  for (kernels::Isa isa : {kernels::Isa::kAvx512, kernels::Isa::kAvx2, kernels::Isa::kScalar}) {
+    if (!kernels::is_supported(isa)) continue;
+    const kernels::Kernels& table = kernels::kernels_for(isa);
+    for (Shape shape : kShapes) {
+      for (std::size_t rows : kRows) {
+        if (isa == kernels::Isa::kScalar && rows > 12) continue;  // slow, and says nothing new
+        std::string name = "/K:" + std::to_string(shape.inputs) +
+                           "/N:" + std::to_string(shape.outputs) + "/rows:" + std::to_string(rows);
+        benchmark::RegisterBenchmark((std::string(table.name) + "/f32" + name).c_str(),
+                                     multiply<float>, table.matmul_f32, shape, rows);
+        benchmark::RegisterBenchmark((std::string(table.name) + "/bf16" + name).c_str(),
+                                     multiply<std::uint16_t>, table.matmul_bf16, shape, rows);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace chorus
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  chorus::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
