@@ -1,0 +1,45 @@
+#!/bin/sh
+# Installs what is missing and runs everything that must pass, the slowest first and the release's
+# tests last, so that the output ends with their summary. Stops at the first failure.
+#
+# FUZZ_SECONDS (default 60) is the time for each fuzz target; 0 leaves fuzzing out.
+# CHORUS_REQUIRE_TORCH=1 makes the tests against PyTorch fail, not skip, where there is no PyTorch.
+# Works from any folder.
+set -eu
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+
+run() {
+  echo "+ $*"
+  "$@"
+}
+
+# build PRESET [TARGET...]
+build() {
+  preset=$1
+  shift
+  run cmake --preset "$preset"
+  if [ $# -gt 0 ]; then
+    run cmake --build --preset "$preset" -j "$jobs" --target "$@"
+  else
+    run cmake --build --preset "$preset" -j "$jobs"
+  fi
+}
+
+run sh scripts/install-deps.sh --test
+
+# PyTorch's own libraries are no business of the sanitizers: its tests run with the release.
+build asan
+run ctest --preset asan -j "$jobs" -E '^torch/'
+
+# Where threads meet.
+build tsan test_core test_kernels test_model test_engine test_hub
+run ctest --preset tsan -j "$jobs" -R '^(core|kernels|model|engine|hub)/'
+
+if [ "${FUZZ_SECONDS:-60}" -gt 0 ]; then
+  run sh scripts/fuzz.sh
+fi
+
+run cmake --preset release -DCHORUS_TESTS=ON
+run cmake --build --preset release -j "$jobs"
+run ctest --preset release -j "$jobs"
