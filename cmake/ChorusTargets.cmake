@@ -12,7 +12,9 @@ if(CHORUS_WERROR)
 endif()
 if(CHORUS_SANITIZE)
   target_compile_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE} -fno-omit-frame-pointer
-                         -fno-sanitize-recover=all)
+                         -fno-sanitize-recover=all
+  # Sanitizers' own code makes GCC take the standard library's values for uninitialised.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE})
 endif()
 if(CHORUS_FUZZ)
