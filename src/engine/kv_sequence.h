@@ -15,16 +15,16 @@ class KvSequence {
   // Pages for positions up to `positions` - 1, whatever was there being kept.
   void reserve(std::size_t positions) {
     while (pages_.size() * model::kPagePositions < positions) {
-      buffers_.emplace_back(layout_.page_size());
+      buffers_.emplace_back(layout_.page_bytes());
       pages_.push_back(buffers_.back().data());
     }
   }
-  std::span<float* const> pages() const { return pages_; }
+  std::span<std::byte* const> pages() const { return pages_; }
 
  private:
   model::KvLayout layout_;
-  std::vector<AlignedBuffer<float>> buffers_;
-  std::vector<float*> pages_;
+  std::vector<AlignedBuffer<std::byte>> buffers_;
+  std::vector<std::byte*> pages_;
 };
 
 }  // namespace chorus::engine

@@ -1,5 +1,5 @@
 // The layout of cached keys and values. A page holds kPagePositions positions of one sequence, for
-// every layer and head, in the panels that the matmul kernel reads: scores are its outputs over
+// every layer and head, in the panels that the matmul kernels read: scores are its outputs over
 // positions, and the weighted sum its outputs over the head dimension.
 //
 // For each (layer, head): keys [head_size][32 positions], then values [padded(head_size) / 32][32
@@ -15,20 +15,29 @@ namespace chorus::model {
 
 inline constexpr std::size_t kPagePositions = kernels::kPanelWidth;
 
+// How an element is held: as computed, or rounded to bf16 (nearest, ties to even) when it is stored
+// and widened exactly when it is read.
+enum class KvType { kF32, kBf16 };
+
 struct KvLayout {
   std::size_t layers, heads, head_size;
+  KvType type;
 
-  explicit KvLayout(const checkpoint::Gpt2Config& config)
+  KvLayout(const checkpoint::Gpt2Config& config, KvType element_type)
       : layers(static_cast<std::size_t>(config.n_layer)),
         heads(static_cast<std::size_t>(config.n_head)),
-        head_size(static_cast<std::size_t>(config.n_embd / config.n_head)) {}
+        head_size(static_cast<std::size_t>(config.n_embd / config.n_head)),
+        type(element_type) {}
 
   std::size_t value_panels() const { return padded(head_size) / kernels::kPanelWidth; }
-  std::size_t keys_size() const { return head_size * kPagePositions; }            // floats
-  std::size_t values_size() const { return padded(head_size) * kPagePositions; }  // floats
-  std::size_t page_size() const { return layers * heads * (keys_size() + values_size()); }
+  std::size_t keys_size() const { return head_size * kPagePositions; }            // elements
+  std::size_t values_size() const { return padded(head_size) * kPagePositions; }  // elements
+  std::size_t element_size() const { return type == KvType::kF32 ? 4 : 2; }       // bytes
+  std::size_t page_bytes() const {
+    return layers * heads * (keys_size() + values_size()) * element_size();
+  }
 
-  // Offsets in a page, in floats.
+  // Offsets in a page, in elements.
   std::size_t keys(std::size_t layer, std::size_t head) const {
     return (layer * heads + head) * (keys_size() + values_size());
   }

@@ -68,7 +68,7 @@ class Packer {
 }  // namespace
 
 Model::Model(const Gpt2Config& config, const kernels::Kernels& kernels, WeightType type)
-    : config_(config), kernels_(&kernels), type_(type), kv_(config) {}
+    : config_(config), kernels_(&kernels), type_(type), kv_(config, KvType::kF32) {}
 
 Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, WeightType type,
                                                  ThreadTeam& team, const LoadProgress& progress) {

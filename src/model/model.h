@@ -24,9 +24,11 @@ namespace chorus::model {
 // Consecutive tokens of one sequence: the rows of a step are the rows of its chunks, in order.
 struct Chunk {
   std::span<const std::int32_t> ids;
-  std::size_t position;           // of ids[0]; every position before it is in the pages
-  std::span<float* const> pages;  // reach at least to the last position of the chunk
-  std::size_t logits_from;        // rows of this chunk from this index on get logits
+  std::size_t position;  // of ids[0]; every position before it is in the pages
+  // Each of kv_layout().page_bytes(), aligned to 64 bytes; they reach at least to the last position
+  // of the chunk.
+  std::span<std::byte* const> pages;
+  std::size_t logits_from;  // rows of this chunk from this index on get logits
 };
 
 // The buffers of a step; they grow to what the largest step so far has needed.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "checkpoint/half.h"
 #include "model/model.h"
 
 namespace chorus::model {
@@ -16,6 +17,9 @@ constexpr std::size_t kTileRows = 24;  // rows of one attention item
 void grow(AlignedBuffer<float>& buffer, std::size_t size) {
   if (buffer.size() < size) buffer = AlignedBuffer<float>(size);
 }
+
+void store(float value, float& element) { element = value; }
+void store(float value, std::uint16_t& element) { element = checkpoint::f32_to_bf16(value); }
 
 }  // namespace
 
@@ -46,6 +50,13 @@ class Step {
   void attend_tile(const Tile& tile, std::size_t layer, std::size_t head, float* scratch);
   void weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, const float* scores,
                     float* sums);
+  // An element of a page of the tile's sequence; a matmul whose weights stand there.
+  const std::byte* cached(const Tile& tile, std::size_t page, std::size_t element) const {
+    return tile.chunk->pages[page] + element * kv_.element_size();
+  }
+  void multiply_cached(const kernels::MatmulArgs& args) const {
+    (kv_.type == KvType::kF32 ? kernels_.matmul_f32 : kernels_.matmul_bf16)(args);
+  }
   // residual += matrix * x, over this member's panels.
   void project(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
                std::size_t x_stride);
@@ -149,15 +160,23 @@ void Step::store_keys_and_values(ThreadTeam::Member& member, std::size_t layer) 
     const Row& row = rows_[item / kv_.heads];
     std::size_t head = item % kv_.heads;
     std::size_t slot = row.position() % kPagePositions;
-    float* page = row.chunk->pages[row.position() / kPagePositions];
+    std::byte* page = row.chunk->pages[row.position() / kPagePositions];
     const float* key =
         workspace_.qkv.data() + item / kv_.heads * qkv_stride_ + channels_ + head * kv_.head_size;
     const float* value = key + channels_;
-    float* keys = page + kv_.keys(layer, head);
-    float* values = page + kv_.values(layer, head);
-    for (std::size_t d = 0; d < kv_.head_size; ++d) {
-      keys[d * kPagePositions + slot] = key[d];
-      values[(d / kPanelWidth * kPagePositions + slot) * kPanelWidth + d % kPanelWidth] = value[d];
+    auto put = [&]<class Element>(Element* elements) {
+      Element* keys = elements + kv_.keys(layer, head);
+      Element* values = elements + kv_.values(layer, head);
+      for (std::size_t d = 0; d < kv_.head_size; ++d) {
+        std::size_t at = (d / kPanelWidth * kPagePositions + slot) * kPanelWidth + d % kPanelWidth;
+        store(key[d], keys[d * kPagePositions + slot]);
+        store(value[d], values[at]);
+      }
+    };
+    if (kv_.type == KvType::kF32) {
+      put(reinterpret_cast<float*>(page));
+    } else {
+      put(reinterpret_cast<std::uint16_t*>(page));
     }
   }
 }
@@ -180,17 +199,17 @@ void Step::attend_tile(const Tile& tile, std::size_t layer, std::size_t head, fl
   std::size_t first_position = tile.chunk->position + tile.first_index;
   std::size_t pages = padded(first_position + tile.rows) / kPagePositions;
   for (std::size_t page = 0; page < pages; ++page) {
-    kernels_.matmul_f32({.x = queries,
-                         .x_stride = qkv_stride_,
-                         .rows = tile.rows,
-                         .k = kv_.head_size,
-                         .weights = tile.chunk->pages[page] + kv_.keys(layer, head),
-                         .panel_stride = 0,
-                         .panels = 1,
-                         .bias = nullptr,
-                         .accumulate = false,
-                         .out = scores + page * kPagePositions,
-                         .out_stride = score_stride_});
+    multiply_cached({.x = queries,
+                     .x_stride = qkv_stride_,
+                     .rows = tile.rows,
+                     .k = kv_.head_size,
+                     .weights = cached(tile, page, kv_.keys(layer, head)),
+                     .panel_stride = 0,
+                     .panels = 1,
+                     .bias = nullptr,
+                     .accumulate = false,
+                     .out = scores + page * kPagePositions,
+                     .out_stride = score_stride_});
   }
   for (std::size_t r = 0; r < tile.rows; ++r) {
     kernels_.softmax(scores + r * score_stride_, first_position + r + 1,
@@ -212,18 +231,18 @@ void Step::weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, c
   std::size_t common = first_position + 1;
   std::size_t sum_stride = padded(kv_.head_size);
   auto add = [&](std::size_t row, std::size_t rows, std::size_t begin, std::size_t end) {
-    const float* values = tile.chunk->pages[begin / kPagePositions] + kv_.values(layer, head);
-    kernels_.matmul_f32({.x = scores + row * score_stride_ + begin,
-                         .x_stride = score_stride_,
-                         .rows = rows,
-                         .k = end - begin,
-                         .weights = values + begin % kPagePositions * kPanelWidth,
-                         .panel_stride = kPagePositions * kPanelWidth,
-                         .panels = kv_.value_panels(),
-                         .bias = nullptr,
-                         .accumulate = begin > 0,
-                         .out = sums + row * sum_stride,
-                         .out_stride = sum_stride});
+    std::size_t values = kv_.values(layer, head) + begin % kPagePositions * kPanelWidth;
+    multiply_cached({.x = scores + row * score_stride_ + begin,
+                     .x_stride = score_stride_,
+                     .rows = rows,
+                     .k = end - begin,
+                     .weights = cached(tile, begin / kPagePositions, values),
+                     .panel_stride = kPagePositions * kPanelWidth,
+                     .panels = kv_.value_panels(),
+                     .bias = nullptr,
+                     .accumulate = begin > 0,
+                     .out = sums + row * sum_stride,
+                     .out_stride = sum_stride});
   };
   auto page_end = [](std::size_t position) {
     return (position / kPagePositions + 1) * kPagePositions;

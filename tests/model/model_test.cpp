@@ -20,21 +20,21 @@ using checkpoint::Gpt2Config;
 using test::odd_config;
 using test::TinyModel;
 
-// Pages of one sequence, full of NaN at first: nothing unwritten may reach a result.
+// Pages of one sequence, full of NaN (all bits set) at first: nothing unwritten may reach a result.
 class Pages {
  public:
   Pages(const Model& model, std::size_t positions) {
     for (std::size_t p = 0; p < positions; p += kPagePositions) {
-      buffers_.emplace_back(model.kv_layout().page_size());
-      std::fill_n(buffers_.back().data(), buffers_.back().size(), std::nanf(""));
+      buffers_.emplace_back(model.kv_layout().page_bytes());
+      std::fill_n(buffers_.back().data(), buffers_.back().size(), std::byte{0xff});
       table_.push_back(buffers_.back().data());
     }
   }
-  std::span<float* const> table() const { return table_; }
+  std::span<std::byte* const> table() const { return table_; }
 
  private:
-  std::vector<AlignedBuffer<float>> buffers_;
-  std::vector<float*> table_;
+  std::vector<AlignedBuffer<std::byte>> buffers_;
+  std::vector<std::byte*> table_;
 };
 
 std::vector<std::int32_t> some_ids(std::size_t count, std::int64_t vocabulary, unsigned seed = 7) {
