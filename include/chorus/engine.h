@@ -1,8 +1,8 @@
-// The public interface: a model that generates text and scores it. What the command line does goes
-// through here.
+// The public interface: a model that generates text and scores it, for many requests at once. The
+// command line and the server use nothing else.
 //
-// Thread contract: an Engine may be called from any thread; calls take turns, and no call's result
-// depends on another's. Callbacks run on the calling thread.
+// Thread contract: an Engine may be called from any thread, and no request's result depends on any
+// other. It must outlive calls of its own functions, but not its Streams.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 #include <vector>
 
 #include "chorus/error.h"
-#include "chorus/sampling.h"
+#include "chorus/request.h"
+#include "chorus/stream.h"
 
 namespace chorus {
 
@@ -22,14 +23,21 @@ namespace checkpoint {
 struct Checkpoint;
 }
 
-// How weight matrices are held. kStored takes bf16 for a checkpoint of bf16 matrices, where that
-// loses nothing, and f32 for every other.
+// How weight matrices are held. kStored takes what loses nothing: a quantised file's own type, bf16
+// for a checkpoint of bf16 matrices, f32 for every other.
 enum class WeightFormat { kStored, kF32, kBf16 };
 
 struct EngineOptions {
   WeightFormat dtype = WeightFormat::kStored;
-  std::size_t threads = 0;       // 0: the processors that this process may use
-  bool allow_nonfinite = false;  // accept NaN and infinite weights
+  std::size_t threads = 0;  // 0: the processors that this process may use
+  bool pin_threads = true;  // each to a processor of its own; only if there are enough
+  // Bytes, at most, for keys and values; allotted as needed. 0: a quarter of the memory that is
+  // free and that this process may use.
+  std::uint64_t kv_memory = 0;
+  bool prefix_cache = true;       // keep keys and values of texts for others that begin alike
+  std::size_t max_queue = 1024;   // samples that may wait; more are refused (kOverloaded)
+  std::size_t step_rows = 256;    // tokens of one step, at most; also the most samples that run
+  bool allow_nonfinite = false;   // accept NaN and infinite weights
   // Called while weights are read, with bytes done and in all; may be empty.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
@@ -40,66 +48,49 @@ struct ModelInfo {
   std::int32_t block_size;   // positions: the most tokens of prompt and result
   std::int32_t vocab_size;   // padding included
   std::int64_t parameters;   // tied weights once
-  std::string dtype;         // of the matrices in memory: "f32" or "bf16"
+  std::string dtype;         // of the matrices in memory: "f32", "bf16", "int8" or "int4"
   std::string instructions;  // of the kernels: "scalar", "avx2" or "avx512"
   std::size_t threads;
+  std::uint64_t weight_bytes;  // of the matrices in memory
+  std::uint64_t kv_bytes;      // the most that keys and values may take
 };
 
-struct Request {
-  std::vector<std::int32_t> prompt;  // at least one id
-  std::int32_t max_length = 100;     // tokens of prompt and result together
-  SamplingParams sampling = {};
-  std::vector<std::string> stop = {};  // the result ends before the first of these in it
-  bool echo = false;  // the callback gets the prompt's text, too, before the result's
+// Counts since the engine was loaded, and the state now.
+struct EngineStats {
+  std::size_t running = 0, waiting = 0;  // samples
+  double kv_usage = 0.0;                 // of the pages that may be held, the share that is
+  std::uint64_t prefix_queries = 0, prefix_hits = 0;  // prompt tokens looked for and found
+  std::uint64_t prompt_tokens = 0, generated_tokens = 0;
+  std::uint64_t steps = 0;
 };
 
-enum class FinishReason { kStop, kLength };
-const char* finish_reason_name(FinishReason reason);  // "stop", "length"
-
-struct Completion {
-  std::vector<std::int32_t>
-      tokens;        // prompt and result; with the <|endoftext|> that ended it, if so
-  std::string text;  // of prompt and result, without <|endoftext|> and stop strings
-  FinishReason finish_reason = FinishReason::kLength;
-  std::int32_t generated = 0;  // tokens chosen
-  double seconds = 0.0;        // from the call to the last token
-};
-
-// Receives the result's text as it becomes certain: whole UTF-8 characters, never part of a stop
-// string. Returning false ends the generation (kStop).
+// Receives a result's text as it becomes certain. Returning false ends the generation
+// (kCancelled).
 using TextCallback = std::function<bool(std::string_view text)>;
-
-struct ScoreRequest {
-  std::vector<std::int32_t> ids;  // at least one
-  bool bos = false;               // put <|endoftext|> in front, so that the first id is scored too
-  // Texts over the block size are read in windows that start this many tokens apart. 0: half the
-  // block size.
-  std::int32_t stride = 0;
-};
-
-struct Score {
-  // For each id: the natural logarithm of its probability given those before it in its window, and
-  // how many those were. An id with no context (the first, without bos) has context 0 and its
-  // log-probability means nothing.
-  std::vector<double> logprobs;
-  std::vector<std::int32_t> contexts;
-  double loss = 0.0;       // mean of -logprob over the scored ids
-  std::size_t scored = 0;  // how many those are
-};
 
 class Engine {
  public:
-  // Packs the weights. The checkpoint is not needed afterwards. Errors: kCorrupt for NaN or
-  // infinite weights (unless allowed), kInvalidArgument for a bad $CHORUS_ISA, kUnsupported.
+  // Packs the weights. The checkpoint is not needed afterwards (a quantised one's file stays
+  // mapped). Errors: kCorrupt for NaN or infinite weights (unless allowed), kInvalidArgument for a
+  // bad $CHORUS_ISA or option, kUnsupported.
   static Result<std::unique_ptr<Engine>> load(const checkpoint::Checkpoint& checkpoint,
                                               const EngineOptions& options);
-  ~Engine();
+  ~Engine();  // ends every request as kCancelled
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   const ModelInfo& info() const;
+  EngineStats stats() const;
 
-  // Errors: kInvalidArgument, naming the field, what was found and what was expected.
+  // Begins a request. With a callback its events go there, else they wait in the Stream.
+  // Errors: kInvalidArgument, naming the field, what was found and what was expected; kOverloaded
+  // when the queue is full; kUnsupported when its keys and values could never fit.
+  Result<Stream> submit(Request request, EventCallback on_event = {});
+
+  // submit() and waiting for the end: the samples, in order. Errors: also a sample's own.
+  Result<std::vector<Completion>> complete(const Request& request);
+  // The same for one sample (n = 1), whose text is given out as it is made (with echo, the prompt's
+  // first). The callback runs on the calling thread.
   Result<Completion> generate(const Request& request, const TextCallback& on_text = {});
   Result<Score> score(const ScoreRequest& request);
 
@@ -107,14 +98,17 @@ class Engine {
   static std::vector<std::int32_t> encode(std::string_view text, bool special = false);
   // The text of the ids; bytes that are no UTF-8 become U+FFFD.
   static std::string decode(std::span<const std::int32_t> ids);
+  // The very bytes of one id, which may be part of a character; none for an id that has no text.
+  static std::string_view token_bytes(std::int32_t id);
+
+  // Whether pages, reservations and sequences agree; waits for the step that is being made. For
+  // tests. Errors: kCorrupt, with what disagrees.
+  Result<void> check_integrity();
 
  private:
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// GPT-2's <|endoftext|>: ends a generation, starts an empty prompt.
-inline constexpr std::int32_t kEndOfText = 50256;
 
 }  // namespace chorus

@@ -19,6 +19,8 @@ enum class ErrorCode {
   kUnsupported,      // well-formed, but not something that Chorus does
   kIo,               // the operating system refused: its reason is in the message
   kNetwork,          // a transfer failed
+  kOverloaded,       // as much is waiting already as may wait: try again later
+  kUnavailable,      // the engine is going away
 };
 
 struct [[nodiscard]] Error {

@@ -1,0 +1,122 @@
+// What may be asked of an Engine, and what comes back. Plain data: copies may cross threads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chorus/error.h"
+#include "chorus/sampling.h"
+
+namespace chorus {
+
+// GPT-2's <|endoftext|>: ends a sample, starts an empty prompt.
+inline constexpr std::int32_t kEndOfText = 50256;
+
+// How many of the likeliest tokens a request may ask for beside each token.
+inline constexpr std::int32_t kMostLogprobs = 100;
+// Samples of one request.
+inline constexpr std::int32_t kMostSamples = 100'000;
+
+struct Request {
+  std::vector<std::int32_t> prompt;  // at least one id
+  // Tokens of prompt and result together, at most the block size. The prompt's own length: nothing
+  // is generated (for prompt_logprobs).
+  std::int32_t max_length = 100;
+  SamplingParams sampling = {};
+  std::int32_t n = 1;  // samples, with seeds sampling.seed, sampling.seed + 1, ...
+
+  // What ends a sample before max_length (kStop). The text ends before the first stop string in it,
+  // or behind it with include_stop. The id that ended it is among the tokens, not in the text.
+  std::vector<std::string> stop = {};
+  bool include_stop = false;
+  std::vector<std::int32_t> stop_ids = {};
+  bool ignore_eos = false;      // <|endoftext|> is a token like others
+  std::int32_t min_tokens = 0;  // before so many are generated, nothing of the above ends it
+
+  // Natural logarithms of probabilities under the model (temperature and the like left out), of each
+  // token, with so many of the likeliest tokens beside it. Empty: none are computed.
+  std::optional<std::int32_t> logprobs = {};         // of the result's tokens
+  std::optional<std::int32_t> prompt_logprobs = {};  // of the prompt's tokens
+  // The first index of the prompt that gets one; the first token of all never does.
+  std::size_t prompt_logprobs_from = 1;
+  bool echo = false;  // a kPrompt event comes before the result's
+};
+
+struct TokenLogprob {
+  std::int32_t id;
+  double logprob;
+};
+
+struct TokenInfo {
+  std::int32_t id = 0;
+  std::optional<double> logprob = {};   // empty: not asked for, or nothing stands before the token
+  std::vector<TokenLogprob> top = {};  // the likeliest tokens, descending; equal ones by lower id
+};
+
+enum class FinishReason { kStop, kLength, kCancelled };
+const char* finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled"
+
+// What a sample has cost, from the call of submit() on.
+struct Usage {
+  std::int32_t prompt_tokens = 0;
+  std::int32_t cached_tokens = 0;  // of the prompt, whose keys and values were there already
+  std::int32_t generated_tokens = 0;
+  double queue_seconds = 0.0;        // until its first row was computed
+  double first_token_seconds = 0.0;  // until its first token was chosen; 0 if there is none
+  double seconds = 0.0;              // until it ended
+};
+
+// What happens to a request, in order. Every sample ends in exactly one kDone or kError; the last
+// event of all has `last` set.
+struct Event {
+  enum class Kind {
+    kPrompt,  // once, before any token, if echo or prompt_logprobs was asked for
+    kToken,   // a token was chosen
+    kDone,
+    kError,
+  };
+  Kind kind = Kind::kToken;
+  std::int32_t sample = 0;
+  bool last = false;
+
+  // Text that has become certain: whole UTF-8 characters, never part of a stop string. A token's
+  // event may have none, and kDone the rest. kPrompt: the prompt's.
+  std::string text = {};
+  TokenInfo token = {};                             // kToken
+  std::vector<TokenInfo> prompt = {};               // kPrompt: all ids of the prompt
+  FinishReason finish_reason = FinishReason::kStop;  // kDone
+  Usage usage = {};                                 // kDone
+  Error error = {ErrorCode::kUnavailable, {}};      // kError
+};
+
+// A finished sample.
+struct Completion {
+  std::vector<std::int32_t> tokens;  // prompt and result; with the <|endoftext|> that ended it
+  std::string text;  // of prompt and result, without what ended it
+  std::vector<TokenInfo> prompt;  // if echo or prompt_logprobs was asked for
+  std::vector<TokenInfo> result;  // the tokens chosen, with their log-probabilities if asked for
+  FinishReason finish_reason = FinishReason::kLength;
+  Usage usage;
+};
+
+struct ScoreRequest {
+  std::vector<std::int32_t> ids;  // at least one
+  bool bos = false;               // put <|endoftext|> in front, so that the first id is scored too
+  // Texts over the block size are read in windows that start this many tokens apart. 0: half the
+  // block size.
+  std::int32_t stride = 0;
+};
+
+struct Score {
+  // For each id: the natural logarithm of its probability given those before it in its window, and
+  // how many those were. An id with no context (the first, without bos) has context 0 and its
+  // log-probability means nothing.
+  std::vector<double> logprobs;
+  std::vector<std::int32_t> contexts;
+  double loss = 0.0;       // mean of -logprob over the scored ids
+  std::size_t scored = 0;  // how many those are
+};
+
+}  // namespace chorus

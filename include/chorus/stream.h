@@ -1,0 +1,46 @@
+// The events of one submitted request.
+//
+// Thread contract: next() and try_next() from one thread at a time; cancel() from any. A Stream may
+// outlive its Engine, which ends it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "chorus/request.h"
+
+namespace chorus {
+
+// Called on the engine's own thread, for one event after the other: it must be brief (all other
+// requests wait for it), must not throw, and may destroy or cancel the Stream.
+using EventCallback = std::function<void(Event event)>;
+
+class Stream {
+ public:
+  Stream() = default;  // of nothing: next() is empty
+  // Cancels what has not ended. When it returns, the callback is not running (unless it is the
+  // caller) and will not run again.
+  ~Stream();
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+
+  // Waits for the next event; empty after the last. A stream that was submitted with a callback has
+  // no events here.
+  std::optional<Event> next();
+  // Does not wait: empty also when there is none yet.
+  std::optional<Event> try_next();
+
+  // Frees everything the request holds before the next step; its samples end as kCancelled, unless
+  // they have ended already.
+  void cancel();
+
+  struct State;  // the engine's side
+
+ private:
+  friend class Engine;
+  explicit Stream(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace chorus
