@@ -25,7 +25,7 @@ Result<RandomStream> parse_random_stream(std::string_view name);
 
 struct SamplingParams {
   float temperature = 1.0f;  // logits are divided by it; 0: the largest logit, no random numbers
-  std::int32_t top_k = 50;   // candidates kept; 0: the whole vocabulary
+  std::int32_t top_k = 50;   // candidates kept, likeliest first; 0: no choice, all in order of id
   std::uint64_t seed = 0;    // as torch.Generator.manual_seed; a negative seed s is 2^64 + s
   RandomStream rng = RandomStream::kTorchCpu;
 

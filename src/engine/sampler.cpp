@@ -11,12 +11,23 @@
 namespace chorus::engine {
 namespace {
 
-constexpr std::int32_t kCudaBlock = 256;  // candidates that the CUDA stream is defined for
+constexpr std::size_t kCudaBlock = 256;  // candidates that the CUDA stream is defined for
 
 // A wrong $CHORUS_ISA is for whoever loads the model to report.
 const kernels::Kernels* default_kernels() {
   Result<const kernels::Kernels*> chosen = kernels::choose_kernels();
   return chosen ? chosen.assume_value() : &kernels::kernels_for(kernels::Isa::kScalar);
+}
+
+// Whether one of the probabilities is not 0: all mass may be on padding, or impossible.
+Result<void> check_any(std::span<const float> probabilities, std::int32_t usable) {
+  for (float probability : probabilities) {
+    if (probability > 0.0f) return ok();
+  }
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("logits: no distribution to sample from, the probabilities of all {} "
+                           "usable ids are 0",
+                           usable)};
 }
 
 }  // namespace
@@ -26,7 +37,8 @@ Sampler::Sampler(const SamplingParams& params, const kernels::Kernels* kernels)
       kernels_(kernels != nullptr ? kernels : default_kernels()),
       stream_(params.rng, params.seed) {}
 
-Result<std::int32_t> Sampler::sample(std::span<const float> logits, std::int32_t usable) {
+Result<std::int32_t> Sampler::sample(std::span<const float> logits, std::int32_t usable,
+                                     SamplerScratch& scratch) {
   CHORUS_TRY(check(params_));
   if (usable < 1 || static_cast<std::size_t>(usable) > logits.size()) {
     return Error{ErrorCode::kInvalidArgument,
@@ -35,18 +47,23 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits, std::int32_t
   }
   if (params_.temperature == 0.0f) return greedy(logits.first(static_cast<std::size_t>(usable)));
 
-  CHORUS_TRY(std::int32_t k, candidate_count(usable));
-  probabilities_.resize(logits.size());
-  CHORUS_TRY(softmax(*kernels_, logits, params_.temperature, probabilities_));
-  filter_probabilities(params_, probabilities_);
-  top_k(probabilities_, usable, k, candidates_);
-  if (candidates_.front().probability == 0.0f) {  // all mass is on padding, or impossible
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("logits: no distribution to sample from, the probabilities of all {} "
-                             "usable ids are 0",
-                             usable)};
+  auto end = static_cast<std::size_t>(usable);
+  std::int32_t k = std::min(params_.top_k, usable);
+  CHORUS_TRY(check_stream(k == 0 ? logits.size() : static_cast<std::size_t>(k)));
+  std::vector<float>& probabilities = scratch.probabilities;
+  probabilities.resize(logits.size());
+  CHORUS_TRY(softmax(*kernels_, logits, params_.temperature, probabilities));
+  filter_probabilities(params_, probabilities);
+  if (k == 0) {
+    CHORUS_TRY(check_any(std::span(probabilities).first(end), usable));
+    return static_cast<std::int32_t>(multinomial(probabilities, end, scratch));
   }
-  return multinomial();
+  top_k(probabilities, usable, k, scratch.candidates);
+  std::vector<float>& chosen = scratch.candidate_probabilities;
+  chosen.clear();
+  for (const Candidate& candidate : scratch.candidates) chosen.push_back(candidate.probability);
+  CHORUS_TRY(check_any(chosen, usable));
+  return scratch.candidates[multinomial(chosen, chosen.size(), scratch)].id;
 }
 
 Result<std::int32_t> Sampler::greedy(std::span<const float> logits) const {
@@ -55,31 +72,30 @@ Result<std::int32_t> Sampler::greedy(std::span<const float> logits) const {
   return static_cast<std::int32_t>(first - logits.begin());
 }
 
-Result<std::int32_t> Sampler::candidate_count(std::int32_t usable) const {
-  std::int32_t k = params_.top_k == 0 ? usable : std::min(params_.top_k, usable);
-  if (params_.rng == RandomStream::kTorchCuda && k > kCudaBlock) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("top_k: {} candidates, but the torch-cuda stream is defined for at "
-                             "most {}",
-                             k, kCudaBlock)};
-  }
-  return k;
+Result<void> Sampler::check_stream(std::size_t candidates) const {
+  if (params_.rng != RandomStream::kTorchCuda || candidates <= kCudaBlock) return ok();
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("top_k: {} candidates, but the torch-cuda stream is defined for at most "
+                           "{}",
+                           candidates, kCudaBlock)};
 }
 
-// torch.multinomial(probabilities, 1): the largest p / q, the first on a tie.
-std::int32_t Sampler::multinomial() {
-  draws_.resize(candidates_.size());
-  stream_.fill(draws_);
+// torch.multinomial(probabilities, 1): the place of the largest p / q, the first on a tie. Draws
+// are made for all, but only the first `usable` can be chosen.
+std::size_t Sampler::multinomial(std::span<const float> probabilities, std::size_t usable,
+                                 SamplerScratch& scratch) {
+  scratch.draws.resize(probabilities.size());
+  stream_.fill(scratch.draws);
   std::size_t best = 0;
-  float best_ratio = candidates_[0].probability / draws_[0];
-  for (std::size_t i = 1; i < candidates_.size(); ++i) {
-    float ratio = candidates_[i].probability / draws_[i];
+  float best_ratio = probabilities[0] / scratch.draws[0];
+  for (std::size_t i = 1; i < usable; ++i) {
+    float ratio = probabilities[i] / scratch.draws[i];
     if (ratio > best_ratio) {
       best = i;
       best_ratio = ratio;
     }
   }
-  return candidates_[best].id;
+  return best;
 }
 
 }  // namespace chorus::engine

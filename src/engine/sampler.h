@@ -1,5 +1,6 @@
 // Chooses the next token of one sequence as the talk's loop does in PyTorch: softmax, topk,
-// multinomial with the sequence's own generator. Knows nothing of models or stop tokens: a stop
+// multinomial with the sequence's own generator (with top_k 0, multinomial over the whole
+// vocabulary, as nanoGPT's loop does without top_k). Knows nothing of models or stop tokens: a stop
 // token consumes random numbers like any other. One per sequence; not thread-safe.
 #pragma once
 
@@ -15,6 +16,15 @@
 
 namespace chorus::engine {
 
+// Room that a call of Sampler::sample needs; it is kept from call to call, and samplers that take
+// turns may share one.
+struct SamplerScratch {
+  std::vector<float> probabilities;            // [vocab_size]
+  std::vector<Candidate> candidates;           // descending
+  std::vector<float> candidate_probabilities;  // theirs
+  std::vector<float> draws;                    // one for each
+};
+
 class Sampler {
  public:
   // `kernels` null: the processor's best table (or that of $CHORUS_ISA); every table gives the same
@@ -22,24 +32,22 @@ class Sampler {
   explicit Sampler(const SamplingParams& params, const kernels::Kernels* kernels = nullptr);
 
   // The next token for `logits` [vocab_size]. Ids from `usable` on are padding of the vocabulary:
-  // they take part in the softmax's sum, as in PyTorch, but are never chosen. Room is kept between
-  // calls: none is allotted after the first of a size. Errors: kInvalidArgument when the parameters
-  // are out of range, when there is no distribution (a NaN or +inf logit, whose id is named;
-  // nothing possible among the usable), and when the CUDA stream is asked for more than 256
-  // candidates. After an error no random number is consumed.
-  Result<std::int32_t> sample(std::span<const float> logits, std::int32_t usable);
+  // they take part in the softmax's sum, as in PyTorch, but are never chosen. Errors:
+  // kInvalidArgument when the parameters are out of range, when there is no distribution (a NaN or
+  // +inf logit, whose id is named; nothing possible among the usable), and when the CUDA stream is
+  // asked for more than 256 candidates. After an error no random number is consumed.
+  Result<std::int32_t> sample(std::span<const float> logits, std::int32_t usable,
+                              SamplerScratch& scratch);
 
  private:
   Result<std::int32_t> greedy(std::span<const float> logits) const;
-  Result<std::int32_t> candidate_count(std::int32_t usable) const;
-  std::int32_t multinomial();
+  Result<void> check_stream(std::size_t candidates) const;
+  std::size_t multinomial(std::span<const float> probabilities, std::size_t usable,
+                          SamplerScratch& scratch);
 
   SamplingParams params_;
   const kernels::Kernels* kernels_;
   ExponentialStream stream_;
-  std::vector<float> probabilities_;   // [vocab_size]
-  std::vector<Candidate> candidates_;  // descending
-  std::vector<float> draws_;           // one for each candidate
 };
 
 }  // namespace chorus::engine

@@ -12,19 +12,6 @@ Candidate candidate_at(std::span<const float> probabilities, std::size_t i) {
   return {probabilities[i], static_cast<std::int32_t>(i)};
 }
 
-// The first position in [begin, values.size()) of a value over `threshold`, or values.size().
-std::size_t find_over(std::span<const float> values, std::size_t begin, float threshold) {
-  constexpr std::size_t kBlock = 32;
-  std::size_t i = begin;
-  for (; i + kBlock <= values.size(); i += kBlock) {
-    int any = 0;
-    for (std::size_t j = 0; j < kBlock; ++j) any |= values[i + j] > threshold;
-    if (any != 0) break;
-  }
-  while (i < values.size() && !(values[i] > threshold)) ++i;
-  return i;
-}
-
 // What std::partial_sort does on all pairs (value, id), with room for k + 1 of them: a heap of the
 // first k, the least on top; each later value over the top takes its place, by the step that
 // pop_heap does when the newcomer stands behind the heap; the heap is sorted at the end.
@@ -72,6 +59,18 @@ void select_by_partition(std::span<const float> probabilities, std::size_t usabl
 }
 
 }  // namespace
+
+std::size_t find_over(std::span<const float> values, std::size_t begin, float threshold) {
+  constexpr std::size_t kBlock = 32;
+  std::size_t i = begin;
+  for (; i + kBlock <= values.size(); i += kBlock) {
+    int any = 0;
+    for (std::size_t j = 0; j < kBlock; ++j) any |= values[i + j] > threshold;
+    if (any != 0) break;
+  }
+  while (i < values.size() && !(values[i] > threshold)) ++i;
+  return i;
+}
 
 void top_k(std::span<const float> probabilities, std::int32_t usable, std::int32_t k,
            std::vector<Candidate>& candidates) {

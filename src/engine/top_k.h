@@ -3,6 +3,7 @@
 // algorithms, which are therefore used here too. Not thread-safe on one output; no state.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,5 +22,8 @@ struct Candidate {
 // them.
 void top_k(std::span<const float> probabilities, std::int32_t usable, std::int32_t k,
            std::vector<Candidate>& candidates);
+
+// The first position in [begin, values.size()) of a value over `threshold`, or values.size().
+std::size_t find_over(std::span<const float> values, std::size_t begin, float threshold);
 
 }  // namespace chorus::engine

@@ -34,7 +34,9 @@ std::vector<float> random_logits(std::size_t count, std::uint32_t seed) {
 }
 
 std::int32_t must_sample(Sampler& sampler, const std::vector<float>& logits) {
-  Result<std::int32_t> id = sampler.sample(logits, static_cast<std::int32_t>(logits.size()));
+  SamplerScratch scratch;
+  Result<std::int32_t> id =
+      sampler.sample(logits, static_cast<std::int32_t>(logits.size()), scratch);
   EXPECT_TRUE(id) << id.assume_error().message;
   return id ? id.assume_value() : -1;
 }
@@ -42,7 +44,8 @@ std::int32_t must_sample(Sampler& sampler, const std::vector<float>& logits) {
 std::string error_of(const SamplingParams& params, const std::vector<float>& logits,
                      std::int32_t usable) {
   Sampler sampler(params);
-  Result<std::int32_t> id = sampler.sample(logits, usable);
+  SamplerScratch scratch;
+  Result<std::int32_t> id = sampler.sample(logits, usable, scratch);
   return id ? "no error" : id.assume_error().message;
 }
 
@@ -130,15 +133,30 @@ TEST(Sampler, TopKOfOneIsTheLargestWhateverTheSeed) {
   }
 }
 
-TEST(Sampler, TopKOfZeroOrMoreThanTheVocabularyIsTheWholeVocabulary) {
+TEST(Sampler, TopKOfMoreThanTheVocabularyIsTheWholeVocabulary) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    Sampler zero(params_with(1.0f, 0, seed));
     Sampler all(params_with(1.0f, 100, seed));
     Sampler more(params_with(1.0f, 2000000000, seed));
     std::vector<float> logits = random_logits(100, static_cast<std::uint32_t>(seed));
-    std::int32_t id = must_sample(all, logits);
-    EXPECT_EQ(must_sample(zero, logits), id);
-    EXPECT_EQ(must_sample(more, logits), id);
+    EXPECT_EQ(must_sample(more, logits), must_sample(all, logits));
+  }
+}
+
+TEST(Sampler, TopKOfZeroDrawsForEveryIdInItsPlace) {
+  for (RandomStream rng : {RandomStream::kTorchCpu, RandomStream::kTorchCpuMkl}) {
+    Sampler sampler(params_with(1.0f, 0, 8, rng));
+    ExponentialStream stream(rng, 8);
+    std::vector<float> draws(3000), p(3000);
+    for (std::uint32_t step = 0; step < 200; ++step) {
+      std::vector<float> logits = random_logits(p.size(), step);
+      ASSERT_TRUE(softmax(scalar(), logits, 1.0f, p));
+      stream.fill(draws);
+      std::size_t best = 0;
+      for (std::size_t i = 1; i < p.size(); ++i) {
+        if (p[i] / draws[i] > p[best] / draws[best]) best = i;
+      }
+      ASSERT_EQ(must_sample(sampler, logits), best) << random_stream_name(rng) << step;
+    }
   }
 }
 
@@ -148,8 +166,9 @@ TEST(Sampler, PaddingTakesPartInTheSumButIsNeverChosen) {
   for (float temperature : {0.0f, 0.5f, 1.0f}) {
     for (std::int32_t k : {0, 1, 3, 50}) {
       Sampler sampler(params_with(temperature, k, 11));
+      SamplerScratch scratch;
       for (int i = 0; i < 50; ++i) {
-        Result<std::int32_t> id = sampler.sample(logits, 150);
+        Result<std::int32_t> id = sampler.sample(logits, 150, scratch);
         ASSERT_TRUE(id) << id.assume_error().message;
         ASSERT_LT(id.assume_value(), 150);
       }
@@ -204,10 +223,11 @@ TEST(Sampler, RefusesLogitsThatMakeEveryUsableTokenImpossible) {
 }
 
 TEST(Sampler, AnErrorConsumesNoRandomNumbers) {
+  SamplerScratch scratch;
   std::vector<float> logits = random_logits(100, 1);
   Sampler sampler(params_with(1.0f, 50, 3));
   Sampler untouched(params_with(1.0f, 50, 3));
-  EXPECT_FALSE(sampler.sample(std::vector<float>(100, kNan), 100));
+  EXPECT_FALSE(sampler.sample(std::vector<float>(100, kNan), 100, scratch));
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(must_sample(sampler, logits), must_sample(untouched, logits));
   }

@@ -157,16 +157,24 @@ class Gpt2:
 
 
 def choose(probabilities, k, generator):
-    """One token by torch.topk and torch.multinomial, and whether rounding could have changed it."""
-    values, indices = torch.topk(probabilities, k, dim=-1)
+    """One token by torch.topk and torch.multinomial, and whether rounding could have changed it.
+
+    With k 0 by torch.multinomial alone, over the whole vocabulary in order of id.
+    """
+    if k == 0:
+        values, indices = probabilities, torch.arange(probabilities.shape[1])[None]
+    else:
+        values, indices = torch.topk(probabilities, k, dim=-1)
     same_state = torch.Generator()
     same_state.set_state(generator.get_state())
     position = torch.multinomial(values, 1, generator=generator).item()
 
-    ratios = values[0] / torch.empty(k).exponential_(generator=same_state)
+    ratios = values[0] / torch.empty(values.shape[1]).exponential_(generator=same_state)
     assert ratios.argmax().item() == position, "torch.multinomial is not argmax(p / q) here"
     others = torch.cat([ratios[:position], ratios[position + 1:]])
-    near = k > 1 and (others.max() > ratios[position] * (1 - NEAR)).item()
+    near = k != 1 and (others.max() > ratios[position] * (1 - NEAR)).item()
+    if k == 0:
+        return position, near
     # Candidates of nearly one probability may change places, and so draws.
     ranked = values[0]
     if position == k - 1 and k < probabilities.shape[1]:

@@ -27,9 +27,10 @@ int write_draws(std::uint64_t seed, std::size_t calls, std::size_t count) {
 
 int sample_rows(const chorus::SamplingParams& params, std::size_t vocab_size) {
   chorus::engine::Sampler sampler(params);
+  chorus::engine::SamplerScratch scratch;
   std::vector<float> logits(vocab_size);
   while (std::fread(logits.data(), sizeof(float), vocab_size, stdin) == vocab_size) {
-    Result<std::int32_t> id = sampler.sample(logits, static_cast<std::int32_t>(vocab_size));
+    Result<std::int32_t> id = sampler.sample(logits, static_cast<std::int32_t>(vocab_size), scratch);
     if (!id) {
       std::fprintf(stderr, "%s\n", id.assume_error().message.c_str());
       return 1;
