@@ -34,10 +34,10 @@ struct EngineOptions {
   // Bytes, at most, for keys and values; allotted as needed. 0: a quarter of the memory that is
   // free and that this process may use.
   std::uint64_t kv_memory = 0;
-  bool prefix_cache = true;       // keep keys and values of texts for others that begin alike
-  std::size_t max_queue = 1024;   // samples that may wait; more are refused (kOverloaded)
-  std::size_t step_rows = 256;    // tokens of one step, at most; also the most samples that run
-  bool allow_nonfinite = false;   // accept NaN and infinite weights
+  bool prefix_cache = true;      // keep keys and values of texts for others that begin alike
+  std::size_t max_queue = 1024;  // samples that may wait; more are refused (kOverloaded)
+  std::size_t step_rows = 256;   // tokens of one step, at most; also the most samples that run
+  bool allow_nonfinite = false;  // accept NaN and infinite weights
   // Called while weights are read, with bytes done and in all; may be empty.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };

@@ -17,7 +17,7 @@ inline constexpr std::int32_t kEndOfText = 50256;
 // How many of the likeliest tokens a request may ask for beside each token.
 inline constexpr std::int32_t kMostLogprobs = 100;
 // Samples of one request.
-inline constexpr std::int32_t kMostSamples = 100'000;
+inline constexpr std::int32_t kMostSamples = 1024;
 
 struct Request {
   std::vector<std::int32_t> prompt;  // at least one id
@@ -35,8 +35,8 @@ struct Request {
   bool ignore_eos = false;      // <|endoftext|> is a token like others
   std::int32_t min_tokens = 0;  // before so many are generated, nothing of the above ends it
 
-  // Natural logarithms of probabilities under the model (temperature and the like left out), of each
-  // token, with so many of the likeliest tokens beside it. Empty: none are computed.
+  // Natural logarithms of probabilities under the model (temperature and the like left out), of
+  // each token, with so many of the likeliest tokens beside it. Empty: none are computed.
   std::optional<std::int32_t> logprobs = {};         // of the result's tokens
   std::optional<std::int32_t> prompt_logprobs = {};  // of the prompt's tokens
   // The first index of the prompt that gets one; the first token of all never does.
@@ -51,7 +51,7 @@ struct TokenLogprob {
 
 struct TokenInfo {
   std::int32_t id = 0;
-  std::optional<double> logprob = {};   // empty: not asked for, or nothing stands before the token
+  std::optional<double> logprob = {};  // empty: not asked for, or nothing stands before the token
   std::vector<TokenLogprob> top = {};  // the likeliest tokens, descending; equal ones by lower id
 };
 
@@ -84,19 +84,19 @@ struct Event {
   // Text that has become certain: whole UTF-8 characters, never part of a stop string. A token's
   // event may have none, and kDone the rest. kPrompt: the prompt's.
   std::string text = {};
-  TokenInfo token = {};                             // kToken
-  std::vector<TokenInfo> prompt = {};               // kPrompt: all ids of the prompt
+  TokenInfo token = {};                              // kToken
+  std::vector<TokenInfo> prompt = {};                // kPrompt: all ids of the prompt
   FinishReason finish_reason = FinishReason::kStop;  // kDone
-  Usage usage = {};                                 // kDone
-  Error error = {ErrorCode::kUnavailable, {}};      // kError
+  Usage usage = {};                                  // kDone
+  Error error = {ErrorCode::kUnavailable, {}};       // kError
 };
 
 // A finished sample.
 struct Completion {
   std::vector<std::int32_t> tokens;  // prompt and result; with the <|endoftext|> that ended it
-  std::string text;  // of prompt and result, without what ended it
-  std::vector<TokenInfo> prompt;  // if echo or prompt_logprobs was asked for
-  std::vector<TokenInfo> result;  // the tokens chosen, with their log-probabilities if asked for
+  std::string text;                  // of prompt and result, without what ended it
+  std::vector<TokenInfo> prompt;     // its tokens, with their log-probabilities if asked for
+  std::vector<TokenInfo> result;     // the tokens chosen, likewise
   FinishReason finish_reason = FinishReason::kLength;
   Usage usage;
 };

@@ -1,12 +1,16 @@
-// Loading an Engine, and what generation and scoring share.
+// Loading an Engine and handing requests to its thread.
 
 #include "chorus/engine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <future>
 
 #include "checkpoint/checkpoint.h"
 #include "core/utf8.h"
 #include "engine/engine_impl.h"
+#include "engine/request_check.h"
 #include "tokenizer/tokenizer.h"
 
 namespace chorus {
@@ -26,44 +30,78 @@ model::WeightType weight_type(WeightFormat format, const checkpoint::Checkpoint&
   return format == WeightFormat::kF32 ? model::WeightType::kF32 : model::WeightType::kBf16;
 }
 
+Result<void> check_options(const EngineOptions& options) {
+  auto check = [](const char* field, std::size_t value, std::size_t least,
+                  std::size_t most) -> Result<void> {
+    if (value >= least && value <= most) return ok();
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("{}: expected {} to {}, found {}", field, least, most, value)};
+  };
+  CHORUS_TRY(check("threads", options.threads, 0, 1024));
+  CHORUS_TRY(check("max_queue", options.max_queue, 1, 1'000'000));
+  CHORUS_TRY(check("step_rows", options.step_rows, 1, 4096));
+  return ok();
+}
+
+// How many pages of keys and values the options allow.
+Result<std::size_t> page_count(const EngineOptions& options, std::size_t page_bytes) {
+  std::uint64_t bytes = options.kv_memory > 0 ? options.kv_memory : available_memory() / 4;
+  std::uint64_t pages = std::min<std::uint64_t>(bytes / page_bytes, UINT32_MAX);
+  if (pages > 0) return static_cast<std::size_t>(pages);
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("kv_memory: expected at least one page of {} bytes, found {}",
+                           page_bytes, bytes)};
+}
+
 }  // namespace
 
 static_assert(kEndOfText == tokenizer::kEndOfText);
 
 const char* finish_reason_name(FinishReason reason) {
-  return reason == FinishReason::kStop ? "stop" : "length";
+  return reason == FinishReason::kStop     ? "stop"
+         : reason == FinishReason::kLength ? "length"
+                                           : "cancelled";
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
+Engine::Impl::~Impl() {
+  mailbox->stop();
+  if (thread.joinable()) thread.join();
+}
+
 const ModelInfo& Engine::info() const { return impl_->info; }
+EngineStats Engine::stats() const { return impl_->worker->stats(); }
 
 Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& checkpoint,
                                              const EngineOptions& options) {
-  constexpr std::size_t kMostThreads = 1024;
-  if (options.threads > kMostThreads) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "threads: expected at most 1024, found " + std::to_string(options.threads)};
-  }
+  CHORUS_TRY(check_options(options));
   if (!options.allow_nonfinite) {
     if (auto where = checkpoint::find_nonfinite(checkpoint)) {
       return Error{ErrorCode::kCorrupt, checkpoint.path + ": " + *where +
                                             ", expected finite weights (see --allow-nonfinite)"};
     }
   }
-  auto impl =
-      std::make_unique<Impl>(options.threads > 0 ? options.threads : available_processors());
+  std::size_t threads = options.threads > 0 ? options.threads : available_processors();
+  auto impl = std::make_unique<Impl>(threads, options.max_queue);
   CHORUS_TRY(impl->model, model::Model::load(checkpoint, weight_type(options.dtype, checkpoint),
                                              impl->team, options.progress));
   const checkpoint::Gpt2Config& config = impl->model->config();
+  std::size_t page_bytes = impl->model->kv_layout().page_bytes();
+  CHORUS_TRY(std::size_t pages, page_count(options, page_bytes));
   impl->info = {.path = checkpoint.path,
                 .block_size = static_cast<std::int32_t>(config.block_size),
                 .vocab_size = static_cast<std::int32_t>(config.vocab_size),
                 .parameters = checkpoint.parameter_count(),
                 .dtype = weight_type_name(impl->model->weight_type()),
                 .instructions = impl->model->kernels().name,
-                .threads = impl->team.size()};
+                .threads = impl->team.size(),
+                .weight_bytes = impl->model->weight_bytes(),
+                .kv_bytes = std::uint64_t{pages} * page_bytes};
+  impl->worker =
+      std::make_unique<engine::Worker>(*impl->model, impl->team, *impl->mailbox, pages, options);
+  impl->thread = std::thread([worker = impl->worker.get()] { worker->run(); });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
@@ -76,37 +114,33 @@ std::string Engine::decode(std::span<const std::int32_t> ids) {
   return replace_ill_formed(tokenizer::Tokenizer::gpt2().decode(ids));
 }
 
-Result<void> Engine::Impl::check_ids(std::span<const std::int32_t> ids, const char* field) const {
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] >= 0 && ids[i] < info.vocab_size) continue;
-    return Error{ErrorCode::kInvalidArgument,
-                 std::string(field) + "[" + std::to_string(i) + "]: expected an id from 0 to " +
-                     std::to_string(info.vocab_size - 1) + " (the model's vocabulary), found " +
-                     std::to_string(ids[i])};
-  }
-  return ok();
+std::string_view Engine::token_bytes(std::int32_t id) {
+  return tokenizer::Tokenizer::gpt2().token_bytes(id);
 }
 
-Result<void> Engine::Impl::forward(std::span<const std::int32_t> ids, std::size_t position,
-                                   engine::KvSequence& sequence, std::size_t logits_from,
-                                   const UseLogits& use) {
-  auto vocabulary = static_cast<std::size_t>(info.vocab_size);
-  // Rows whose logits are kept until the piece is done: fewer, as each is a whole vocabulary.
-  std::size_t most = logits_from + 1 >= ids.size() ? kPrefillRows : kPrefillRows / 4;
-  for (std::size_t begin = 0; begin < ids.size(); begin += most) {
-    std::size_t count = std::min(most, ids.size() - begin);
-    model::Chunk chunk{.ids = ids.subspan(begin, count),
-                       .position = position + begin,
-                       .pages = sequence.pages(),
-                       .logits_from = std::min(count, logits_from - std::min(begin, logits_from))};
-    model->forward(std::span(&chunk, 1), workspace, team);
-    for (std::size_t row = chunk.logits_from; row < count; ++row) {
-      const float* logits =
-          workspace.logits.data() + (row - chunk.logits_from) * model->logits_stride();
-      CHORUS_TRY(use(begin + row, std::span(logits, vocabulary)));
-    }
+Result<Stream> Engine::submit(Request request, EventCallback on_event) {
+  CHORUS_TRY(engine::check(request, info()));
+  auto state = std::make_shared<engine::RequestState>();
+  state->request = std::move(request);
+  std::uint64_t pages = (state->positions() + model::kPagePositions - 1) / model::kPagePositions;
+  std::uint64_t bytes = pages * impl_->model->kv_layout().page_bytes();
+  if (bytes > info().kv_bytes) {
+    return Error{ErrorCode::kUnsupported,
+                 fmt::format("max_length: the keys and values of {} tokens take {} bytes, of {} "
+                             "that this engine may use for them",
+                             state->request.max_length, bytes, info().kv_bytes)};
   }
-  return ok();
+  state->stream = std::make_shared<Stream::State>(std::move(on_event),
+                                                  [mailbox = impl_->mailbox] { mailbox->wake(); });
+  Stream stream(state->stream);
+  CHORUS_TRY(impl_->mailbox->post(std::move(state)));
+  return stream;
+}
+
+Result<void> Engine::check_integrity() {
+  std::promise<Result<void>> result;
+  impl_->mailbox->post_errand([&] { result.set_value(impl_->worker->check()); });
+  return result.get_future().get();
 }
 
 }  // namespace chorus

@@ -2,25 +2,11 @@
 // is longer than the block.
 
 #include <algorithm>
-#include <new>
 
 #include "engine/engine_impl.h"
-#include "engine/log.h"
+#include "engine/request_check.h"
 
 namespace chorus {
-namespace {
-
-// log softmax(logits)[id], the sum and the logarithm in double precision.
-double log_probability(const kernels::Kernels& kernels, std::span<const float> logits,
-                       std::int32_t id) {
-  float largest = kernels.max(logits.data(), logits.size());
-  double sum = kernels.sum_exp(logits.data(), logits.size(), largest);
-  double shifted =
-      static_cast<double>(logits[static_cast<std::size_t>(id)]) - static_cast<double>(largest);
-  return shifted - engine::natural_log(sum);
-}
-
-}  // namespace
 
 Result<Score> Engine::score(const ScoreRequest& request) {
   auto block = static_cast<std::size_t>(impl_->info.block_size);
@@ -34,7 +20,7 @@ Result<Score> Engine::score(const ScoreRequest& request) {
   if (request.ids.empty()) {
     return Error{ErrorCode::kInvalidArgument, "ids: expected at least one token, found none"};
   }
-  CHORUS_TRY(impl_->check_ids(request.ids, "ids"));
+  CHORUS_TRY(engine::check_ids(request.ids, "ids", info()));
   if (request.bos && kEndOfText >= impl_->info.vocab_size) {
     return Error{ErrorCode::kInvalidArgument, "bos: the model's vocabulary of " +
                                                   std::to_string(impl_->info.vocab_size) +
@@ -48,34 +34,27 @@ Result<Score> Engine::score(const ScoreRequest& request) {
   Score score;
   score.logprobs.assign(request.ids.size(), 0.0);
   score.contexts.assign(request.ids.size(), 0);
-  std::lock_guard lock(impl_->turn);
-  try {
-    engine::KvSequence pages(impl_->model->kv_layout());
-    pages.reserve(std::min(block, sequence_ids.size()));
-    std::size_t scored =
-        1;  // tokens of the sequence that have their score; the first never gets one
-    double total = 0.0;
-    for (std::size_t begin = 0; scored < sequence_ids.size();
-         begin = std::min(begin + stride, scored - 1)) {
-      std::size_t end = std::min(begin + block, sequence_ids.size());
-      // Row r predicts token r + 1 of the window, so the last token need not be run.
-      auto window = std::span(sequence_ids).subspan(begin, end - begin - 1);
-      auto use = [&](std::size_t row, std::span<const float> logits) -> Result<void> {
-        std::size_t at = begin + row + 1;
-        double logprob = log_probability(impl_->model->kernels(), logits, sequence_ids[at]);
-        score.logprobs[at - offset] = logprob;
-        score.contexts[at - offset] = static_cast<std::int32_t>(row + 1);
-        total -= logprob;
-        return ok();
-      };
-      CHORUS_TRY(impl_->forward(window, 0, pages, scored - 1 - begin, use));
-      scored = end;
+  std::size_t scored = 1;  // tokens of the sequence that have their score; the first gets none
+  double total = 0.0;
+  for (std::size_t begin = 0; scored < sequence_ids.size();
+       begin = std::min(begin + stride, scored - 1)) {
+    std::size_t end = std::min(begin + block, sequence_ids.size());
+    auto first = sequence_ids.begin() + static_cast<std::ptrdiff_t>(begin);
+    auto last = sequence_ids.begin() + static_cast<std::ptrdiff_t>(end);
+    CHORUS_TRY(auto window, complete({.prompt = {first, last},
+                                      .max_length = static_cast<std::int32_t>(end - begin),
+                                      .prompt_logprobs = 0,
+                                      .prompt_logprobs_from = scored - begin}));
+    for (; scored < end; ++scored) {
+      std::size_t context = scored - begin;
+      double logprob = *window[0].prompt[context].logprob;
+      score.logprobs[scored - offset] = logprob;
+      score.contexts[scored - offset] = static_cast<std::int32_t>(context);
+      total -= logprob;
     }
-    score.scored = sequence_ids.size() - 1;
-    if (score.scored > 0) score.loss = total / static_cast<double>(score.scored);
-  } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::kUnsupported, "not enough memory for keys and values"};
   }
+  score.scored = sequence_ids.size() - 1;
+  if (score.scored > 0) score.loss = total / static_cast<double>(score.scored);
   return score;
 }
 

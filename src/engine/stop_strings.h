@@ -10,8 +10,8 @@ namespace chorus::engine {
 
 class StopStrings {
  public:
-  // Empty strings are ignored.
-  explicit StopStrings(std::vector<std::string> strings);
+  // Empty strings are ignored. With `include`, the stop string itself is given out too.
+  explicit StopStrings(std::vector<std::string> strings, bool include = false);
 
   // Adds text; the part of all text so far that is now certain to stand before any stop string, and
   // was not given out yet.
@@ -23,6 +23,7 @@ class StopStrings {
 
  private:
   std::vector<std::string> strings_;
+  bool include_;
   std::string held_;
   bool found_ = false;
 };

@@ -44,7 +44,7 @@ TEST_F(TinyEngine, GeneratesUpToMaxLengthAndTheSameAgain) {
   auto first = engine_->generate(request);
   ASSERT_TRUE(first) << first.assume_error().message;
   EXPECT_EQ(first.assume_value().tokens.size(), 77u);
-  EXPECT_EQ(first.assume_value().generated, 74);
+  EXPECT_EQ(first.assume_value().usage.generated_tokens, 74);
   EXPECT_EQ(first.assume_value().finish_reason, FinishReason::kLength);
   auto other = load(tiny_.checkpoint(), 3);
   EXPECT_EQ(other->generate(request).assume_value().tokens, first.assume_value().tokens);
@@ -177,7 +177,7 @@ TEST(Storyteller, ACallbackThatRefusesEndsTheGeneration) {
       [&](std::string_view) { return ++calls < 3; });
   ASSERT_TRUE(result);
   EXPECT_EQ(calls, 3);
-  EXPECT_EQ(result.assume_value().finish_reason, FinishReason::kStop);
+  EXPECT_EQ(result.assume_value().finish_reason, FinishReason::kCancelled);
 }
 
 TEST(Storyteller, BosScoresTheFirstTokenToo) {

@@ -1,0 +1,66 @@
+#include "engine/mailbox.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace chorus::engine {
+
+Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
+  auto samples = static_cast<std::size_t>(request->request.n);
+  std::lock_guard lock(mutex_);
+  if (contents_.stop) return Error{ErrorCode::kUnavailable, "the engine is going away"};
+  if (waiting_ + posted_ + samples > max_waiting_) {
+    return Error{ErrorCode::kOverloaded,
+                 fmt::format("the queue is full: {} samples wait, at most {} "
+                             "may",
+                             waiting_ + posted_, max_waiting_)};
+  }
+  posted_ += samples;
+  contents_.requests.push_back(std::move(request));
+  changed_.notify_one();
+  return ok();
+}
+
+void Mailbox::post_errand(std::function<void()> errand) {
+  std::lock_guard lock(mutex_);
+  contents_.errands.push_back(std::move(errand));
+  changed_.notify_one();
+}
+
+void Mailbox::wake() {
+  std::lock_guard lock(mutex_);
+  woken_ = true;
+  changed_.notify_one();
+}
+
+void Mailbox::stop() {
+  std::lock_guard lock(mutex_);
+  contents_.stop = true;
+  changed_.notify_one();
+}
+
+Mailbox::Contents Mailbox::take(bool wait) {
+  std::unique_lock lock(mutex_);
+  if (wait) {
+    changed_.wait(lock, [this] {
+      return woken_ || contents_.stop || !contents_.requests.empty() || !contents_.errands.empty();
+    });
+  }
+  woken_ = false;
+  waiting_ += std::exchange(posted_, 0);
+  bool stop = contents_.stop;
+  return std::exchange(contents_, Contents{.requests = {}, .errands = {}, .stop = stop});
+}
+
+void Mailbox::set_waiting(std::size_t samples) {
+  std::lock_guard lock(mutex_);
+  waiting_ = samples;
+}
+
+std::size_t Mailbox::waiting() const {
+  std::lock_guard lock(mutex_);
+  return waiting_ + posted_;
+}
+
+}  // namespace chorus::engine

@@ -1,0 +1,50 @@
+// The one door into the engine's thread: what others want of it, and how it is woken. Streams keep
+// it alive beyond the engine.
+//
+// Thread contract: any thread posts; the engine's thread alone waits and takes.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "chorus/error.h"
+#include "engine/sequence.h"
+
+namespace chorus::engine {
+
+class Mailbox {
+ public:
+  struct Contents {
+    std::vector<std::shared_ptr<RequestState>> requests;
+    std::vector<std::function<void()>> errands;  // to be run between two steps
+    bool stop = false;
+  };
+
+  explicit Mailbox(std::size_t max_waiting) : max_waiting_(max_waiting) {}
+
+  // Errors: kOverloaded if with its samples more than max_waiting would wait.
+  Result<void> post(std::shared_ptr<RequestState> request);
+  void post_errand(std::function<void()> errand);
+  void wake();
+  void stop();
+
+  // What has come since the last call; waits for something if there is nothing, if `wait`.
+  Contents take(bool wait);
+  // How many samples wait in the engine beyond those still here.
+  void set_waiting(std::size_t samples);
+  std::size_t waiting() const;
+
+ private:
+  mutable std::mutex mutex_;  // guards all
+  std::condition_variable changed_;
+  const std::size_t max_waiting_;
+  Contents contents_;
+  bool woken_ = false;
+  std::size_t posted_ = 0;   // samples in contents_
+  std::size_t waiting_ = 0;  // samples in the engine
+};
+
+}  // namespace chorus::engine

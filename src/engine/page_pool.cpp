@@ -1,0 +1,124 @@
+#include "engine/page_pool.h"
+
+#include <fmt/format.h>
+
+namespace chorus::engine {
+
+PagePool::PagePool(const model::KvLayout& layout, std::size_t max_pages, bool caching)
+    : layout_(layout), max_pages_(max_pages), caching_(caching) {}
+
+std::size_t PagePool::available() const {
+  return max_pages_ - pages_.size() + free_.size() + idle_.size();
+}
+
+bool PagePool::reserve(std::size_t count) {
+  if (available() - reserved_ < count) return false;
+  reserved_ += count;
+  return true;
+}
+
+PageId PagePool::take() {
+  PageId page = 0;
+  if (!free_.empty()) {
+    page = free_.back();
+    free_.pop_back();
+  } else if (pages_.size() < max_pages_) {
+    page = static_cast<PageId>(pages_.size());
+    pages_.push_back({.buffer = AlignedBuffer<std::byte>(layout_.page_bytes())});
+  } else {
+    page = idle_.begin()->second;
+    idle_.erase(idle_.begin());
+    forget(page);
+  }
+  pages_[page].holders = 1;
+  --reserved_;
+  return page;
+}
+
+void PagePool::retain(PageId page) {
+  if (pages_[page].holders++ == 0) idle_.erase(pages_[page].last_use);
+}
+
+// Tables are released from their last page to their first, so that of one text the later page is
+// always the first to go: a page whose predecessor is gone cannot be found.
+void PagePool::release(PageId page) {
+  if (--pages_[page].holders > 0) return;
+  if (pages_[page].key == kEmptyPrefix) {
+    free_.push_back(page);
+    return;
+  }
+  pages_[page].last_use = ++clock_;
+  idle_.emplace(pages_[page].last_use, page);
+}
+
+std::optional<PagePool::Match> PagePool::find(PrefixKey parent, const PageTokens& tokens) {
+  auto found = cache_.find({parent, tokens});
+  if (found == cache_.end()) return std::nullopt;
+  Page& page = pages_[found->second];
+  if (page.holders == 0 && available() == reserved_) return std::nullopt;
+  retain(found->second);
+  return Match{found->second, page.key};
+}
+
+PagePool::Match PagePool::publish(PageId page, PrefixKey parent, const PageTokens& tokens) {
+  if (!caching_) return {page, kEmptyPrefix};
+  auto [entry, added] = cache_.try_emplace({parent, tokens}, page);
+  if (!added) {
+    PageId other = entry->second;
+    retain(other);  // before the release: the promises stay covered by what is available
+    release(page);
+    return {other, pages_[other].key};
+  }
+  cached_as_.emplace(page, entry->first);
+  pages_[page].key = next_key_++;
+  return {page, pages_[page].key};
+}
+
+void PagePool::forget(PageId page) {
+  auto entry = cached_as_.find(page);
+  cache_.erase(entry->second);
+  cached_as_.erase(entry);
+  pages_[page].key = kEmptyPrefix;
+}
+
+std::size_t PagePool::CacheKeyHash::operator()(const CacheKey& key) const {
+  std::uint64_t hash = key.parent * 0x9e3779b97f4a7c15u;
+  for (std::int32_t token : key.tokens) {
+    hash = (hash ^ static_cast<std::uint32_t>(token)) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 29;
+  }
+  return hash;
+}
+
+Result<void> PagePool::check(std::span<const std::span<const PageId>> holders,
+                             std::size_t promised) const {
+  auto fail = [](std::string message) { return Error{ErrorCode::kCorrupt, std::move(message)}; };
+  std::vector<std::uint32_t> counts(pages_.size(), 0);
+  for (std::span<const PageId> table : holders) {
+    for (PageId page : table) ++counts.at(page);
+  }
+  std::size_t unheld = 0, idle = 0;
+  for (PageId page = 0; page < pages_.size(); ++page) {
+    bool cached = pages_[page].key != kEmptyPrefix;
+    if (counts[page] != pages_[page].holders) {
+      return fail(fmt::format("page {}: {} holders counted, {} found", page, pages_[page].holders,
+                              counts[page]));
+    }
+    if (cached != cached_as_.contains(page)) return fail(fmt::format("page {}: cache entry", page));
+    if (counts[page] == 0 && cached) ++idle;
+    if (counts[page] == 0 && !cached) ++unheld;
+  }
+  if (pages_.size() > max_pages_) return fail("more pages than the bound");
+  if (promised != reserved_) {
+    return fail(fmt::format("{} pages reserved, {} promised", reserved_, promised));
+  }
+  if (reserved_ > available()) {
+    return fail(fmt::format("{} pages reserved, {} available", reserved_, available()));
+  }
+  if (unheld != free_.size()) return fail("free pages lost");
+  if (idle != idle_.size()) return fail("idle pages lost");
+  if (cache_.size() != cached_as_.size()) return fail("cache entries lost");
+  return ok();
+}
+
+}  // namespace chorus::engine

@@ -1,0 +1,105 @@
+// The pages of keys and values of all sequences, within one bound, shared by reference count; and
+// the prefix cache: a page that holds a whole run of a text's tokens can be found again by those
+// tokens and the page before it. A cached page that no sequence holds is kept until its room is
+// needed, the one used longest ago first.
+//
+// Pages are promised before they are taken: a sequence reserves its worst case when it is admitted,
+// so that it never finds the pool empty later. Memory is allotted when a page is first taken.
+//
+// Thread contract: belongs to the thread that makes the steps.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "chorus/error.h"
+#include "core/aligned_buffer.h"
+#include "model/kv_pages.h"
+
+namespace chorus::engine {
+
+using PageId = std::uint32_t;
+using PageTokens = std::array<std::int32_t, model::kPagePositions>;
+
+// Names a cached run of tokens from the start of a text; never used twice.
+using PrefixKey = std::uint64_t;
+inline constexpr PrefixKey kEmptyPrefix = 0;
+
+class PagePool {
+ public:
+  // `caching` false: nothing is ever found again.
+  PagePool(const model::KvLayout& layout, std::size_t max_pages, bool caching);
+
+  // Pages that nobody holds: never allotted, free, or cached only.
+  std::size_t available() const;
+  std::size_t capacity() const { return max_pages_; }
+  std::size_t page_bytes() const { return layout_.page_bytes(); }
+  std::size_t held() const { return capacity() - available(); }
+  std::size_t reserved() const { return reserved_; }
+
+  // Promises `count` pages more, or nothing if there are not so many.
+  bool reserve(std::size_t count);
+  void unreserve(std::size_t count) { reserved_ -= count; }
+
+  // A promised page, held once, its contents unspecified. Throws std::bad_alloc, the promise kept.
+  PageId take();
+  void release(PageId page);
+  std::byte* data(PageId page) { return pages_[page].buffer.data(); }
+
+  struct Match {
+    PageId page;
+    PrefixKey key;
+  };
+  // The cached page that continues `parent` with `tokens`, now held once more; empty if there is
+  // none, or if nobody holds it and its room is promised to others.
+  std::optional<Match> find(PrefixKey parent, const PageTokens& tokens);
+
+  // Caches `page`, which is full and continues `parent` with `tokens`. If another page is cached
+  // for them already, that one is returned, held, in place of `page`, which is released: their
+  // contents are the same bits.
+  Match publish(PageId page, PrefixKey parent, const PageTokens& tokens);
+
+  // Whether every count agrees with `holders`, the page tables of all sequences, and with the pages
+  // still promised to them. Errors: kCorrupt, with what disagrees. For tests: it looks at
+  // everything.
+  Result<void> check(std::span<const std::span<const PageId>> holders, std::size_t promised) const;
+
+ private:
+  struct CacheKey {
+    PrefixKey parent;
+    PageTokens tokens;
+    bool operator==(const CacheKey&) const = default;
+  };
+  struct CacheKeyHash {
+    std::size_t operator()(const CacheKey& key) const;
+  };
+  struct Page {
+    AlignedBuffer<std::byte> buffer;
+    std::uint32_t holders = 0;
+    PrefixKey key = kEmptyPrefix;  // not kEmptyPrefix: cached
+    std::uint64_t last_use = 0;    // its place in idle_, while cached and held by nobody
+  };
+
+  void retain(PageId page);
+  void forget(PageId page);
+
+  model::KvLayout layout_;
+  std::size_t max_pages_;
+  bool caching_;
+  std::size_t reserved_ = 0;  // never more than available()
+  std::vector<Page> pages_;   // allotted so far
+  std::vector<PageId> free_;
+  std::map<std::uint64_t, PageId> idle_;  // cached, held by nobody, by last use
+  std::unordered_map<CacheKey, PageId, CacheKeyHash> cache_;
+  std::unordered_map<PageId, CacheKey> cached_as_;
+  PrefixKey next_key_ = 1;
+  std::uint64_t clock_ = 0;
+};
+
+}  // namespace chorus::engine

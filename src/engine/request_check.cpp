@@ -1,0 +1,53 @@
+#include "engine/request_check.h"
+
+#include <fmt/format.h>
+
+namespace chorus::engine {
+namespace {
+
+Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
+
+Result<void> check_range(const char* field, std::int64_t value, std::int64_t least,
+                         std::int64_t most) {
+  if (value >= least && value <= most) return ok();
+  return invalid(fmt::format("{}: expected {} to {}, found {}", field, least, most, value));
+}
+
+Result<void> check_lengths(const Request& request, const ModelInfo& info) {
+  if (request.prompt.empty()) return invalid("prompt: expected at least one token, found none");
+  if (request.max_length < 1 || request.max_length > info.block_size) {
+    return invalid(fmt::format("max_length: expected 1 to {} (the model's block size), found {}",
+                               info.block_size, request.max_length));
+  }
+  if (request.prompt.size() > static_cast<std::size_t>(request.max_length)) {
+    return invalid(fmt::format("prompt: expected at most max_length = {} tokens, found {}",
+                               request.max_length, request.prompt.size()));
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<void> check(const Request& request, const ModelInfo& info) {
+  CHORUS_TRY(check_lengths(request, info));
+  CHORUS_TRY(check_ids(request.prompt, "prompt", info));
+  CHORUS_TRY(chorus::check(request.sampling));
+  CHORUS_TRY(check_range("n", request.n, 1, kMostSamples));
+  CHORUS_TRY(check_range("min_tokens", request.min_tokens, 0, info.block_size));
+  CHORUS_TRY(check_range("logprobs", request.logprobs.value_or(0), 0, kMostLogprobs));
+  CHORUS_TRY(check_range("prompt_logprobs", request.prompt_logprobs.value_or(0), 0, kMostLogprobs));
+  return ok();
+}
+
+Result<void> check_ids(std::span<const std::int32_t> ids, const char* field,
+                       const ModelInfo& info) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < info.vocab_size) continue;
+    return invalid(
+        fmt::format("{}[{}]: expected an id from 0 to {} (the model's vocabulary), found {}", field,
+                    i, info.vocab_size - 1, ids[i]));
+  }
+  return ok();
+}
+
+}  // namespace chorus::engine

@@ -1,0 +1,227 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace chorus::engine {
+namespace {
+
+using model::kPagePositions;
+
+// Rows of prompts in a step beside sequences that are decoding, if these are no more themselves: a
+// step of few rows waits for the memory, and about so many fit into the time of one. Measured:
+// docs/measurements.md.
+constexpr std::size_t kPromptRowsBesideDecoding = 16;
+
+// Rows with logits in a step, beside those that decode: each is a whole vocabulary of floats.
+constexpr std::size_t kPromptLogitsRows = 64;
+
+std::size_t pages_for(std::size_t positions) {
+  return (positions + kPagePositions - 1) / kPagePositions;
+}
+
+PageTokens tokens_of_page(const Sequence& sequence, std::size_t page) {
+  PageTokens tokens;
+  std::copy_n(sequence.tokens.begin() + static_cast<std::ptrdiff_t>(page * kPagePositions),
+              kPagePositions, tokens.begin());
+  return tokens;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const model::KvLayout& layout, std::size_t max_pages, bool prefix_cache,
+                     std::size_t step_rows)
+    : pool_(layout, max_pages, prefix_cache), prefix_cache_(prefix_cache), step_rows_(step_rows) {}
+
+bool Scheduler::is_ready(const Sequence& sequence) const {
+  return sequence.sample == 0 || sequence.state->prompt_read || !prefix_cache_;
+}
+
+void Scheduler::admit() {
+  for (auto next = waiting_.begin(); next != waiting_.end() && running_.size() < step_rows_;) {
+    Sequence& sequence = **next;
+    if (!is_ready(sequence)) {
+      ++next;
+      continue;
+    }
+    if (!match_prefix(sequence)) {
+      release_pages(sequence);
+      return;
+    }
+    copy_partial_page(sequence);
+    running_.push_back(std::move(*next));
+    next = waiting_.erase(next);
+  }
+}
+
+// Takes over cached pages from where the sequence stands, and reserves the rest of its worst case;
+// false if there is no room, which cannot happen to one that runs.
+bool Scheduler::match_prefix(Sequence& sequence) {
+  pool_.unreserve(std::exchange(sequence.promised, 0));
+  while (sequence.done % kPagePositions == 0 &&
+         sequence.done + kPagePositions <= sequence.first_logits()) {
+    std::size_t page = sequence.done / kPagePositions;
+    auto match = pool_.find(sequence.prefix, tokens_of_page(sequence, page));
+    if (!match) break;
+    add_page(sequence, match->page);
+    sequence.prefix = match->key;
+    ++sequence.published;
+    sequence.done += kPagePositions;
+    sequence.cached += kPagePositions;
+  }
+  std::size_t rest = pages_for(sequence.state->positions()) - sequence.pages.size();
+  if (!pool_.reserve(rest)) return false;
+  sequence.promised = rest;
+  return true;
+}
+
+// A later sample of a request copies the page in which the prompt ends from the first one, all but
+// the prompt's last position, whose logits it needs.
+void Scheduler::copy_partial_page(Sequence& sequence) {
+  const Sequence* leader = sequence.state->leader;
+  std::size_t last = sequence.state->prompt_size() - 1;
+  if (leader == nullptr || sequence.done != last / kPagePositions * kPagePositions ||
+      sequence.done == last) {
+    return;
+  }
+  add_page(sequence, pool_.take());
+  --sequence.promised;
+  std::memcpy(sequence.page_data.back(), leader->page_data[sequence.pages.size() - 1],
+              pool_.page_bytes());
+  sequence.cached += last - sequence.done;
+  sequence.done = last;
+}
+
+void Scheduler::add_page(Sequence& sequence, PageId page) {
+  sequence.pages.push_back(page);
+  sequence.page_data.push_back(pool_.data(page));
+}
+
+const Plan& Scheduler::plan() {
+  plan_.sequences.clear();
+  plan_.chunks.clear();
+  plan_.logits_rows.clear();
+  std::size_t decoding = 0, reading = 0;
+  for (const auto& sequence : running_) {
+    if (sequence->reads_prompt()) {
+      ++reading;
+    } else {
+      plan_rows(*sequence, 1);
+      ++decoding;
+    }
+  }
+  std::size_t rows = step_rows_ - decoding;
+  if (decoding > 0) rows = std::min(rows, std::max(decoding, kPromptRowsBesideDecoding));
+  std::size_t logits = kPromptLogitsRows;
+  for (const auto& sequence : running_) {
+    if (!sequence->reads_prompt()) continue;
+    if (rows == 0 || logits == 0) break;
+    match_prefix(*sequence);  // another sequence may have read the same text meanwhile
+    std::size_t share =
+        (rows + reading - 1) / reading;  // even, so that short prompts pass long ones
+    std::size_t before = plan_.logits_rows.size();
+    std::size_t taken = rows_within(*sequence, share, logits);
+    plan_rows(*sequence, taken);
+    rows -= taken;
+    logits -= plan_.logits_rows.size() - before;
+    --reading;
+  }
+  return plan_;
+}
+
+// How many rows the sequence can take of `rows`, of which `logits` may have logits.
+std::size_t Scheduler::rows_within(const Sequence& sequence, std::size_t rows,
+                                   std::size_t logits) const {
+  std::size_t first_logits = sequence.first_logits();
+  std::size_t without = first_logits - std::min(first_logits, sequence.done);
+  return std::min({rows, sequence.rows(), without + logits});
+}
+
+void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
+  std::size_t end = sequence.done + rows;
+  while (sequence.pages.size() * kPagePositions < end) {
+    add_page(sequence, pool_.take());
+    --sequence.promised;
+  }
+  std::size_t first_logits = std::max(sequence.done, std::min(end, sequence.first_logits()));
+  for (std::size_t position = first_logits; position < end; ++position) {
+    plan_.logits_rows.push_back({&sequence, position + 1});
+  }
+  plan_.sequences.push_back(&sequence);
+  plan_.chunks.push_back({.ids = std::span(sequence.tokens).subspan(sequence.done, rows),
+                          .position = sequence.done,
+                          .pages = sequence.page_data,
+                          .logits_from = first_logits - sequence.done});
+}
+
+void Scheduler::advance() {
+  for (std::size_t i = 0; i < plan_.sequences.size(); ++i) {
+    Sequence& sequence = *plan_.sequences[i];
+    sequence.done += plan_.chunks[i].ids.size();
+    publish_full_pages(sequence);
+    if (sequence.sample == 0 && !sequence.reads_prompt()) {
+      sequence.state->prompt_read = true;
+      sequence.state->leader = &sequence;
+    }
+  }
+}
+
+void Scheduler::publish_full_pages(Sequence& sequence) {
+  for (; (sequence.published + 1) * kPagePositions <= sequence.done; ++sequence.published) {
+    std::size_t page = sequence.published;
+    auto match =
+        pool_.publish(sequence.pages[page], sequence.prefix, tokens_of_page(sequence, page));
+    sequence.pages[page] = match.page;
+    sequence.page_data[page] = pool_.data(match.page);
+    sequence.prefix = match.key;
+  }
+}
+
+// Back to a sequence that has not begun.
+void Scheduler::release_pages(Sequence& sequence) {
+  for (auto page = sequence.pages.rbegin(); page != sequence.pages.rend(); ++page) {
+    pool_.release(*page);
+  }
+  pool_.unreserve(std::exchange(sequence.promised, 0));
+  sequence.pages.clear();
+  sequence.page_data.clear();
+  sequence.published = 0;
+  sequence.prefix = kEmptyPrefix;
+  sequence.done = sequence.cached = 0;
+}
+
+void Scheduler::remove_ended() {
+  if (ended_.empty()) return;
+  auto has_ended = [this](const std::unique_ptr<Sequence>& sequence) {
+    if (std::find(ended_.begin(), ended_.end(), sequence.get()) == ended_.end()) return false;
+    if (sequence->sample == 0) {
+      sequence->state->prompt_read = true;
+      sequence->state->leader = nullptr;
+    }
+    release_pages(*sequence);
+    return true;
+  };
+  std::erase_if(running_, has_ended);
+  std::erase_if(waiting_, has_ended);
+  ended_.clear();
+}
+
+Result<void> Scheduler::check() const {
+  std::vector<std::span<const PageId>> tables;
+  std::size_t promised = 0;
+  for (const auto& sequence : running_) {
+    tables.emplace_back(sequence->pages);
+    promised += sequence->promised;
+    if (sequence->pages.size() + sequence->promised != pages_for(sequence->state->positions())) {
+      return Error{ErrorCode::kCorrupt, "a sequence's pages are not its worst case"};
+    }
+  }
+  for (const auto& sequence : waiting_) {
+    if (!sequence->pages.empty() || sequence->promised > 0) {
+      return Error{ErrorCode::kCorrupt, "a waiting sequence holds pages"};
+    }
+  }
+  return pool_.check(tables, promised);
+}
+
+}  // namespace chorus::engine

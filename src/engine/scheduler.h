@@ -1,0 +1,77 @@
+// Which sequences run, and which of their rows the next step computes. Admission is first come,
+// first served, and reserves a sequence's worst case of pages, so that nothing that runs is ever
+// put out. A step takes every sequence that is decoding and, of the prompts that are being read, as
+// many rows as leave the step at most about twice as long.
+//
+// Thread contract: belongs to the thread that makes the steps.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "engine/page_pool.h"
+#include "engine/sequence.h"
+#include "model/model.h"
+
+namespace chorus::engine {
+
+// A row of a step that gets logits: they predict token `index` of the sequence.
+struct LogitsRow {
+  Sequence* sequence;
+  std::size_t index;
+  bool of_prompt() const { return index < sequence->state->prompt_size(); }
+};
+
+struct Plan {
+  std::vector<Sequence*> sequences;
+  std::vector<model::Chunk> chunks;    // of `sequences`
+  std::vector<LogitsRow> logits_rows;  // in the order of the step's logits
+};
+
+class Scheduler {
+ public:
+  // `step_rows`: rows of a step and sequences that run, at most.
+  Scheduler(const model::KvLayout& layout, std::size_t max_pages, bool prefix_cache,
+            std::size_t step_rows);
+
+  void add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
+  // Lets in what there is room for.
+  void admit();
+  // The next step; empty if nothing runs. Valid until a sequence ends. Throws std::bad_alloc.
+  const Plan& plan();
+  // After the step: keys and values of the plan's rows are there.
+  void advance();
+
+  // Frees what a sequence holds and forgets it, at the next call of remove_ended(). One that waits
+  // too.
+  void end(Sequence& sequence) { ended_.push_back(&sequence); }
+  void remove_ended();
+
+  const std::deque<std::unique_ptr<Sequence>>& waiting() const { return waiting_; }
+  const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
+  const PagePool& pool() const { return pool_; }
+
+  // Errors: kCorrupt. For tests.
+  Result<void> check() const;
+
+ private:
+  bool is_ready(const Sequence& sequence) const;
+  bool match_prefix(Sequence& sequence);
+  void copy_partial_page(Sequence& sequence);
+  void publish_full_pages(Sequence& sequence);
+  void add_page(Sequence& sequence, PageId page);
+  void release_pages(Sequence& sequence);
+  void plan_rows(Sequence& sequence, std::size_t rows);
+  std::size_t rows_within(const Sequence& sequence, std::size_t rows, std::size_t logits) const;
+
+  PagePool pool_;
+  bool prefix_cache_;
+  std::size_t step_rows_;
+  std::deque<std::unique_ptr<Sequence>> waiting_;
+  std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
+  std::vector<const Sequence*> ended_;
+  Plan plan_;
+};
+
+}  // namespace chorus::engine

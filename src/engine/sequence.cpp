@@ -1,0 +1,45 @@
+#include "engine/sequence.h"
+
+#include <algorithm>
+
+namespace chorus::engine {
+namespace {
+
+double seconds_since(Clock::time_point start, Clock::time_point end) {
+  return std::chrono::duration<double>(end - start).count();
+}
+
+}  // namespace
+
+std::size_t RequestState::positions() const {
+  auto max_length = static_cast<std::size_t>(request.max_length);
+  bool runs = max_length > prompt_size() || request.prompt_logprobs;
+  return runs ? max_length - 1 : 0;
+}
+
+Sequence::Sequence(std::shared_ptr<RequestState> shared, std::int32_t sample_index)
+    : state(std::move(shared)),
+      request(state->request),
+      sample(sample_index),
+      tokens(state->request.prompt) {}
+
+// Sample 0 alone scores the prompt.
+std::size_t Sequence::first_logits() const {
+  std::size_t prompt = state->prompt_size();
+  if (!request.prompt_logprobs || sample > 0) return prompt - 1;
+  return std::min(std::max<std::size_t>(request.prompt_logprobs_from, 1), prompt) - 1;
+}
+
+std::size_t Sequence::rows() const { return std::min(tokens.size(), state->positions()) - done; }
+
+Usage Sequence::usage() const {
+  Clock::time_point now = Clock::now();
+  return {.prompt_tokens = static_cast<std::int32_t>(state->prompt_size()),
+          .cached_tokens = static_cast<std::int32_t>(cached),
+          .generated_tokens = static_cast<std::int32_t>(generated()),
+          .queue_seconds = seconds_since(state->submitted, started.value_or(now)),
+          .first_token_seconds = first_token ? seconds_since(state->submitted, *first_token) : 0.0,
+          .seconds = seconds_since(state->submitted, now)};
+}
+
+}  // namespace chorus::engine

@@ -1,0 +1,77 @@
+// One sample of a request on its way through the steps: its tokens, its pages, what chooses its
+// next token and what becomes of its text. Belongs to the thread that makes the steps.
+//
+// Positions: token i of a sequence is run at position i, which computes its keys and values and the
+// logits that predict token i + 1. P is the prompt's length.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "chorus/request.h"
+#include "engine/page_pool.h"
+#include "engine/sampler.h"
+#include "engine/stream_state.h"
+#include "engine/text_stream.h"
+
+namespace chorus::engine {
+
+using Clock = std::chrono::steady_clock;
+
+struct Sequence;
+
+// What the samples of one request share.
+struct RequestState {
+  Request request;
+  std::shared_ptr<Stream::State> stream;
+  Clock::time_point submitted = Clock::now();
+  std::int32_t unfinished = 0;  // samples that have not ended
+
+  // Sample 0 reads the prompt; the others wait for it, so as to share its pages.
+  bool prompt_read = false;            // or sample 0 has ended
+  const Sequence* leader = nullptr;    // sample 0, from then on while it runs
+  std::vector<TokenInfo> prompt = {};  // for the kPrompt event; filled in by sample 0
+
+  std::size_t prompt_size() const { return request.prompt.size(); }
+  // How many positions are run at most: the last token of all is not.
+  std::size_t positions() const;
+  bool wants_prompt_event() const { return request.echo || request.prompt_logprobs; }
+};
+
+struct Sequence {
+  Sequence(std::shared_ptr<RequestState> request, std::int32_t sample);
+
+  std::shared_ptr<RequestState> state;
+  const Request& request;  // state's
+  std::int32_t sample;
+
+  std::vector<std::int32_t> tokens;  // prompt and result
+  std::size_t done = 0;              // positions whose keys and values are in the pages
+
+  std::vector<PageId> pages;
+  std::vector<std::byte*> page_data;  // of `pages`, as a step reads them
+  std::size_t promised = 0;           // pages reserved and not taken
+  std::size_t published = 0;          // pages that were offered to the prefix cache
+  PrefixKey prefix = kEmptyPrefix;    // of the last of these
+
+  // Made when the sequence is admitted.
+  std::optional<Sampler> sampler;
+  std::optional<TextStream> text;
+
+  std::size_t cached = 0;  // positions of the prompt that were found
+  bool ended = false;      // its last event is out
+  std::optional<Clock::time_point> started, first_token;
+
+  bool cancelled() const { return state->stream->cancelled.load(std::memory_order_relaxed); }
+  bool reads_prompt() const { return done < state->prompt_size(); }
+  std::size_t generated() const { return tokens.size() - state->prompt_size(); }
+  // The first position whose logits are wanted. Those before it may come from cached pages.
+  std::size_t first_logits() const;
+  // Positions that could be run now.
+  std::size_t rows() const;
+  Usage usage() const;
+};
+
+}  // namespace chorus::engine

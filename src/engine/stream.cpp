@@ -1,0 +1,77 @@
+#include "chorus/stream.h"
+
+#include <utility>
+
+#include "engine/stream_state.h"
+
+namespace chorus {
+
+void Stream::State::deliver(Event event) {
+  {
+    std::lock_guard turn(callback_turn);
+    if (on_event) {
+      if (!detached) on_event(std::move(event));
+      return;
+    }
+  }
+  std::lock_guard lock(mutex);
+  events.push_back(std::move(event));
+  changed.notify_all();
+}
+
+// The callback may own what owns the Stream: it goes when nothing can be delivered any more.
+void Stream::State::finish() {
+  EventCallback callback;
+  {
+    std::lock_guard turn(callback_turn);
+    callback.swap(on_event);
+  }
+  std::lock_guard lock(mutex);
+  finished = true;
+  changed.notify_all();
+}
+
+void Stream::State::cancel() {
+  if (!cancelled.exchange(true)) wake_engine();
+}
+
+void Stream::State::detach() {
+  std::lock_guard turn(callback_turn);
+  detached = true;
+}
+
+std::optional<Event> Stream::State::next(bool wait) {
+  std::unique_lock lock(mutex);
+  if (wait) changed.wait(lock, [this] { return finished || !events.empty(); });
+  if (events.empty()) return std::nullopt;
+  std::optional<Event> event(std::move(events.front()));
+  events.pop_front();
+  return event;
+}
+
+Stream::Stream(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Stream::Stream(Stream&&) noexcept = default;
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  Stream old(std::move(*this));
+  state_ = std::move(other.state_);
+  return *this;
+}
+
+Stream::~Stream() {
+  if (state_ == nullptr) return;
+  state_->detach();
+  state_->cancel();
+}
+
+std::optional<Event> Stream::next() {
+  return state_ == nullptr ? std::nullopt : state_->next(true);
+}
+std::optional<Event> Stream::try_next() {
+  return state_ == nullptr ? std::nullopt : state_->next(false);
+}
+void Stream::cancel() {
+  if (state_ != nullptr) state_->cancel();
+}
+
+}  // namespace chorus

@@ -1,0 +1,381 @@
+// Many requests at once: what each gets is what it would get alone, and everything is given back.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <future>
+#include <random>
+#include <thread>
+
+#include "chorus/engine.h"
+#include "support/tiny_model.h"
+
+namespace chorus {
+namespace {
+
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+std::unique_ptr<Engine> load(EngineOptions options = {}) {
+  test::TinyModel tiny(test::odd_config());
+  if (options.threads == 0) options.threads = 2;
+  auto engine = Engine::load(tiny.checkpoint(), options);
+  EXPECT_TRUE(engine) << engine.assume_error().message;
+  return std::move(engine.assume_value());
+}
+
+constexpr std::int32_t kPage = 32;
+// Bytes of one page of the odd model: 2 layers, 3 heads, keys of 10 and values of padded 32.
+constexpr std::uint64_t kPageBytes = 2 * 3 * (10 + 32) * kPage * 4;
+
+std::vector<std::int32_t> some_ids(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::int32_t> ids(count);
+  for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random() % 131);
+  return ids;
+}
+
+// All there is to compare of a sample, as text that a failure shows.
+std::string describe(const Completion& completion) {
+  std::string text = fmt::format("{}: {}", finish_reason_name(completion.finish_reason),
+                                 fmt::join(completion.tokens, " "));
+  for (const auto* tokens : {&completion.prompt, &completion.result}) {
+    for (const TokenInfo& token : *tokens) {
+      if (token.logprob) text += fmt::format(" {}", *token.logprob);
+      for (const TokenLogprob& top : token.top) text += fmt::format("/{}:{}", top.id, top.logprob);
+    }
+  }
+  return text;
+}
+
+// Reads a stream to its end; `events` counts those that end a sample.
+std::vector<Completion> drain(Stream& stream, const Request& request, int& ends) {
+  std::vector<Completion> samples(static_cast<std::size_t>(request.n));
+  for (Completion& sample : samples) sample.tokens = request.prompt;
+  bool last = false;
+  while (std::optional<Event> event = stream.next()) {
+    EXPECT_FALSE(last) << "an event after the last";
+    last = event->last;
+    Completion& sample = samples[static_cast<std::size_t>(event->sample)];
+    sample.text += event->text;
+    if (event->kind == Event::Kind::kPrompt) {
+      for (Completion& each : samples) each.prompt = event->prompt;
+    } else if (event->kind == Event::Kind::kToken) {
+      sample.tokens.push_back(event->token.id);
+      sample.result.push_back(event->token);
+    } else {
+      ++ends;
+      sample.finish_reason = event->finish_reason;
+      EXPECT_EQ(event->kind, Event::Kind::kDone) << event->error.message;
+    }
+  }
+  EXPECT_TRUE(last);
+  return samples;
+}
+
+void expect_idle(Engine& engine) {
+  auto intact = engine.check_integrity();
+  EXPECT_TRUE(intact) << intact.assume_error().message;
+  EngineStats stats = engine.stats();
+  EXPECT_EQ(stats.running, 0u);
+  EXPECT_EQ(stats.waiting, 0u);
+  EXPECT_EQ(stats.kv_usage, 0.0);
+}
+
+Request random_request(std::mt19937& random) {
+  // Few different beginnings, so that prefixes are shared.
+  std::vector<std::int32_t> prompt =
+      some_ids(1 + random() % 60, static_cast<unsigned>(random() % 3));
+  if (random() % 2 == 0) prompt.back() = static_cast<std::int32_t>(random() % 131);
+  Request request{.prompt = prompt};
+  request.max_length =
+      static_cast<std::int32_t>(prompt.size() + random() % (77 - prompt.size() + 1));
+  request.sampling.seed = random();
+  request.sampling.top_k = std::array{50, 5, 0, 1}[random() % 4];
+  request.n = random() % 4 == 0 ? 3 : 1;
+  if (random() % 3 == 0) request.logprobs = static_cast<std::int32_t>(random() % 4);
+  if (random() % 4 == 0) request.prompt_logprobs = static_cast<std::int32_t>(random() % 3);
+  if (request.prompt_logprobs && random() % 2 == 0) {
+    request.prompt_logprobs_from = random() % prompt.size();
+  }
+  if (random() % 5 == 0) request.sampling.temperature = 0.7f;
+  if (random() % 6 == 0) request.sampling.top_p = 0.8f;
+  if (random() % 6 == 0) request.sampling.repetition_penalty = 1.3f;
+  if (random() % 8 == 0) request.stop_ids = {static_cast<std::int32_t>(random() % 131)};
+  if (random() % 8 == 0) request.min_tokens = 3;
+  return request;
+}
+
+// The promise of the engine: random mixes of requests, some cancelled, over engines that differ in
+// all that must not matter; every stream that was not cancelled is its solo run.
+TEST(ManyRequests, EachIsItsSoloRunWhateverGoesOnBesideIt) {
+  std::vector<Request> requests;
+  std::vector<std::vector<std::string>> alone;
+  std::mt19937 random(20);
+  auto solo = load({.threads = 1, .prefix_cache = false, .step_rows = 7});
+  for (int i = 0; i < 60; ++i) {
+    requests.push_back(random_request(random));
+    auto result = solo->complete(requests.back());
+    ASSERT_TRUE(result) << result.assume_error().message;
+    alone.emplace_back();
+    for (const Completion& sample : result.assume_value()) alone.back().push_back(describe(sample));
+  }
+  expect_idle(*solo);
+  struct Setting {
+    EngineOptions options;
+    unsigned seed;
+  };
+  for (const Setting& setting :
+       {Setting{{.threads = 2, .step_rows = 64}, 1}, Setting{{.threads = 1, .step_rows = 3}, 2},
+        Setting{{.threads = 3, .kv_memory = 5 * kPageBytes}, 3},
+        Setting{{.threads = 2, .prefix_cache = false}, 4}}) {
+    auto engine = load(setting.options);
+    std::mt19937 mix(setting.seed);
+    for (int round = 0; round < 3; ++round) {
+      std::vector<std::pair<std::size_t, Stream>> streams;
+      for (int i = 0; i < 40; ++i) {
+        std::size_t which = mix() % requests.size();
+        auto stream = engine->submit(requests[which]);
+        ASSERT_TRUE(stream) << stream.assume_error().message;
+        streams.emplace_back(which, std::move(stream.assume_value()));
+        if (mix() % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(mix() % 3000));
+        if (mix() % 7 == 0) {  // cancelled, or dropped altogether
+          std::size_t victim = mix() % streams.size();
+          if (mix() % 2 == 0) streams[victim].second = Stream();
+          streams[victim].second.cancel();
+          streams.erase(streams.begin() + static_cast<std::ptrdiff_t>(victim));
+        }
+        if (mix() % 10 == 0) {
+          ASSERT_TRUE(engine->check_integrity());
+        }
+      }
+      for (auto& [which, stream] : streams) {
+        int ends = 0;
+        auto samples = drain(stream, requests[which], ends);
+        EXPECT_EQ(ends, requests[which].n);
+        for (std::size_t i = 0; i < samples.size(); ++i) {
+          // complete() always asks for the prompt.
+          if (samples[i].prompt.empty()) {
+            for (std::int32_t id : requests[which].prompt) samples[i].prompt.push_back({.id = id});
+          }
+          EXPECT_EQ(describe(samples[i]), alone[which][i])
+              << "request " << which << " sample " << i;
+        }
+      }
+    }
+    // What was dropped may still be on its way out.
+    for (int i = 0; i < 100 && engine->stats().running > 0; ++i) std::this_thread::sleep_for(1ms);
+    expect_idle(*engine);
+  }
+}
+
+TEST(ManyRequests, APromptThatIsThereAlreadyIsFound) {
+  auto engine = load();
+  Request request{.prompt = some_ids(70, 1), .max_length = 77};
+  auto first = engine->complete(request).assume_value();
+  EXPECT_EQ(first[0].usage.cached_tokens, 0);
+  auto second = engine->complete(request).assume_value();
+  EXPECT_EQ(second[0].usage.cached_tokens, 64);
+  EXPECT_EQ(second[0].tokens, first[0].tokens);
+  EXPECT_EQ(engine->stats().prefix_hits, 64u);
+  EXPECT_EQ(engine->stats().prefix_queries, 140u);
+}
+
+TEST(ManyRequests, TheSamplesOfAPromptReadItOnce) {
+  auto engine = load();
+  Request request{.prompt = some_ids(70, 1), .max_length = 77, .n = 5};
+  auto samples = engine->complete(request).assume_value();
+  ASSERT_EQ(samples.size(), 5u);
+  for (std::size_t i = 1; i < 5; ++i) EXPECT_EQ(samples[i].usage.cached_tokens, 69) << i;
+  for (std::size_t i = 0; i < 5; ++i) {
+    Request one{.prompt = request.prompt, .max_length = 77, .sampling = {.seed = i}};
+    EXPECT_EQ(samples[i].tokens, engine->complete(one).assume_value()[0].tokens);
+  }
+  expect_idle(*engine);
+}
+
+TEST(ManyRequests, MemoryIsNeverMoreThanWasAllowedAndThoseThatCannotFitAreRefused) {
+  auto engine = load({.kv_memory = 2 * kPageBytes});
+  auto refused = engine->submit({.prompt = {1}, .max_length = 77});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.assume_error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(refused.assume_error().message, HasSubstr("max_length"));
+  std::vector<Stream> streams;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    streams.push_back(
+        std::move(engine->submit({.prompt = {1}, .max_length = 64, .sampling = {.seed = seed}})
+                      .assume_value()));
+  }
+  for (Stream& stream : streams) {
+    EXPECT_LE(engine->stats().running, 1u);
+    while (auto event = stream.next()) EXPECT_NE(event->kind, Event::Kind::kError);
+  }
+  expect_idle(*engine);
+}
+
+TEST(ManyRequests, AFullQueueRefusesAndSaysSo) {
+  auto engine = load({.kv_memory = 3 * kPageBytes, .max_queue = 4});
+  std::vector<Stream> streams;
+  Result<Stream> refused = Stream();
+  while (refused) {
+    ASSERT_LT(streams.size(), 100u);
+    refused = engine->submit({.prompt = {1}, .max_length = 77});
+    if (refused) streams.push_back(std::move(refused.assume_value()));
+  }
+  EXPECT_EQ(refused.assume_error().code, ErrorCode::kOverloaded);
+  EXPECT_THAT(refused.assume_error().message, HasSubstr("at most 4"));
+  for (Stream& stream : streams) {
+    while (stream.next()) {
+    }
+  }
+  expect_idle(*engine);
+  EXPECT_TRUE(engine->submit({.prompt = {1}, .max_length = 77}));
+}
+
+TEST(ManyRequests, ACancelledStreamEndsOnceAndFreesItsRoom) {
+  auto engine = load({.kv_memory = 3 * kPageBytes});
+  // The second waits for the room of the first.
+  Stream running = std::move(
+      engine->submit({.prompt = {1}, .max_length = 77, .ignore_eos = true}).assume_value());
+  Stream waiting = std::move(engine->submit({.prompt = {1}, .max_length = 77}).assume_value());
+  waiting.cancel();
+  running.cancel();
+  for (Stream* stream : {&running, &waiting}) {
+    int ends = 0;
+    while (auto event = stream->next()) {
+      if (event->kind == Event::Kind::kToken) continue;
+      ++ends;
+      EXPECT_EQ(event->kind, Event::Kind::kDone);
+    }
+    EXPECT_EQ(ends, 1);
+  }
+  expect_idle(*engine);
+}
+
+TEST(ManyRequests, ACallbackGetsTheEventsAndMayDropTheStream) {
+  auto engine = load();
+  std::promise<std::vector<std::int32_t>> done;
+  std::vector<std::int32_t> ids = {1, 2, 3};
+  Request request{.prompt = ids, .max_length = 60};
+  Stream stream = std::move(engine
+                                ->submit(request,
+                                         [&](Event event) {
+                                           if (event.kind == Event::Kind::kToken)
+                                             ids.push_back(event.token.id);
+                                           if (event.last) done.set_value(ids);
+                                         })
+                                .assume_value());
+  EXPECT_EQ(done.get_future().get(), engine->complete(request).assume_value()[0].tokens);
+
+  auto dropped = std::make_shared<Stream>();
+  std::atomic<int> events = 0;
+  std::mutex turn;
+  {
+    std::lock_guard lock(turn);  // until the stream is in its place
+    *dropped = std::move(engine
+                             ->submit(request,
+                                      [&](Event) {
+                                        std::lock_guard wait(turn);
+                                        if (++events == 2) dropped.reset();
+                                      })
+                             .assume_value());
+  }
+  while (events < 2) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 1000 && engine->stats().running > 0; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(events, 2);
+  expect_idle(*engine);
+}
+
+TEST(ManyRequests, StreamsOutliveTheEngineWhichEndsThem) {
+  Stream stream;
+  {
+    auto engine = load({.kv_memory = 3 * kPageBytes});
+    for (int i = 0; i < 5; ++i) {
+      stream = std::move(
+          engine->submit({.prompt = {1}, .max_length = 77, .ignore_eos = true}).assume_value());
+    }
+  }
+  int ends = 0;
+  while (auto event = stream.next()) ends += event->kind != Event::Kind::kToken;
+  EXPECT_EQ(ends, 1);
+  stream.cancel();
+}
+
+TEST(ManyRequests, LogprobsAreThoseThatScoreGives) {
+  auto engine = load();
+  Request request{.prompt = some_ids(40, 3), .max_length = 70};
+  request.sampling.temperature = 0.6f;
+  request.sampling.repetition_penalty = 1.2f;
+  request.logprobs = 3;
+  request.prompt_logprobs = 2;
+  request.ignore_eos = true;
+  Completion sample = engine->complete(request).assume_value()[0];
+  Score score = engine->score({.ids = sample.tokens}).assume_value();
+  ASSERT_EQ(sample.prompt.size() + sample.result.size(), sample.tokens.size());
+  EXPECT_FALSE(sample.prompt[0].logprob);
+  for (std::size_t i = 1; i < sample.tokens.size(); ++i) {
+    bool of_prompt = i < 40;
+    const TokenInfo& token = of_prompt ? sample.prompt[i] : sample.result[i - 40];
+    EXPECT_EQ(token.id, sample.tokens[i]);
+    ASSERT_TRUE(token.logprob) << i;
+    EXPECT_EQ(*token.logprob, score.logprobs[i]) << i;
+    ASSERT_EQ(token.top.size(), of_prompt ? 2u : 3u);
+    EXPECT_GE(token.top[0].logprob, *token.logprob);
+    EXPECT_GE(token.top[0].logprob, token.top[1].logprob);
+  }
+}
+
+TEST(ManyRequests, AnIdleEngineUsesNoProcessor) {
+  auto engine = load();
+  ASSERT_TRUE(engine->complete({.prompt = {1}, .max_length = 20}));
+  auto processor_time = [] {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+  };
+  std::this_thread::sleep_for(50ms);
+  auto before = processor_time();
+  std::this_thread::sleep_for(300ms);
+  EXPECT_LT(processor_time() - before, 20ms);
+}
+
+TEST(ManyRequests, BadRequestsAreRefusedByField) {
+  auto engine = load({.max_queue = 2000});
+  auto error_of = [&](Request request) {
+    auto stream = engine->submit(std::move(request));
+    return stream ? std::string("no error") : stream.assume_error().message;
+  };
+  Request good{.prompt = {1}, .max_length = 9};
+  Request bad = good;
+  bad.n = 0;
+  EXPECT_EQ(error_of(bad), "n: expected 1 to 1024, found 0");
+  bad = good;
+  bad.logprobs = 101;
+  EXPECT_EQ(error_of(bad), "logprobs: expected 0 to 100, found 101");
+  bad = good;
+  bad.prompt_logprobs = -1;
+  EXPECT_EQ(error_of(bad), "prompt_logprobs: expected 0 to 100, found -1");
+  bad = good;
+  bad.sampling.top_p = 1.5f;
+  EXPECT_THAT(error_of(bad), HasSubstr("top_p"));
+}
+
+TEST(ManyRequests, MinTokensBansWhatWouldEndTheText) {
+  auto engine = load();
+  Request request{.prompt = {5}, .max_length = 40};
+  for (std::int32_t id = 0; id < 131; ++id) {
+    if (id != 7) request.stop_ids.push_back(id);  // whatever is chosen ends it, but 7
+  }
+  EXPECT_LE(engine->complete(request).assume_value()[0].result.size(), 2u);
+  request.min_tokens = 4;
+  Completion sample = engine->complete(request).assume_value()[0];
+  ASSERT_GE(sample.result.size(), 5u);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(sample.result[i].id, 7);
+}
+
+}  // namespace
+}  // namespace chorus

@@ -1,0 +1,132 @@
+#include "engine/page_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace chorus::engine {
+namespace {
+
+model::KvLayout tiny_layout() {
+  return model::KvLayout(
+      {.block_size = 64, .vocab_size = 9, .n_layer = 1, .n_head = 1, .n_embd = 4},
+      model::KvType::kF32);
+}
+
+PageTokens tokens(std::int32_t first) {
+  PageTokens result{};
+  result.fill(first);
+  return result;
+}
+
+PageId take(PagePool& pool) {
+  EXPECT_TRUE(pool.reserve(1));
+  return pool.take();
+}
+
+TEST(PagePool, GivesNoMoreThanItsBoundAndTakesBack) {
+  PagePool pool(tiny_layout(), 3, true);
+  std::vector<PageId> held = {take(pool), take(pool), take(pool)};
+  EXPECT_EQ(pool.available(), 0u);
+  pool.release(held.back());
+  held.pop_back();
+  EXPECT_EQ(pool.available(), 1u);
+  std::span<const PageId> table(held);
+  EXPECT_TRUE(pool.check({&table, 1}, 0));
+  EXPECT_FALSE(pool.check({}, 0));  // two pages are held by nobody that is named
+}
+
+TEST(PagePool, APublishedPageIsFoundByItsTokensAndThoseBefore) {
+  PagePool pool(tiny_layout(), 4, true);
+  auto first = pool.publish(take(pool), kEmptyPrefix, tokens(1));
+  auto second = pool.publish(take(pool), first.key, tokens(2));
+  EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(2)));
+  EXPECT_FALSE(pool.find(second.key, tokens(2)));
+  auto found = pool.find(first.key, tokens(2));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->page, second.page);
+  std::vector<PageId> table = {first.page, second.page, found->page};
+  std::span<const PageId> view(table);
+  EXPECT_TRUE(pool.check({&view, 1}, 0));
+}
+
+TEST(PagePool, TheSameTokensPublishedTwiceShareOnePage) {
+  PagePool pool(tiny_layout(), 4, true);
+  auto first = pool.publish(take(pool), kEmptyPrefix, tokens(1));
+  auto again = pool.publish(take(pool), kEmptyPrefix, tokens(1));
+  EXPECT_EQ(first.page, again.page);
+  EXPECT_EQ(pool.held(), 1u);
+}
+
+TEST(PagePool, IdlePagesGoLeastRecentlyUsedFirst) {
+  PagePool pool(tiny_layout(), 2, true);
+  auto a = pool.publish(take(pool), kEmptyPrefix, tokens(1));
+  auto b = pool.publish(take(pool), kEmptyPrefix, tokens(2));
+  pool.release(a.page);
+  pool.release(b.page);
+  EXPECT_EQ(pool.available(), 2u);
+  pool.release(pool.find(kEmptyPrefix, tokens(1))->page);  // used again
+  PageId taken = take(pool);
+  EXPECT_EQ(taken, b.page);
+  EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(2)));
+  EXPECT_TRUE(pool.find(kEmptyPrefix, tokens(1)));
+}
+
+TEST(PagePool, WithoutCachingNothingIsFound) {
+  PagePool pool(tiny_layout(), 2, false);
+  PageId page = take(pool);
+  EXPECT_EQ(pool.publish(page, kEmptyPrefix, tokens(1)).page, page);
+  EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(1)));
+  pool.release(page);
+  EXPECT_EQ(pool.available(), 2u);
+}
+
+TEST(PagePool, PromisedPagesAreKeptForThoseTheyArePromisedTo) {
+  PagePool pool(tiny_layout(), 3, true);
+  auto cached = pool.publish(take(pool), kEmptyPrefix, tokens(1));
+  pool.release(cached.page);
+  EXPECT_FALSE(pool.reserve(4));
+  ASSERT_TRUE(pool.reserve(3));
+  EXPECT_FALSE(pool.reserve(1));
+  EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(1)));  // its room is promised
+  EXPECT_FALSE(pool.check({}, 2));
+  EXPECT_TRUE(pool.check({}, 3));
+  pool.unreserve(1);
+  EXPECT_TRUE(pool.find(kEmptyPrefix, tokens(1)));
+  pool.take();
+  pool.take();
+  EXPECT_EQ(pool.available(), 0u);
+  EXPECT_EQ(pool.reserved(), 0u);
+}
+
+TEST(PagePool, RandomUseLosesNoPage) {
+  PagePool pool(tiny_layout(), 12, true);
+  std::mt19937 random(11);
+  std::vector<std::vector<PageId>> tables;
+  for (int step = 0; step < 5000; ++step) {
+    if (tables.size() < 5 && random() % 2 == 0) {
+      std::vector<PageId> table;
+      PrefixKey key = kEmptyPrefix;
+      for (auto length = random() % 4; length > 0 && pool.available() > 0; --length) {
+        PageTokens run = tokens(static_cast<std::int32_t>(random() % 3));
+        auto match = pool.find(key, run);
+        if (!match) match = pool.publish(take(pool), key, run);
+        table.push_back(match->page);
+        key = match->key;
+      }
+      tables.push_back(table);
+    } else if (!tables.empty()) {
+      std::size_t which = random() % tables.size();
+      for (auto page = tables[which].rbegin(); page != tables[which].rend(); ++page) {
+        pool.release(*page);
+      }
+      tables.erase(tables.begin() + static_cast<std::ptrdiff_t>(which));
+    }
+    std::vector<std::span<const PageId>> views(tables.begin(), tables.end());
+    auto checked = pool.check(views, 0);
+    ASSERT_TRUE(checked) << checked.assume_error().message;
+  }
+}
+
+}  // namespace
+}  // namespace chorus::engine
