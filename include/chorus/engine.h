@@ -75,6 +75,10 @@ class Engine {
   // bad $CHORUS_ISA or option, kUnsupported.
   static Result<std::unique_ptr<Engine>> load(const checkpoint::Checkpoint& checkpoint,
                                               const EngineOptions& options);
+  // The same for a file or folder, recognised by its content; an empty path is the model embedded
+  // in the program. Errors: also those of opening it (kNotFound, kIo, kCorrupt, kUnsupported).
+  static Result<std::unique_ptr<Engine>> load(const std::string& path,
+                                              const EngineOptions& options);
   ~Engine();  // ends every request as kCancelled
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -8,6 +8,7 @@
 #include <future>
 
 #include "checkpoint/checkpoint.h"
+#include "core/assets.h"
 #include "core/utf8.h"
 #include "engine/engine_impl.h"
 #include "engine/request_check.h"
@@ -103,6 +104,13 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
       std::make_unique<engine::Worker>(*impl->model, impl->team, *impl->mailbox, pages, options);
   impl->thread = std::thread([worker = impl->worker.get()] { worker->run(); });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
+                                             const EngineOptions& options) {
+  CHORUS_TRY(auto checkpoint,
+             path.empty() ? checkpoint::open(embedded_storyteller()) : checkpoint::open(path));
+  return load(checkpoint, options);
 }
 
 std::vector<std::int32_t> Engine::encode(std::string_view text, bool special) {
