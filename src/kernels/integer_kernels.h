@@ -100,14 +100,17 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
       }
     }
     const std::uint8_t* group = weights + g * Format::kGroupBytes;
-    for (std::size_t k = 0; k < Format::kGroup; k += Format::kInputs, group += kPass) {
-      auto place = [group, panel_bytes](std::size_t v) {
-        const std::uint8_t* at = group + v / kIntegerPanelVectors * panel_bytes +
+    // Unrolled: GCC 12 copies the sums at every turn of a loop.
+#pragma GCC unroll 16
+    for (std::size_t pass = 0; pass < Format::kGroup / Format::kInputs; ++pass) {
+      auto place = [group, pass, panel_bytes](std::size_t v) {
+        const std::uint8_t* at = group + pass * kPass + v / kIntegerPanelVectors * panel_bytes +
                                  v % kIntegerPanelVectors * kVectorBytes;
         if (v * kVectorBytes % 64 == 0) __builtin_prefetch(at + kIntegerPrefetch);
         return at;
       };
-      Format::template add<kRows, kVectors>(sums, place, x, g * Format::kGroup + k);
+      std::size_t k = g * Format::kGroup + pass * Format::kInputs;
+      Format::template add<kRows, kVectors>(sums, place, x, k);
     }
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
