@@ -111,6 +111,7 @@ void multiply_integers(benchmark::State& state, const kernels::Kernels& table,
                      .scales = reinterpret_cast<const std::uint16_t*>(weights + weight_bytes),
                      .panels = panels,
                      .bias = nullptr,
+                     .row_factor = nullptr,
                      .out = out.data(),
                      .out_stride = shape.outputs});
     benchmark::ClobberMemory();

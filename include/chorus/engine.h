@@ -22,9 +22,9 @@ namespace checkpoint {
 struct Checkpoint;
 }
 
-// How weight matrices are held. kStored takes bf16 for a checkpoint of bf16 matrices, where that
-// loses nothing, and f32 for every other.
-enum class WeightFormat { kStored, kF32, kBf16 };
+// How weight matrices are held. kStored takes a quantised checkpoint's own type, bf16 for a
+// checkpoint of bf16 matrices, where that loses nothing, and f32 for every other.
+enum class WeightFormat { kStored, kF32, kBf16, kInt8, kInt4 };
 
 struct EngineOptions {
   WeightFormat dtype = WeightFormat::kStored;

@@ -12,8 +12,13 @@
 namespace chorus {
 namespace {
 
-// bf16 in memory for a checkpoint whose matrices all are bf16: the same values in half the room.
+// A quantised checkpoint's own type; bf16 in memory for a checkpoint whose matrices all are bf16:
+// the same values in half the room.
 model::WeightType stored_type(const checkpoint::Checkpoint& checkpoint) {
+  if (auto type = checkpoint::quantised_type(checkpoint)) {
+    return *type == checkpoint::QuantisedType::kInt8 ? model::WeightType::kInt8
+                                                     : model::WeightType::kInt4;
+  }
   bool bf16 =
       std::all_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), [](const auto& entry) {
         return entry.second.shape.size() != 2 || entry.second.dtype == checkpoint::DType::kBF16;
@@ -22,8 +27,19 @@ model::WeightType stored_type(const checkpoint::Checkpoint& checkpoint) {
 }
 
 model::WeightType weight_type(WeightFormat format, const checkpoint::Checkpoint& checkpoint) {
-  if (format == WeightFormat::kStored) return stored_type(checkpoint);
-  return format == WeightFormat::kF32 ? model::WeightType::kF32 : model::WeightType::kBf16;
+  switch (format) {
+    case WeightFormat::kStored:
+      return stored_type(checkpoint);
+    case WeightFormat::kF32:
+      return model::WeightType::kF32;
+    case WeightFormat::kBf16:
+      return model::WeightType::kBf16;
+    case WeightFormat::kInt8:
+      return model::WeightType::kInt8;
+    case WeightFormat::kInt4:
+      return model::WeightType::kInt4;
+  }
+  return stored_type(checkpoint);
 }
 
 }  // namespace

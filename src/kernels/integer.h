@@ -35,9 +35,9 @@ struct QuantisedRows {
 
 // out[r][n] = start + sum over groups g, ascending, of the fused multiply-adds of
 //   float(sum over the group's k of x[r][k] * w[n][k]) and weight_scale[n][g] * x_scale[r][g],
-// the sum in parentheses exact, the product of the scales rounded to f32; `start` is bias[n], or 0
-// when bias is null. Whatever bytes the weights are, nothing overflows. All kPanelWidth outputs of
-// a panel are written.
+// the sum in parentheses exact, the product of the scales rounded to f32; `start` is bias[n], times
+// row_factor[r] if there is one, or 0 when bias is null. Whatever bytes the weights are, nothing
+// overflows. All kPanelWidth outputs of a panel are written.
 struct IntegerMatmulArgs {
   QuantisedRows x;  // in groups of the weights' size
   std::size_t rows;
@@ -45,8 +45,9 @@ struct IntegerMatmulArgs {
   const std::uint8_t* weights;  // first panel
   const std::uint16_t* scales;  // of the first panel
   std::size_t panels;
-  const float* bias;  // [panels * 32] or null
-  float* out;         // [rows][out_stride]
+  const float* bias;        // [panels * 32] or null
+  const float* row_factor;  // [rows] or null
+  float* out;               // [rows][out_stride]
   std::size_t out_stride;
 };
 

@@ -88,6 +88,9 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
     for (std::size_t v = 0; v < kVectors; ++v) {
       results[r][v] = args.bias != nullptr ? Vector::load(args.bias + output + v * kIntegerLanes)
                                            : Vector::zero();
+      if (args.row_factor != nullptr) {
+        results[r][v] = results[r][v] * Vector::broadcast(args.row_factor[row + r]);
+      }
     }
   }
   for (std::size_t g = 0; g < args.groups; ++g) {

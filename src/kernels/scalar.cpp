@@ -62,6 +62,7 @@ void matmul_integer(const IntegerMatmulArgs& args) {
     for (std::size_t r = 0; r < args.rows; ++r) {
       for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
         float result = args.bias != nullptr ? args.bias[panel * kPanelWidth + lane] : 0.0f;
+        if (args.row_factor != nullptr) result *= args.row_factor[r];
         for (std::size_t g = 0; g < args.groups; ++g) {
           const std::int8_t* x = args.x.values + (r * args.groups + g) * Format::kGroup;
           std::size_t group = panel * args.groups + g;

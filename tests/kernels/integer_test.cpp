@@ -61,7 +61,7 @@ struct Rows {
 };
 
 struct Case {
-  bool int4, bias;
+  bool int4, bias, row_factor;
   std::size_t rows, groups, panels;
 
   std::size_t group() const { return int4 ? kInt4Group : kInt8Group; }
@@ -72,7 +72,7 @@ struct Product {
   Rows x;
   std::vector<std::uint8_t> weights;
   std::vector<std::uint16_t> scales;
-  std::vector<float> bias;
+  std::vector<float> bias, row_factor;
 };
 
 constexpr std::size_t kMisalign = 1;  // elements: no vector load is ever aligned
@@ -86,6 +86,7 @@ std::vector<std::uint32_t> multiply(const Kernels& kernels, const Case& c, Produ
                          .scales = product.scales.data() + kMisalign,
                          .panels = c.panels,
                          .bias = c.bias ? product.bias.data() + kMisalign : nullptr,
+                         .row_factor = c.row_factor ? product.row_factor.data() : nullptr,
                          .out = out.data() + kMisalign,
                          .out_stride = c.panels * kPanelWidth + 5};
   (c.int4 ? kernels.matmul_int4 : kernels.matmul_int8)(args);
@@ -96,6 +97,7 @@ TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
   for (int round = 0; round < 120; ++round) {
     Case c{.int4 = below(2) == 0,
            .bias = below(2) == 0,
+           .row_factor = below(2) == 0,
            .rows = 1 + below(19),
            .groups = 1 + below(5),
            .panels = 1 + below(7)};
@@ -103,7 +105,8 @@ TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
     Product product{.x = Rows(c.rows, c.groups, c.group()),
                     .weights = std::vector<std::uint8_t>(c.panels * c.groups * c.group_bytes() + 1),
                     .scales = std::vector<std::uint16_t>(scales + kMisalign),
-                    .bias = random(c.panels * kPanelWidth + kMisalign)};
+                    .bias = random(c.panels * kPanelWidth + kMisalign),
+                    .row_factor = random(c.rows)};
     // Every byte that a file could hold, and the largest sums that there can be.
     bool extreme = below(3) == 0;
     for (auto& byte : product.weights) {
