@@ -25,7 +25,7 @@ struct Checkpoint;
 
 // How weight matrices are held. kStored takes what loses nothing: a quantised file's own type, bf16
 // for a checkpoint of bf16 matrices, f32 for every other.
-enum class WeightFormat { kStored, kF32, kBf16 };
+enum class WeightFormat { kStored, kF32, kBf16, kInt8, kInt4 };
 
 struct EngineOptions {
   WeightFormat dtype = WeightFormat::kStored;

@@ -23,9 +23,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->type_name("PATH|NAME");
   command
       .add_option("--dtype", options.dtype,
-                  "How weights are held: f32 or bf16 (default: bf16 for a checkpoint of bf16, "
-                  "else f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+                  "How weights are held: f32, bf16, int8 or int4 (default: as a converted file of "
+                  "int8 or int4 has them, bf16 for a checkpoint of bf16, else f32)")
+      ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}))
       ->type_name("TYPE");
   command
       .add_option("--threads,-t", options.threads,
@@ -64,6 +64,19 @@ void add_parallel_option(CLI::App& command, std::size_t& parallel) {
       ->type_name("N");
 }
 
+namespace {
+
+// Of a name that --dtype takes; empty: as stored.
+WeightFormat weight_format(const std::string& dtype) {
+  if (dtype == "f32") return WeightFormat::kF32;
+  if (dtype == "bf16") return WeightFormat::kBf16;
+  if (dtype == "int8") return WeightFormat::kInt8;
+  if (dtype == "int4") return WeightFormat::kInt4;
+  return WeightFormat::kStored;
+}
+
+}  // namespace
+
 LoadedEngine load_engine(const ModelOptions& options) {
   // Fetching is not loading: the clock starts when the model is here.
   std::string path = options.model.empty() ? "" : value_or_fail(locate_model(options.model));
@@ -71,9 +84,7 @@ LoadedEngine load_engine(const ModelOptions& options) {
   checkpoint::Checkpoint checkpoint = value_or_fail(open_model(path, {.n_head = options.n_head}));
   ProgressBar bar("Loading " + checkpoint.path);
   EngineOptions engine_options{
-      .dtype = options.dtype.empty()    ? WeightFormat::kStored
-               : options.dtype == "f32" ? WeightFormat::kF32
-                                        : WeightFormat::kBf16,
+      .dtype = weight_format(options.dtype),
       .threads = options.threads,
       .pin_threads = !options.no_pin,
       .kv_memory = options.kv_memory,
