@@ -30,7 +30,7 @@ enum class WeightFormat { kStored, kF32, kBf16, kInt8, kInt4 };
 struct EngineOptions {
   WeightFormat dtype = WeightFormat::kStored;
   std::size_t threads = 0;  // 0: the processors that this process may use
-  bool pin_threads = true;  // each to a processor of its own; only if there are enough
+  bool pin_threads = true;  // each to a processor of its own, if it takes all that there are
   // Bytes, at most, for keys and values; allotted as needed. 0: a quarter of the memory that is
   // free and that this process may use.
   std::uint64_t kv_memory = 0;

@@ -42,7 +42,7 @@ void pin(pthread_t thread, int processor) {
 ThreadTeam::ThreadTeam(std::size_t size, bool pinned)
     : spin_time_(size <= available_processors() ? kSpinTime : kSpinTime.zero()) {
   if (pinned) processors_ = processors_in_mask();
-  if (processors_.size() < size) processors_.clear();
+  if (processors_.size() != size || size == 1) processors_.clear();
   for (std::size_t index = 1; index < size; ++index) {
     threads_.emplace_back([this, index] { serve(index); });
     if (!processors_.empty()) pin(threads_.back().native_handle(), processors_[index]);

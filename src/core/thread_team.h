@@ -42,8 +42,8 @@ class ThreadTeam {
   };
 
   // `size` is at least 1, the caller of run() included. With `pin` each member has one processor of
-  // the affinity mask that the constructing thread has now, unless the team is larger than the
-  // mask.
+  // the affinity mask that the constructing thread has now, if there are as many: a team that
+  // leaves processors to others must not choose which, since others would choose the same.
   explicit ThreadTeam(std::size_t size, bool pin = false);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
