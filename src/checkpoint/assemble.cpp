@@ -146,12 +146,7 @@ class Assembler {
           checkpoint::quoted(plain_.file_names[expected.name]), found->second.panels,
           found->second.groups, shape_text(expected.shape), matrix.panels, matrix.groups));
     }
-    CHORUS_TRY(check_vector(expected.name, "common", found->second.common, matrix.inputs));
-    CHORUS_TRY(check_vector(expected.name, "shares", found->second.shares, matrix.outputs));
-    if (found->second.common.has_value() != found->second.shares.has_value()) {
-      return corrupt("quantised matrix " + checkpoint::quoted(plain_.file_names[expected.name]) +
-                     " has one of 'common' and 'shares'; expected both or neither");
-    }
+    CHORUS_TRY(check_common_part(expected.name, found->second, matrix));
     matrix.common = found->second.common;
     matrix.shares = found->second.shares;
     matrix.weights = found->second.weights;
@@ -161,11 +156,25 @@ class Assembler {
     return ok();
   }
 
-  // A vector that belongs to a quantised matrix, if it is there.
-  Result<void> check_vector(const std::string& matrix, const char* part,
-                            const std::optional<Tensor>& vector, std::int64_t size) {
-    if (!vector || vector->shape == std::vector{size}) return ok();
-    return wrong_shape(plain_.file_names[matrix] + "." + part, vector->shape, {size}, false);
+  // Whether `common` and `shares` are those of a matrix of the size of `matrix`, if they are there.
+  Result<void> check_common_part(const std::string& name, const RawQuantised& raw,
+                                 const QuantisedMatrix& matrix) {
+    if (!raw.common && !raw.shares) return ok();
+    const std::string& file_name = plain_.file_names[name];
+    std::string place = "quantised matrix " + checkpoint::quoted(file_name);
+    if (!raw.common || !raw.shares) {
+      return corrupt(place + " has one of 'common' and 'shares'; expected both or neither");
+    }
+    if (name != "wte.weight" && name != kHead) {
+      return corrupt(place + " has 'common', which only wte.weight and lm_head.weight may have");
+    }
+    if (raw.common->shape != std::vector{matrix.inputs}) {
+      return wrong_shape(file_name + ".common", raw.common->shape, {matrix.inputs}, false);
+    }
+    if (raw.shares->shape != std::vector{matrix.outputs}) {
+      return wrong_shape(file_name + ".shares", raw.shares->shape, {matrix.outputs}, false);
+    }
+    return ok();
   }
 
   // Tied is what the config says; if it says nothing, what the file has.

@@ -9,16 +9,20 @@
 #include <optional>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/quantised.h"
 #include "checkpoint/write.h"
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
+#include "core/thread_team.h"
+#include "model/quantise.h"
 
 namespace chorus::cli {
 namespace {
 
 using checkpoint::Checkpoint;
 using checkpoint::DType;
+using checkpoint::QuantisedType;
 
 struct Options {
   std::string input, output;
@@ -28,10 +32,28 @@ struct Options {
 };
 
 DType choose_dtype(const Options& options, const Checkpoint& checkpoint) {
+  if (!checkpoint.quantised.empty()) return DType::kF32;  // of what is not quantised
   for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     if (options.dtype == checkpoint::dtype_name(dtype)) return dtype;
   }
   return checkpoint::common_dtype(checkpoint);
+}
+
+// Of a name that --dtype takes.
+std::optional<QuantisedType> quantised_type(const std::string& dtype) {
+  for (QuantisedType type : {QuantisedType::kInt8, QuantisedType::kInt4}) {
+    if (dtype == checkpoint::quantised_type_name(type)) return type;
+  }
+  return std::nullopt;
+}
+
+// A quantised input can only be copied: what it lost does not come back.
+void refuse_requantising(const Options& options, const Checkpoint& input,
+                         std::optional<QuantisedType> wanted) {
+  auto found = checkpoint::quantised_type(input);
+  if (!found || options.dtype.empty() || wanted == found) return;
+  throw CommandFailed(fmt::format("{}: holds {} weights; convert the original to {}", options.input,
+                                  checkpoint::quantised_type_name(*found), options.dtype));
 }
 
 // The output would replace what is being read: of a folder, any file of it that holds weights.
@@ -58,10 +80,19 @@ void run(const Options& options) {
           fmt::format("{}: {} (--allow-nonfinite converts all the same)", options.input, *found));
     }
   }
+  std::optional<QuantisedType> wanted = quantised_type(options.dtype);
+  refuse_requantising(options, input, wanted);
+  if (wanted && input.quantised.empty()) {
+    ThreadTeam team(available_processors());
+    input = model::quantise(input, *wanted, team);
+  }
   DType dtype = choose_dtype(options, input);
   std::uint64_t size = value_or_fail(checkpoint::write_safetensors(input, options.output, dtype));
-  fmt::print(stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
-             input.tensors.size(), input.parameter_count(), size, checkpoint::dtype_name(dtype));
+  auto quantised = checkpoint::quantised_type(input);
+  fmt::print(
+      stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
+      input.tensors.size() + input.quantised.size(), input.parameter_count(), size,
+      quantised ? checkpoint::quantised_type_name(*quantised) : checkpoint::dtype_name(dtype));
 }
 
 }  // namespace
@@ -83,10 +114,11 @@ void add_convert(CLI::App& app) {
       ->transform(not_empty("a path"))
       ->type_name("");
   convert
-      ->add_option("--dtype", options->dtype,
-                   "Type of the weights written: f32, bf16 or f16 (default: the input's; f32 if it "
-                   "has several)")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->add_option(
+          "--dtype", options->dtype,
+          "Type of the weights written: f32, bf16, f16, int8 or int4 (default: the input's; "
+          "f32 if it has several)")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "int4"}))
       ->type_name("TYPE");
   convert
       ->add_option("--n-head", options->n_head,
@@ -99,7 +131,9 @@ void add_convert(CLI::App& app) {
   convert->footer(
       "The config goes into the file's metadata, and the layout is Hugging Face's: the file "
       "stands\n"
-      "alone, and serves as model.safetensors of a folder.\n"
+      "alone, and serves as model.safetensors of a folder. Files of int8 and int4 are Chorus's "
+      "own\n"
+      "and are mapped, not read, when they are opened.\n"
       "Example: chorus convert model_19072.pt model.safetensors --dtype bf16");
   convert->callback([options] { run(*options); });
 }

@@ -19,7 +19,7 @@ namespace chorus::kernels {
 
 inline constexpr std::size_t kPanelWidth = 32;
 
-inline constexpr std::size_t kInt8Group = 64;
+inline constexpr std::size_t kInt8Group = 32;
 inline constexpr std::size_t kInt4Group = 32;
 inline constexpr std::int32_t kInt8Offset = 128;
 inline constexpr std::int32_t kInt4Offset = 8;

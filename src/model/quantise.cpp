@@ -31,29 +31,44 @@ struct Fit {
   float error;  // sum of squares
 };
 
-struct Range2 {
-  float low, high;  // of the integers
+struct IntegerRange {
+  float low, high;
 };
 
-float quantised(float x, float inverse, Range2 range) {
-  return std::min(std::max(round_to_integer(x * inverse), range.low), range.high);
+float quantised(float x, float inverse, IntegerRange range) {
+  float rounded = round_to_integer(x * inverse);
+  rounded = rounded < range.low ? range.low : rounded;
+  return rounded > range.high ? range.high : rounded;
 }
 
-Fit fit_with(std::span<const float> group, float scale, Range2 range) {
-  Fit fit{scale, 0.0f};
+// No fused multiply-add: where the processor lacks one, it is a slow function. Interleaved sums, so
+// that the compiler can make vector code of it.
+Fit fit_with(std::span<const float> group, float scale, IntegerRange range) {
+  constexpr std::size_t kSums = 8;
+  float sums[kSums] = {};
   float inverse = 1.0f / scale;
-  for (float x : group) {
-    float difference = std::fma(quantised(x, inverse, range), -scale, x);
-    fit.error = std::fma(difference, difference, fit.error);
+  std::size_t whole = group.size() / kSums * kSums;
+  for (std::size_t i = 0; i < whole; i += kSums) {
+    for (std::size_t j = 0; j < kSums; ++j) {
+      float difference = group[i + j] - quantised(group[i + j], inverse, range) * scale;
+      sums[j] += difference * difference;
+    }
   }
-  return fit;
+  for (std::size_t i = whole; i < group.size(); ++i) {
+    float difference = group[i] - quantised(group[i], inverse, range) * scale;
+    sums[i - whole] += difference * difference;
+  }
+  float error = 0.0f;
+  for (float sum : sums) error += sum;
+  return {scale, error};
 }
 
 float rounded_to_bf16(float x) { return checkpoint::bf16_to_f32(checkpoint::f32_to_bf16(x)); }
 
 // The scale of the least squared error among those that bring the largest magnitude near the end of
 // the range. int4 tries the sign, too, since its range reaches one further below zero.
-float best_scale(std::span<const float> group, float extreme, QuantisedType type, Range2 range) {
+float best_scale(std::span<const float> group, float extreme, QuantisedType type,
+                 IntegerRange range) {
   if (type == QuantisedType::kInt8) return rounded_to_bf16(std::fabs(extreme) / range.high);
   Fit best{0.0f, std::numeric_limits<float>::infinity()};
   for (float sign : {-1.0f, 1.0f}) {
@@ -70,7 +85,8 @@ float best_scale(std::span<const float> group, float extreme, QuantisedType type
 std::uint16_t quantise_group(std::span<const float> group, QuantisedType type,
                              std::int32_t* integers) {
   constexpr float kTiny = 0x1p-100f;  // below, 1 / scale might not be finite
-  Range2 range = type == QuantisedType::kInt8 ? Range2{-127.0f, 127.0f} : Range2{-8.0f, 7.0f};
+  IntegerRange range =
+      type == QuantisedType::kInt8 ? IntegerRange{-127.0f, 127.0f} : IntegerRange{-8.0f, 7.0f};
   float extreme = 0.0f;
   bool finite = true;
   for (float x : group) {
@@ -192,7 +208,7 @@ std::shared_ptr<Target> quantise_matrix(const std::string& name, const Tensor& w
         float share = static_cast<float>(dot(row, target->common.span()) / squared_length);
         target->shares[first + lane] = share;
         for (std::size_t k = 0; k < inputs; ++k) {
-          row[k] = std::fma(-share, target->common[k], row[k]);
+          row[k] -= share * target->common[k];
         }
       }
       quantise_panel(*target, panel, buffer.first(lanes * inputs));
