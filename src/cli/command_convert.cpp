@@ -20,14 +20,14 @@ namespace {
 using checkpoint::Checkpoint;
 using checkpoint::DType;
 
-struct Options {
+struct ConvertOptions {
   std::string input, output;
   std::string dtype;  // empty: the input's
   std::optional<std::int64_t> n_head;
   bool allow_nonfinite = false;
 };
 
-DType choose_dtype(const Options& options, const Checkpoint& checkpoint) {
+DType choose_dtype(const ConvertOptions& options, const Checkpoint& checkpoint) {
   for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     if (options.dtype == checkpoint::dtype_name(dtype)) return dtype;
   }
@@ -35,7 +35,7 @@ DType choose_dtype(const Options& options, const Checkpoint& checkpoint) {
 }
 
 // The output would replace what is being read: of a folder, any file of it that holds weights.
-void refuse_same_file(const Options& options) {
+void refuse_same_file(const ConvertOptions& options) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   bool is_same = fs::equivalent(options.input, options.output, ignored);
@@ -49,7 +49,7 @@ void refuse_same_file(const Options& options) {
   }
 }
 
-void run(const Options& options) {
+void run(const ConvertOptions& options) {
   refuse_same_file(options);
   Checkpoint input = value_or_fail(open_model(options.input, {options.n_head}));
   if (!options.allow_nonfinite) {
@@ -67,7 +67,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_convert(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConvertOptions>();
   CLI::App* convert = app.add_subcommand("convert", "Write a checkpoint as one safetensors file");
   convert
       ->add_option("IN", options->input,
