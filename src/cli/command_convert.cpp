@@ -24,14 +24,14 @@ using checkpoint::Checkpoint;
 using checkpoint::DType;
 using checkpoint::QuantisedType;
 
-struct Options {
+struct ConvertOptions {
   std::string input, output;
   std::string dtype;  // empty: the input's
   std::optional<std::int64_t> n_head;
   bool allow_nonfinite = false;
 };
 
-DType choose_dtype(const Options& options, const Checkpoint& checkpoint) {
+DType choose_dtype(const ConvertOptions& options, const Checkpoint& checkpoint) {
   if (!checkpoint.quantised.empty()) return DType::kF32;  // of what is not quantised
   for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     if (options.dtype == checkpoint::dtype_name(dtype)) return dtype;
@@ -48,7 +48,7 @@ std::optional<QuantisedType> quantised_type(const std::string& dtype) {
 }
 
 // A quantised input can only be copied: what it lost does not come back.
-void refuse_requantising(const Options& options, const Checkpoint& input,
+void refuse_requantising(const ConvertOptions& options, const Checkpoint& input,
                          std::optional<QuantisedType> wanted) {
   auto found = checkpoint::quantised_type(input);
   if (!found || options.dtype.empty() || wanted == found) return;
@@ -57,7 +57,7 @@ void refuse_requantising(const Options& options, const Checkpoint& input,
 }
 
 // The output would replace what is being read: of a folder, any file of it that holds weights.
-void refuse_same_file(const Options& options) {
+void refuse_same_file(const ConvertOptions& options) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   bool is_same = fs::equivalent(options.input, options.output, ignored);
@@ -71,7 +71,7 @@ void refuse_same_file(const Options& options) {
   }
 }
 
-void run(const Options& options) {
+void run(const ConvertOptions& options) {
   refuse_same_file(options);
   Checkpoint input = value_or_fail(open_model(options.input, {options.n_head}));
   if (!options.allow_nonfinite) {
@@ -98,7 +98,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_convert(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConvertOptions>();
   CLI::App* convert = app.add_subcommand("convert", "Write a checkpoint as one safetensors file");
   convert
       ->add_option("IN", options->input,

@@ -28,7 +28,7 @@ using checkpoint::Checkpoint;
 using checkpoint::Gpt2Config;
 namespace json = boost::json;
 
-struct Options {
+struct InspectOptions {
   std::string path;
   std::optional<std::int64_t> n_head;
   bool as_json = false;
@@ -84,7 +84,7 @@ json::value number_or_null(std::optional<double> number) {
 }
 
 // `nonfinite` is empty if there is none.
-json::object as_json(const Checkpoint& checkpoint, const Options& options,
+json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options,
                      const std::optional<std::string>& nonfinite) {
   json::array tensors;
   for (const Line& line : lines_of(checkpoint)) {
@@ -150,7 +150,7 @@ std::string table(const Checkpoint& checkpoint) {
   return text;
 }
 
-void run(const Options& options) {
+void run(const InspectOptions& options) {
   Checkpoint checkpoint = value_or_fail(open_model(options.path, {options.n_head}));
   std::optional<std::string> nonfinite;
   if (options.check) nonfinite = checkpoint::find_nonfinite(checkpoint);
@@ -168,7 +168,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_inspect(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App* inspect =
       app.add_subcommand("inspect", "Print a checkpoint's config, figures and tensors");
   inspect
