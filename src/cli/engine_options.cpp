@@ -13,7 +13,12 @@
 
 namespace chorus::cli {
 
-void add_model_options(CLI::App& command, ModelOptions& options) {
+const std::vector<std::string>& dtype_names() {
+  static const std::vector<std::string> names = {"f32", "bf16", "int8", "int4"};
+  return names;
+}
+
+void add_model_name_option(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--model,-m", options.model,
                   "Checkpoint file, Hugging Face folder, or name: gpt2, gpt2-medium, gpt2-large, "
@@ -21,11 +26,15 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "(default: the storyteller in this program)")
       ->transform(not_empty("a path or a name"))
       ->type_name("PATH|NAME");
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  add_model_name_option(command, options);
   command
       .add_option("--dtype", options.dtype,
                   "How weights are held: f32, bf16, int8 or int4 (default: as a converted file of "
                   "int8 or int4 has them, bf16 for a checkpoint of bf16, else f32)")
-      ->check(CLI::IsMember({"f32", "bf16", "int8", "int4"}))
+      ->check(CLI::IsMember(dtype_names()))
       ->type_name("TYPE");
   command
       .add_option("--threads,-t", options.threads,
@@ -33,6 +42,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "that this process may use)")
       ->transform(whole_number(1, 1024))
       ->type_name("N");
+  add_further_model_options(command, options);
+}
+
+void add_further_model_options(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--n-head", options.n_head,
                   "Attention heads of a bare state_dict, which does not say (default: n_embd / 64)")
@@ -95,7 +108,7 @@ LoadedEngine load_engine(const ModelOptions& options) {
   bar.finish();
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   return {std::move(engine), options.model.empty() ? "storyteller" : options.model,
-          elapsed.count()};
+          checkpoint.config, elapsed.count()};
 }
 
 std::string describe(const ModelInfo& info) {

@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   chorus::cli::add_tokenize(app);
   chorus::cli::add_convert(app);
   chorus::cli::add_inspect(app);
+  chorus::cli::add_bench(app);
 
   try {
     app.parse(argc, argv);

@@ -4,9 +4,10 @@
 #include <cstring>
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
+
+#include "kernels/kernels.h"
 
 namespace chorus::limits {
 namespace {
@@ -132,12 +133,6 @@ __attribute__((target("avx2,fma"))) float dot_avx2() {
   return static_cast<float>(_mm256_extract_epi32(sums[0], 0));
 }
 
-// CPUID leaf 7, subleaf 1: the compiler's own function does not know this name everywhere.
-bool has_avx_vnni() {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1u) != 0;
-}
-
 __attribute__((target("avx2,fma,avxvnni"))) float dot_avx_vnni() {
   __m256i sums[kChains];
   for (std::size_t i = 0; i < kChains; ++i) {
@@ -180,7 +175,7 @@ constexpr double kAdditions = static_cast<double>(kTurns * kChains);
 
 Programs programs_for(std::string_view instructions) {
 #if defined(__x86_64__)
-  bool vnni = __builtin_cpu_supports("avx512vnni");
+  bool vnni = kernels::has_vnni(kernels::Isa::kAvx512);
   if (instructions == "avx512") {
     return {.read = read_avx512,
             .multiply_add = multiply_add_avx512,
@@ -192,7 +187,7 @@ Programs programs_for(std::string_view instructions) {
     return {.read = read_avx2,
             .multiply_add = multiply_add_avx2,
             .multiply_add_operations = kAdditions * 8 * 2,
-            .dot = has_avx_vnni() ? dot_avx_vnni : dot_avx2,
+            .dot = kernels::has_vnni(kernels::Isa::kAvx2) ? dot_avx_vnni : dot_avx2,
             .dot_operations = kAdditions * 32 * 2};
   }
 #endif
