@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -27,6 +29,28 @@ void relax() {
 #endif
 }
 
+// The kernel's struct sched_attr (sched_setattr(2)), whose header contradicts <sched.h>.
+struct SchedulingAttributes {
+  std::uint32_t size;
+  std::uint32_t policy;
+  std::uint64_t flags;
+  std::int32_t nice;
+  std::uint32_t priority;
+  std::uint64_t runtime, deadline, period;  // nanoseconds
+};
+
+// Asks for short time slices: what a thread gets in all stays the same, but once woken it runs
+// sooner, and members that other work interrupts meet again sooner. Linux 6.12 or later; others
+// ignore it.
+void ask_for_short_slices() {
+  constexpr std::uint64_t kSliceNanoseconds = 100'000;  // the least that the kernel grants
+  SchedulingAttributes attributes{};
+  if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0u) != 0) return;
+  if (attributes.policy != SCHED_OTHER && attributes.policy != SCHED_BATCH) return;
+  attributes.runtime = kSliceNanoseconds;
+  static_cast<void>(::syscall(SYS_sched_setattr, 0, &attributes, 0u));
+}
+
 // Pinning is for speed alone: where the system refuses it, the thread runs as it did.
 void pin(pthread_t thread, int processor) {
   cpu_set_t mask;
@@ -50,6 +74,7 @@ ThreadTeam::ThreadTeam(std::size_t size, bool pinned)
 }
 
 void ThreadTeam::pin_calling_thread() {
+  ask_for_short_slices();
   if (!processors_.empty()) pin(::pthread_self(), processors_[0]);
 }
 
@@ -70,6 +95,7 @@ void ThreadTeam::run(const std::function<void(Member&)>& work) {
 }
 
 void ThreadTeam::serve(std::size_t index) {
+  ask_for_short_slices();
   Member self(this, index);
   for (std::uint32_t seen = 0;; ++seen) {
     await_change(step_, seen);

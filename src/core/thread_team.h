@@ -51,9 +51,9 @@ class ThreadTeam {
 
   std::size_t size() const { return threads_.size() + 1; }
 
-  // Binds the calling thread, for good, to member 0's processor: for a thread that does little but
-  // call run(). Threads that it starts from then on inherit this. Nothing if the team is not
-  // pinned.
+  // Makes the calling thread, for good, like the other members: bound to member 0's processor if
+  // the team is pinned, with the short time slices that all members ask for. For a thread that does
+  // little but call run(); threads that it starts from then on inherit this.
   void pin_calling_thread();
 
   // Runs `work` on every member and returns when all have ended it. `work` must not throw.
