@@ -18,7 +18,7 @@ SEED = 124
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     config = Config(block_size=1024, vocab_size=50304, n_layer=12, n_head=12, n_embd=768)
     # The stop token's row and the padding's are zero: a measured generation never ends early.
