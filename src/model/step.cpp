@@ -51,7 +51,7 @@ class Step {
   void normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm,
                  const PackedMatrix& matrix);
   void normalise_row(const Model::LayerNorm& norm, std::size_t row, std::size_t to) const;
-  // If `matrix` is quantised, waits for all members, and then x becomes its quantised input.
+  // If `matrix` is quantised: waits for all members, then makes its input of x. Else does nothing.
   void quantise(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
                 std::size_t x_stride);
   // Groups [begin, end) of row `row` of x.
