@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::int32_t kDefaultMaxLength = 100;
 constexpr std::int32_t kMostSamples = 100000;
+constexpr std::int32_t kMostSamplesAtOnce = 64;
 
 // What one request asks for, in the words of the command line.
 struct GenerateRequest {
@@ -32,11 +33,9 @@ struct GenerateRequest {
   std::vector<std::int32_t> prompt_ids;
   bool special = false;
   std::int32_t max_length = 0;  // 0: not given
-  std::int32_t top_k = 50;
-  float temperature = 1.0f;
   std::string rng = "torch-cpu";
-  std::vector<std::string> stop;
   std::int32_t samples = 1;
+  Request engine;  // prompt, max_length and seed left out
 };
 
 struct GenerateOptions {
@@ -44,6 +43,7 @@ struct GenerateOptions {
   GenerateRequest request;
   std::optional<std::uint64_t> seed;
   bool no_stream = false, as_json = false, lines = false;
+  std::size_t parallel = kDefaultParallel;
 };
 
 std::uint64_t parse_seed(const std::string& text) {
@@ -72,48 +72,73 @@ std::vector<std::int32_t> parse_prompt_ids(const std::string& text) {
 std::uint64_t random_seed() { return std::random_device{}(); }
 
 Request to_engine_request(const GenerateRequest& asked, std::uint64_t seed, const ModelInfo& info) {
-  Request request;
+  Request request = asked.engine;
   request.prompt = asked.prompt_ids;
   if (request.prompt.empty()) request.prompt = Engine::encode(asked.prompt, asked.special);
   if (request.prompt.empty()) request.prompt = {kEndOfText};  // as GPT-2 starts a text from nothing
   request.max_length = asked.max_length;
   if (asked.max_length == 0) request.max_length = std::min(kDefaultMaxLength, info.block_size);
-  request.sampling = {.temperature = asked.temperature,
-                      .top_k = asked.top_k,
-                      .seed = seed,
-                      .rng = value_or_fail(parse_random_stream(asked.rng))};
-  request.stop = asked.stop;
+  request.sampling.seed = seed;
+  request.sampling.rng = value_or_fail(parse_random_stream(asked.rng));
   return request;
 }
 
 double rate(const Completion& completion) {
-  return completion.seconds > 0.0 ? completion.generated / completion.seconds : 0.0;
+  double seconds = completion.usage.seconds;
+  return seconds > 0.0 ? completion.usage.generated_tokens / seconds : 0.0;
+}
+
+// [{"id", "logprob", "top": {"id": logprob}}, ...] of the tokens chosen.
+std::string logprobs_json(const std::vector<TokenInfo>& tokens) {
+  std::vector<std::string> entries;
+  for (const TokenInfo& token : tokens) {
+    std::vector<std::string> top;
+    for (const TokenLogprob& other : token.top) {
+      top.push_back(fmt::format(R"("{}":{})", other.id, json_number(other.logprob)));
+    }
+    entries.push_back(fmt::format(R"({{"id":{},"logprob":{},"top":{{{}}}}})", token.id,
+                                  json_number(token.logprob.value_or(0.0)), fmt::join(top, ",")));
+  }
+  return json_array(entries);
 }
 
 std::string to_json(const Completion& completion, const Request& request,
                     const LoadedEngine& loaded) {
+  std::string logprobs;
+  if (request.logprobs) {
+    logprobs = fmt::format(R"("logprobs":{},)", logprobs_json(completion.result));
+  }
   return fmt::format(
-      R"({{"model":{},"seed":{},"prompt_tokens":{},"tokens":{},"text":{},"finish_reason":"{}",)"
+      R"({{"model":{},"seed":{},"prompt_tokens":{},"tokens":{},"text":{},"finish_reason":"{}",{})"
       R"("tokens_per_second":{:.2f},"load_seconds":{:.4f}}})",
       json_string(loaded.model), request.sampling.seed, json_array(request.prompt),
       json_array(completion.tokens), json_string(completion.text),
-      finish_reason_name(completion.finish_reason), rate(completion), loaded.seconds);
+      finish_reason_name(completion.finish_reason), logprobs, rate(completion), loaded.seconds);
 }
 
-// The JSON of a request's samples: an object for one, an array for more.
-std::string generate_json(const GenerateRequest& asked, std::uint64_t seed,
-                          const LoadedEngine& loaded) {
+// A request's samples as JSON, an object for one, an array for more; all at once, as far as the
+// engine takes them.
+LineAnswer generate_json(const GenerateRequest& asked, std::uint64_t seed,
+                         const LoadedEngine& loaded) {
+  LineAnswer answer;
   std::vector<std::string> samples;
-  for (std::int32_t i = 0; i < asked.samples; ++i) {
+  for (std::int32_t done = 0; done < asked.samples;) {
     Request request =
-        to_engine_request(asked, seed + static_cast<std::uint64_t>(i), loaded.engine->info());
-    samples.push_back(to_json(value_or_fail(loaded.engine->generate(request)), request, loaded));
+        to_engine_request(asked, seed + static_cast<std::uint64_t>(done), loaded.engine->info());
+    request.n = std::min(asked.samples - done, kMostSamplesAtOnce);
+    done += request.n;
+    for (const Completion& sample : value_or_fail(loaded.engine->complete(request))) {
+      samples.push_back(to_json(sample, request, loaded));
+      answer.tokens += static_cast<std::uint64_t>(sample.usage.generated_tokens);
+      ++request.sampling.seed;
+    }
   }
-  return samples.size() == 1 ? samples[0] : json_array(samples);
+  answer.json = samples.size() == 1 ? samples[0] : json_array(samples);
+  return answer;
 }
 
-std::string answer_line(const boost::json::object& line, const GenerateOptions& options,
-                        const LoadedEngine& loaded) {
+LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& options,
+                       const LoadedEngine& loaded) {
   GenerateRequest asked = options.request;
   std::uint64_t seed = options.seed ? *options.seed : random_seed();
   JsonFields fields(line);
@@ -134,10 +159,20 @@ std::string answer_line(const boost::json::object& line, const GenerateOptions& 
           fmt::format("max_length: expected at least 1, found {}", asked.max_length));
     }
   }
-  fields.read("top_k", asked.top_k);
-  fields.read("temperature", asked.temperature);
+  SamplingParams& sampling = asked.engine.sampling;
+  fields.read("top_k", sampling.top_k);
+  fields.read("temperature", sampling.temperature);
+  fields.read("top_p", sampling.top_p);
+  fields.read("min_p", sampling.min_p);
+  fields.read("repetition_penalty", sampling.repetition_penalty);
+  fields.read("presence_penalty", sampling.presence_penalty);
+  fields.read("frequency_penalty", sampling.frequency_penalty);
   fields.read("rng", asked.rng);
-  fields.read("stop", asked.stop);
+  fields.read("stop", asked.engine.stop);
+  fields.read("stop_ids", asked.engine.stop_ids);
+  fields.read("min_tokens", asked.engine.min_tokens);
+  fields.read("ignore_eos", asked.engine.ignore_eos);
+  fields.read("logprobs", asked.engine.logprobs);
   fields.read("seed", seed);
   fields.read("n", asked.samples);
   fields.expect_no_other();
@@ -168,8 +203,8 @@ void generate_text(const GenerateOptions& options, std::uint64_t seed, const Loa
       return value_or_fail(loaded.engine->generate(request, stream));
     }();
     write_output(options.no_stream ? completion.text + "\n" : "\n");
-    generated += completion.generated;
-    seconds += completion.seconds;
+    generated += completion.usage.generated_tokens;
+    seconds += completion.usage.seconds;
   }
   fmt::print(stderr, "Generated {} tokens in {:.2f} s ({:.2f} tokens/s)\n", generated, seconds,
              seconds > 0.0 ? generated / seconds : 0.0);
@@ -179,7 +214,7 @@ void run(const GenerateOptions& options) {
   LoadedEngine loaded = load_engine(options.model);
   fmt::print(stderr, "Loaded {} in {:.2f} s\n", describe(loaded.engine->info()), loaded.seconds);
   if (options.lines) {
-    answer_json_lines(std::cin, [&](const boost::json::object& line) {
+    answer_json_lines(std::cin, options.parallel, [&](const boost::json::object& line) {
       return answer_line(line, options, loaded);
     });
     return;
@@ -187,7 +222,7 @@ void run(const GenerateOptions& options) {
   std::uint64_t seed = options.seed ? *options.seed : random_seed();
   if (!options.seed) fmt::print(stderr, "Seed {}\n", seed);
   if (options.as_json) {
-    write_output(generate_json(options.request, seed, loaded) + "\n");
+    write_output(generate_json(options.request, seed, loaded).json + "\n");
   } else {
     generate_text(options, seed, loaded);
   }
@@ -214,16 +249,6 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
       ->transform(whole_number(1))
       ->type_name("TOKENS");
   command
-      .add_option("--top-k", request.top_k,
-                  "Choose among the k likeliest tokens; 0: among all (default: 50)")
-      ->transform(whole_number(0))
-      ->type_name("K");
-  command
-      .add_option("--temperature", request.temperature,
-                  "Divides the logits; 0: always the likeliest token (default: 1)")
-      ->transform(number_from_zero())
-      ->type_name("T");
-  command
       .add_option_function<std::string>(
           "--seed", [&options](const std::string& text) { options.seed = parse_seed(text); },
           "As torch.manual_seed (default: random, and printed)")
@@ -238,11 +263,61 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
       ->transform(whole_number(1, kMostSamples))
       ->type_name("N");
   command
-      .add_option("--stop", request.stop,
+      .add_option("--stop", request.engine.stop,
                   "End before this string in the result; may be given several times")
       ->type_name("STRING")
       ->take_all()
       ->expected(1);
+  command.add_flag("--ignore-eos", request.engine.ignore_eos,
+                   "Go on after <|endoftext|> (default: end there)");
+  command
+      .add_option("--min-tokens", request.engine.min_tokens,
+                  "Tokens before which nothing but --max-length ends the text (default: 0)")
+      ->transform(whole_number(0))
+      ->type_name("TOKENS");
+  command
+      .add_option("--logprobs", request.engine.logprobs,
+                  "With --json: each token's log-probability, and those of the N likeliest")
+      ->transform(whole_number(0, kMostLogprobs))
+      ->type_name("N");
+}
+
+void add_sampling_options(CLI::App& command, SamplingParams& sampling) {
+  command
+      .add_option("--top-k", sampling.top_k,
+                  "Choose among the k likeliest tokens; 0: among all (default: 50)")
+      ->transform(whole_number(0))
+      ->type_name("K");
+  command
+      .add_option("--temperature", sampling.temperature,
+                  "Divides the logits; 0: always the likeliest token (default: 1)")
+      ->transform(number_from_zero())
+      ->type_name("T");
+  command
+      .add_option("--top-p", sampling.top_p,
+                  "Choose among the likeliest tokens that together have this probability "
+                  "(default: 1)")
+      ->transform(number_from_zero())
+      ->type_name("P");
+  command
+      .add_option("--min-p", sampling.min_p,
+                  "Leave out tokens with less than this share of the likeliest's probability "
+                  "(default: 0)")
+      ->transform(number_from_zero())
+      ->type_name("P");
+  command
+      .add_option(
+          "--repetition-penalty", sampling.repetition_penalty,
+          "Divides the positive logits of tokens seen, multiplies the negative (default: 1)")
+      ->type_name("X");
+  command
+      .add_option("--presence-penalty", sampling.presence_penalty,
+                  "Subtracted from the logits of tokens generated before (default: 0)")
+      ->type_name("X");
+  command
+      .add_option("--frequency-penalty", sampling.frequency_penalty,
+                  "Subtracted for each time a token was generated before (default: 0)")
+      ->type_name("X");
 }
 
 }  // namespace
@@ -251,6 +326,8 @@ void add_generate(CLI::App& app) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Continue a prompt");
   add_request_options(*command, *options);
+  add_sampling_options(*command, options->request.engine.sampling);
+  add_parallel_option(*command, options->parallel);
   add_model_options(*command, options->model);
   command->add_flag("--no-stream", options->no_stream,
                     "Print the text when it is complete (default: as it is made)");

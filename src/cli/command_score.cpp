@@ -25,6 +25,7 @@ struct ScoreOptions {
   bool bos = false, special = false;
   std::int32_t stride = 0;
   bool as_json = false, lines = false;
+  std::size_t parallel = kDefaultParallel;
 };
 
 bool has_context(const Score& score, std::size_t i) { return score.contexts[i] > 0; }
@@ -63,8 +64,8 @@ std::string to_table(const ScoreRequest& request, const Score& score) {
   return table;
 }
 
-std::string answer_line(const boost::json::object& line, const ScoreOptions& options,
-                        Engine& engine) {
+LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& options,
+                       Engine& engine) {
   JsonFields fields(line);
   ScoreRequest request{.ids = {}, .bos = options.bos, .stride = options.stride};
   std::string text;
@@ -81,7 +82,7 @@ std::string answer_line(const boost::json::object& line, const ScoreOptions& opt
   fields.expect_no_other();
   if (fields.has("text")) request.ids = Engine::encode(text, special);
   Score score = value_or_fail(engine.score(request));
-  return to_json(request, score);
+  return {to_json(request, score), score.scored};
 }
 
 // Before the model is loaded, so that a mistake is met at once.
@@ -119,7 +120,7 @@ void run(const ScoreOptions& options) {
   }
   if (options.lines) {
     LoadedEngine loaded = load(options);
-    answer_json_lines(std::cin, [&](const boost::json::object& line) {
+    answer_json_lines(std::cin, options.parallel, [&](const boost::json::object& line) {
       return answer_line(line, options, *loaded.engine);
     });
     return;
@@ -164,6 +165,7 @@ void add_score(CLI::App& app) {
                    "scored once (default: half the block size)")
       ->transform(whole_number(1))
       ->type_name("TOKENS");
+  add_parallel_option(*command, options->parallel);
   add_model_options(*command, options->model);
   command->add_flag("--json", options->as_json,
                     "Print {\"ids\", \"logprobs\", \"contexts\", \"loss\", \"perplexity\"}; "

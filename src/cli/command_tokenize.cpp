@@ -54,8 +54,9 @@ std::string tokenize_line(const json::object& line, bool special) {
 
 void run_tokenize(const Options& options) {
   if (options.lines) {
-    answer_json_lines(
-        std::cin, [&](const json::object& line) { return tokenize_line(line, options.special); });
+    answer_json_lines(std::cin, 1, [&](const json::object& line) -> LineAnswer {
+      return {.json = tokenize_line(line, options.special)};
+    });
     return;
   }
   std::vector<std::int32_t> ids =
@@ -84,7 +85,9 @@ std::string detokenize_line(const json::object& line) {
 
 void run_detokenize(const Options& options) {
   if (options.lines) {
-    answer_json_lines(std::cin, detokenize_line);
+    answer_json_lines(std::cin, 1, [](const json::object& line) -> LineAnswer {
+      return {.json = detokenize_line(line)};
+    });
     return;
   }
   std::string words =

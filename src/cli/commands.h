@@ -26,7 +26,7 @@ T value_or_fail(Result<T>&& result) {
 
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
-void add_tokenize(CLI::App& app);    // tokenize and detokenize
+void add_tokenize(CLI::App& app);  // tokenize and detokenize
 void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 

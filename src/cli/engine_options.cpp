@@ -38,8 +38,30 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "Attention heads of a bare state_dict, which does not say (default: n_embd / 64)")
       ->transform(whole_number(1))
       ->type_name("N");
+  command
+      .add_option(
+          "--kv-memory", options.kv_memory,
+          "Memory for the keys and values of all requests, at most: 500MB, 2GiB (default: a "
+          "quarter of what is free)")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE");
+  command.add_flag("--no-prefix-cache", options.no_prefix_cache,
+                   "Forget the keys and values of a text at its end (default: keep them for others "
+                   "that begin alike)");
+  command.add_flag("--no-pin", options.no_pin,
+                   "Do not tie each thread to a processor: for machines that do other work, too");
   command.add_flag("--allow-nonfinite", options.allow_nonfinite,
                    "Accept a checkpoint with NaN or infinite weights (default: refuse it)");
+}
+
+void add_parallel_option(CLI::App& command, std::size_t& parallel) {
+  command
+      .add_option(
+          "--parallel", parallel,
+          "Requests of --jsonl that are in flight at once, at most; no answer depends on it "
+          "(default: 32)")
+      ->transform(whole_number(1, 1024))
+      ->type_name("N");
 }
 
 LoadedEngine load_engine(const ModelOptions& options) {
@@ -53,6 +75,9 @@ LoadedEngine load_engine(const ModelOptions& options) {
                : options.dtype == "f32" ? WeightFormat::kF32
                                         : WeightFormat::kBf16,
       .threads = options.threads,
+      .pin_threads = !options.no_pin,
+      .kv_memory = options.kv_memory,
+      .prefix_cache = !options.no_prefix_cache,
       .allow_nonfinite = options.allow_nonfinite,
       .progress = [&bar](std::uint64_t done, std::uint64_t total) { bar.update(done, total); }};
   auto engine = value_or_fail(Engine::load(checkpoint, engine_options));

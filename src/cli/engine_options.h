@@ -16,9 +16,16 @@ struct ModelOptions {
   std::size_t threads = 0;
   std::optional<std::int64_t> n_head;
   bool allow_nonfinite = false;
+  bool no_pin = false;
+  bool no_prefix_cache = false;
+  std::uint64_t kv_memory = 0;  // bytes; 0: the engine's default
 };
 
 void add_model_options(CLI::App& command, ModelOptions& options);
+
+// How many requests of a batch are in flight at once, unless it is said.
+inline constexpr std::size_t kDefaultParallel = 32;
+void add_parallel_option(CLI::App& command, std::size_t& parallel);
 
 struct LoadedEngine {
   std::unique_ptr<Engine> engine;

@@ -3,12 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
+#include <semaphore>
 
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 
 namespace chorus::cli {
 namespace {
@@ -33,29 +39,97 @@ json::object parse_object(const std::string& line) {
   return std::move(value.as_object());
 }
 
+// The answers in the order of their lines: one that comes early waits for those before it.
+// Thread contract: put() and put_error() from any thread.
+class OrderedAnswers {
+ public:
+  void put(std::size_t place, LineAnswer answer) {
+    std::lock_guard lock(mutex_);
+    tokens_ += answer.tokens;
+    early_.emplace(place, std::move(answer.json));
+    while (!early_.empty() && early_.begin()->first == next_) {
+      write(early_.begin()->second + "\n");
+      early_.erase(early_.begin());
+      ++next_;
+    }
+    progress_.update(tokens_, 0);
+  }
+
+  void put_error(std::size_t place, std::size_t line_number, const char* message) {
+    {
+      std::lock_guard lock(mutex_);
+      ++failed_;
+    }
+    put(place, {.json = fmt::format(R"({{"error":{{"line":{},"message":{}}}}})", line_number,
+                                    json_string(message))});
+  }
+
+  // Whether writing has failed.
+  bool broken() {
+    std::lock_guard lock(mutex_);
+    return !write_error_.empty();
+  }
+
+  // When all have been put.
+  void finish() {
+    progress_.finish();
+    if (!write_error_.empty()) throw CommandFailed(write_error_);
+    if (failed_ > 0) {
+      throw CommandFailed(
+          fmt::format("{} of {} requests failed: see \"error\" in their lines", failed_, next_));
+    }
+  }
+
+ private:
+  void write(const std::string& text) {
+    if (!write_error_.empty()) return;
+    try {
+      write_output(text);
+    } catch (const CommandFailed& error) {
+      write_error_ = error.what();
+    }
+  }
+
+  std::mutex mutex_;  // guards all
+  std::map<std::size_t, std::string> early_;
+  std::size_t next_ = 0, failed_ = 0;
+  std::uint64_t tokens_ = 0;
+  std::string write_error_;
+  ProgressBar progress_{"Requests", ProgressOutput::standard_error(), kTokens};
+};
+
 }  // namespace
 
-void answer_json_lines(std::istream& in,
-                       const std::function<std::string(const json::object&)>& answer) {
-  std::size_t number = 0, failed = 0, answered = 0;
-  for (std::string line; std::getline(in, line);) {
+void answer_json_lines(std::istream& in, std::size_t parallel,
+                       const std::function<LineAnswer(const json::object&)>& answer) {
+  OrderedAnswers answers;
+  std::size_t number = 0;
+  auto work = [&](std::size_t place, std::size_t line_number, const std::string& line) {
+    try {
+      answers.put(place, answer(parse_object(line)));
+    } catch (const CommandFailed& error) {
+      answers.put_error(place, line_number, error.what());
+    }
+  };
+  boost::asio::thread_pool pool(parallel);
+  std::counting_semaphore<> room(static_cast<std::ptrdiff_t>(parallel));
+  std::size_t place = 0;
+  for (std::string line; !answers.broken() && std::getline(in, line);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    std::string text;
-    try {
-      text = answer(parse_object(line));
-    } catch (const CommandFailed& error) {
-      ++failed;
-      text = fmt::format(R"({{"error":{{"line":{},"message":{}}}}})", number,
-                         json_string(error.what()));
+    if (parallel == 1) {
+      work(place++, number, line);
+      continue;
     }
-    ++answered;
-    write_output(text + "\n");
+    room.acquire();
+    boost::asio::post(pool, [&, place, number, line = std::move(line)] {
+      work(place, number, line);
+      room.release();
+    });
+    ++place;
   }
-  if (failed > 0) {
-    throw CommandFailed(
-        fmt::format("{} of {} requests failed: see \"error\" in their lines", failed, answered));
-  }
+  pool.join();
+  answers.finish();
 }
 
 JsonFields::JsonFields(const json::object& object) : object_(object) {}
@@ -81,6 +155,13 @@ void JsonFields::read(const char* name, std::int32_t& value) {
   json::error_code error;
   auto number = field->is_number() ? field->to_number<std::int32_t>(error) : 0;
   if (!field->is_number() || error) expected(name, "a whole number of 32 bits");
+  value = number;
+}
+
+void JsonFields::read(const char* name, std::optional<std::int32_t>& value) {
+  if (!has(name)) return;
+  std::int32_t number = 0;
+  read(name, number);
   value = number;
 }
 

@@ -2,21 +2,29 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <cstdint>
 #include <functional>
 #include <istream>
+#include <optional>
 #include <string>
 
 #include "cli/input.h"
 
 namespace chorus::cli {
 
-// Writes the answer of `answer` (JSON text without a line end) for each line of `in`, a JSON
-// object, as soon as it is there. A line that is no object, or for which `answer` throws
-// CommandFailed, is answered with {"error": {"line": N, "message": "..."}}; the others go on. Blank
-// lines are skipped. Throws CommandFailed at the end, with how many failed, if any did; at once if
-// writing fails.
-void answer_json_lines(std::istream& in,
-                       const std::function<std::string(const boost::json::object&)>& answer);
+struct LineAnswer {
+  std::string json;          // without a line end
+  std::uint64_t tokens = 0;  // generated or scored, for the progress shown
+};
+
+// Writes the answer of `answer` for each line of `in`, a JSON object, in order and as soon as it
+// and those before it are there. Up to `parallel` lines are answered at once, each by a thread of
+// its own; with 1, a line is answered before the next is read. A line that is no object, or for
+// which `answer` throws CommandFailed, is answered with {"error": {"line": N, "message": "..."}};
+// the others go on. Blank lines are skipped. Shows tokens per second on a terminal. Throws
+// CommandFailed at the end, with how many failed, if any did; soon if writing fails.
+void answer_json_lines(std::istream& in, std::size_t parallel,
+                       const std::function<LineAnswer(const boost::json::object&)>& answer);
 
 // Fields of a request, found under the option's name with '_' or '-' between its words. An absent
 // field leaves `value` as it is. They throw CommandFailed, naming the field, for a wrong type or
@@ -26,6 +34,7 @@ class JsonFields {
   explicit JsonFields(const boost::json::object& object);
 
   void read(const char* name, std::int32_t& value);
+  void read(const char* name, std::optional<std::int32_t>& value);
   void read(const char* name, std::uint64_t& value);  // negative: 2^64 + value, as a seed
   void read(const char* name, float& value);
   void read(const char* name, bool& value);

@@ -18,8 +18,8 @@ constexpr std::size_t kWidestBar = 30;
 constexpr std::size_t kNarrowestBar = 5;
 constexpr const char* kEraseLine = "\r\x1b[K";
 
-std::string megabytes(std::uint64_t bytes) {
-  return fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6);
+std::string amount(std::uint64_t count, ProgressUnit unit) {
+  return fmt::format("{:.{}f}", static_cast<double>(count) / unit.size, unit.digits);
 }
 
 std::string bar(double share, std::size_t width) {
@@ -40,14 +40,15 @@ std::size_t terminal_columns() {
 }  // namespace
 
 std::string render_progress(const std::string& label, std::uint64_t done, std::uint64_t total,
-                            double bytes_per_second, std::size_t columns) {
+                            double per_second, std::size_t columns, ProgressUnit unit) {
   done = total == 0 ? done : std::min(done, total);
   double share = total == 0 ? 0.0 : static_cast<double>(done) / static_cast<double>(total);
   std::string before = label;
-  std::string after = total == 0 ? fmt::format("  {} MB", megabytes(done))
-                                 : fmt::format(" {}/{} MB", megabytes(done), megabytes(total));
+  std::string after =
+      total == 0 ? fmt::format("  {} {}", amount(done, unit), unit.name)
+                 : fmt::format(" {}/{} {}", amount(done, unit), amount(total, unit), unit.name);
   if (total != 0) before += fmt::format(" {:3d}%", static_cast<int>(share * 100.0));
-  if (bytes_per_second > 0.0) after += fmt::format("  {:.1f} MB/s", bytes_per_second / 1e6);
+  if (per_second > 0.0) after += fmt::format("  {:.1f} {}/s", per_second / unit.size, unit.name);
 
   std::string line = before + after;
   std::size_t frame = line.size() + 3;  // a space and two brackets
@@ -69,8 +70,11 @@ ProgressOutput ProgressOutput::standard_error() {
   return output;
 }
 
-ProgressBar::ProgressBar(std::string label, ProgressOutput output)
-    : label_(std::move(label)), output_(std::move(output)), started_(output_.seconds()) {}
+ProgressBar::ProgressBar(std::string label, ProgressOutput output, ProgressUnit unit)
+    : label_(std::move(label)),
+      output_(std::move(output)),
+      unit_(unit),
+      started_(output_.seconds()) {}
 
 void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
   if (finished_ || !output_.is_terminal) return;
@@ -82,7 +86,7 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
   if (last_drawn_ >= 0.0 && now - last_drawn_ < kRedrawSeconds) return;
   last_drawn_ = now;
   double rate = static_cast<double>(done - first_done_) / elapsed;
-  output_.write(kEraseLine + render_progress(label_, done, total, rate, output_.columns));
+  output_.write(kEraseLine + render_progress(label_, done, total, rate, output_.columns, unit_));
 }
 
 void ProgressBar::finish() {
