@@ -19,9 +19,12 @@ struct ModelOptions {
   bool no_pin = false;
   bool no_prefix_cache = false;
   std::uint64_t kv_memory = 0;  // bytes; 0: the engine's default
+  std::size_t max_queue = EngineOptions{}.max_queue;
 };
 
 void add_model_options(CLI::App& command, ModelOptions& options);
+// All of them but --model.
+void add_engine_options(CLI::App& command, ModelOptions& options);
 
 // How many requests of a batch are in flight at once, unless it is said.
 inline constexpr std::size_t kDefaultParallel = 32;

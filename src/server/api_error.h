@@ -5,16 +5,25 @@
 #include <boost/outcome/basic_result.hpp>
 #include <boost/outcome/policy/terminate.hpp>
 #include <string>
+#include <utility>
 
 #include "chorus/error.h"
 
 namespace chorus::server {
 
 struct [[nodiscard]] ApiError {
-  int status = 400;
-  std::string message;      // one line, no full stop
-  std::string param = {};   // the field; empty: none in particular
-  std::string code = {};    // a word for programs; empty: none
+  // A constructor, as GCC 12 destroys aggregates twice that are made inside a co_await expression.
+  ApiError(int its_status, std::string its_message, std::string its_param = {},
+           std::string its_code = {})
+      : status(its_status),
+        message(std::move(its_message)),
+        param(std::move(its_param)),
+        code(std::move(its_code)) {}
+
+  int status;
+  std::string message;  // one line, no full stop
+  std::string param;    // the field; empty: none in particular
+  std::string code;     // a word for programs; empty: none
 };
 
 template <class T>

@@ -100,21 +100,25 @@ asio::awaitable<bool> Connection::send(std::string_view data) {
 asio::awaitable<void> Connection::run() {
   enter(Phase::kHandshake, app_.options.header_timeout);
   try {
-    if (co_await transport_->handshake()) {
-      while (co_await serve_one()) {
-      }
-    }
+    co_await serve_all();
   } catch (const std::exception& error) {  // out of memory, most of all
     app_.log.write(LogLevel::kError, std::string("a connection failed: ") + error.what());
   }
   co_await finish();
 }
 
+asio::awaitable<void> Connection::serve_all() {
+  bool goes_on = co_await transport_->handshake();
+  while (goes_on) goes_on = co_await serve_one();
+}
+
 asio::awaitable<bool> Connection::serve_one() {
   reader_.reset();
   enter(Phase::kIdle, app_.options.idle_timeout);
-  if (!co_await read_request()) co_return false;
-  co_return co_await answer();
+  bool has_request = co_await read_request();
+  if (!has_request) co_return false;
+  bool goes_on = co_await answer();
+  co_return goes_on;
 }
 
 asio::awaitable<bool> Connection::read_request() {
@@ -140,7 +144,7 @@ asio::awaitable<bool> Connection::read_request() {
     }
     if (co_await read_more()) continue;
     if (expired_ && phase_ == Phase::kRequest && !closed_) {
-      co_await refuse({408, "the request did not arrive in time", {}, {}});
+      co_await refuse(ApiError(408, "the request did not arrive in time"));
     }
     co_return false;
   }

@@ -58,6 +58,7 @@ class Connection {
   void enter(Phase phase, std::chrono::milliseconds time);
   void start_read();
   boost::asio::awaitable<bool> read_more();
+  boost::asio::awaitable<void> serve_all();
   // Whether another request may follow.
   boost::asio::awaitable<bool> serve_one();
   // False: it could not be read, and was answered so if there was anybody to answer.

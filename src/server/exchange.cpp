@@ -64,14 +64,14 @@ asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body
 }
 
 asio::awaitable<void> Exchange::respond(const ApiError& error) {
-  ResponseHead head{error.status, "application/json", {}};
+  ResponseHead head(error.status, "application/json");
   if (error.status == 429 || error.status == 503) head.headers.emplace_back("Retry-After", "1");
   if (error.status == 401) head.headers.emplace_back("WWW-Authenticate", "Bearer");
   co_await respond(std::move(head), to_json(error) + "\n");
 }
 
 asio::awaitable<void> Exchange::respond_json(std::string_view body) {
-  co_await respond({200, "application/json", {}}, body);
+  co_await respond(ResponseHead(200, "application/json"), body);
 }
 
 asio::awaitable<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {

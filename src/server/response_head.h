@@ -11,9 +11,18 @@
 namespace chorus::server {
 
 struct ResponseHead {
-  int status = 200;
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+
+  // A constructor, as GCC 12 destroys aggregates twice that are made inside a co_await expression.
+  explicit ResponseHead(int its_status = 200, std::string its_content_type = {},
+                        Headers its_headers = {})
+      : status(its_status),
+        content_type(std::move(its_content_type)),
+        headers(std::move(its_headers)) {}
+
+  int status;
   std::string content_type;  // empty: no body
-  std::vector<std::pair<std::string, std::string>> headers;
+  Headers headers;
 };
 
 const char* reason_phrase(int status);

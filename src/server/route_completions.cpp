@@ -14,7 +14,13 @@ namespace {
 
 namespace asio = boost::asio;
 
-ResponseHead events_head() { return {200, "text/event-stream", {{"Cache-Control", "no-store"}}}; }
+ResponseHead events_head() {
+  return ResponseHead(200, "text/event-stream", {{"Cache-Control", "no-store"}});
+}
+
+CompletionsHead completions_head(const Exchange& exchange, const ServedModel& model) {
+  return {.id = "cmpl-" + exchange.id(), .created = std::time(nullptr), .model = model.name};
+}
 
 asio::awaitable<void> answer_whole(Exchange& exchange, Generation& generation,
                                    CompletionsAnswer& answer) {
@@ -69,9 +75,7 @@ asio::awaitable<void> completions(Exchange& exchange) {
       to_engine_requests(asked, served.engine->info().block_size);
   if (!requests) co_return co_await exchange.respond(requests.assume_error());
 
-  CompletionsAnswer answer(asked, {.id = "cmpl-" + exchange.id(),
-                                   .created = std::time(nullptr),
-                                   .model = served.name});
+  CompletionsAnswer answer(asked, completions_head(exchange, served));
   Generation generation(exchange, std::move(served));
   for (Request& request : requests.assume_value()) {
     if (auto submitted = generation.submit(std::move(request)); !submitted) {

@@ -17,7 +17,7 @@ asio::awaitable<void> static_file(Exchange& exchange) {
   std::optional<StaticFile> file = exchange.app().files.find(exchange.target.path);
   if (!file) {
     co_return co_await exchange.respond(
-        ApiError{404, "no such path; GET / lists the routes", {}, "not_found"});
+        ApiError(404, "no such path; GET / lists the routes", {}, "not_found"));
   }
   FileAnswer answer = answer_file(exchange.request(), *file);
   if (answer.head.status == 304) co_return co_await exchange.respond(answer.head, "");

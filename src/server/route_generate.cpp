@@ -15,13 +15,12 @@ namespace {
 namespace asio = boost::asio;
 
 ResponseHead text_head(const Request& request, const std::string& model) {
-  return {200,
-          "text/plain; charset=utf-8",
-          {{"X-Max-Length", std::to_string(request.max_length)},
-           {"X-Top-K", std::to_string(request.sampling.top_k)},
-           {"X-Seed", std::to_string(request.sampling.seed)},
-           {"X-Model-Name", model},
-           {"X-Model-Device", "cpu"}}};
+  return ResponseHead(200, "text/plain; charset=utf-8",
+                      {{"X-Max-Length", std::to_string(request.max_length)},
+                       {"X-Top-K", std::to_string(request.sampling.top_k)},
+                       {"X-Seed", std::to_string(request.sampling.seed)},
+                       {"X-Model-Name", model},
+                       {"X-Model-Device", "cpu"}});
 }
 
 // The head goes out with the first event, so that until then an error still has its status. Later

@@ -41,7 +41,7 @@ std::string model_json(const ServedModel& model) {
 }
 
 ResponseHead health_head(bool is_ready) {
-  ResponseHead head{is_ready ? 200 : 503, "application/json", {{"Cache-Control", "no-store"}}};
+  ResponseHead head(is_ready ? 200 : 503, "application/json", {{"Cache-Control", "no-store"}});
   if (!is_ready) head.headers.emplace_back("Retry-After", "1");
   return head;
 }
@@ -56,7 +56,7 @@ asio::awaitable<void> health(Exchange& exchange) {
 }
 
 asio::awaitable<void> metrics(Exchange& exchange) {
-  co_await exchange.respond({200, "text/plain; version=0.0.4; charset=utf-8", {}},
+  co_await exchange.respond(ResponseHead(200, "text/plain; version=0.0.4; charset=utf-8"),
                             exchange.app().metrics.text());
 }
 
@@ -70,12 +70,12 @@ asio::awaitable<void> list_models(Exchange& exchange) {
 }
 
 asio::awaitable<void> plaintext(Exchange& exchange) {
-  co_await exchange.respond({200, "text/plain", {}}, "Hello, World!");
+  co_await exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
 }
 
 asio::awaitable<void> front_page(Exchange& exchange) {
   if (exchange.app().files.find("/")) co_return co_await static_file(exchange);
-  co_await exchange.respond({200, "text/html; charset=utf-8", {}}, kFrontPage);
+  co_await exchange.respond(ResponseHead(200, "text/html; charset=utf-8"), kFrontPage);
 }
 
 }  // namespace chorus::server

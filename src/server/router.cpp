@@ -62,7 +62,7 @@ bool allows(const Route& route, std::string_view method) {
 
 // Built outside of coroutines, where GCC 12 does not get lists of initializers right.
 ResponseHead options_head(Exchange& exchange, const std::string& methods) {
-  ResponseHead head{204, {}, {{"Allow", methods}}};
+  ResponseHead head(204, {}, {{"Allow", methods}});
   if (!exchange.app().options.cors_origins.empty() &&
       !exchange.request().header("access-control-request-method").empty()) {
     head.headers.emplace_back("Access-Control-Allow-Methods", methods);
@@ -74,11 +74,11 @@ ResponseHead options_head(Exchange& exchange, const std::string& methods) {
 }
 
 ResponseHead wrong_method_head(const std::string& methods) {
-  return {405, "application/json", {{"Allow", methods}}};
+  return ResponseHead(405, "application/json", {{"Allow", methods}});
 }
 
 asio::awaitable<void> refuse_method(Exchange& exchange, const std::string& methods) {
-  ApiError error{405, fmt::format("the method: expected one of {}", methods), {}, {}};
+  ApiError error(405, fmt::format("the method: expected one of {}", methods));
   co_await exchange.respond(wrong_method_head(methods), to_json(error) + "\n");
 }
 
@@ -103,11 +103,11 @@ asio::awaitable<void> route(Exchange& exchange) {
   if (!allows(route, request.method)) co_return co_await refuse_method(exchange, methods);
   if (route.is_work && !exchange.app().keys.allow(request.header("authorization"))) {
     co_return co_await exchange.respond(
-        ApiError{401, "Authorization: expected Bearer and a key that is known", {}, "invalid_api_key"});
+        ApiError(401, "Authorization: expected Bearer and a key that is known", {}, "invalid_api_key"));
   }
   if (route.is_work && exchange.app().draining) {
     co_return co_await exchange.respond(
-        ApiError{503, "the server is stopping", {}, "draining"});
+        ApiError(503, "the server is stopping", {}, "draining"));
   }
   co_await route.answer(exchange);
 }

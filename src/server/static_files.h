@@ -50,7 +50,7 @@ class StaticFiles {
 
 // What of a file is answered, and how: conditional requests and one range of bytes (RFC 9110).
 struct FileAnswer {
-  ResponseHead head;
+  ResponseHead head{};
   std::uint64_t begin = 0, length = 0;  // of the file; length is also the answer's
 };
 FileAnswer answer_file(const HttpRequest& request, const StaticFile& file);
