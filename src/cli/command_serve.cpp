@@ -74,16 +74,19 @@ std::vector<server::ModelSource> sources(const ServeOptions& options) {
   return result;
 }
 
+// To standard error, which may be gone or full: that is nobody's fault here.
+void say(const std::string& line) { std::fputs(line.c_str(), stderr); }
+
 void announce(const ServeOptions& options, const server::Server& server) {
   const server::ServerOptions& http = options.http;
   if (http.tcp) {
     bool is_local = http.host == "127.0.0.1" || http.host == "::1" || http.host == "localhost";
-    fmt::print(stderr, "Listening on {}://{}:{}{}\n", http.tls_key.empty() ? "http" : "https",
-               http.host.find(':') == std::string::npos ? http.host : "[" + http.host + "]",
-               server.port(),
-               is_local ? " (this machine only; --host 0.0.0.0 is for all)" : "");
+    bool is_version_6 = http.host.find(':') != std::string::npos;
+    say(fmt::format("Listening on {}://{}:{}{}\n", http.tls_key.empty() ? "http" : "https",
+                    is_version_6 ? "[" + http.host + "]" : http.host, server.port(),
+                    is_local ? " (this machine only; --host 0.0.0.0 is for all)" : ""));
   }
-  if (!http.unix_socket.empty()) fmt::print(stderr, "Listening on {}\n", http.unix_socket);
+  if (!http.unix_socket.empty()) say(fmt::format("Listening on {}\n", http.unix_socket));
 }
 
 void run(ServeOptions& options) {

@@ -12,7 +12,7 @@ namespace chorus::server {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 4444;  // 0: any that is free
-  std::string unix_socket;    // a path, listened on beside the port; empty: none
+  std::string unix_socket = {};  // a path, listened on beside the port; empty: none
   bool tcp = true;            // false: the Unix socket only
   std::size_t io_threads = 2;
 
@@ -26,10 +26,10 @@ struct ServerOptions {
   std::chrono::milliseconds request_timeout{600'000};  // from the head to the end of the answer
   std::chrono::milliseconds drain_timeout{30'000};     // for running requests, at SIGTERM
 
-  std::vector<std::string> api_keys;      // empty: everybody may
-  std::vector<std::string> cors_origins;  // "*": every page; empty: none
-  std::string tls_certificate, tls_key;   // PEM files; empty: no TLS
-  std::string static_dir;                 // empty: none
+  std::vector<std::string> api_keys = {};      // empty: everybody may
+  std::vector<std::string> cors_origins = {};  // "*": every page; empty: none
+  std::string tls_certificate = {}, tls_key = {};  // PEM files; empty: no TLS
+  std::string static_dir = {};                 // empty: none
 
   std::string log_level = "info";  // debug, info, warn, error or off
   bool log_json = false;
