@@ -21,9 +21,10 @@ class Server:
 
     def __init__(self, program, *options):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            [program, "serve", "--port", "0", "--threads", "1", "--no-pin", *options],
-            stderr=self.log)
+        command = [program, "serve", "--port", "0", "--no-pin"]
+        if "--threads" not in options:
+            command += ["--threads", "1"]
+        self.process = subprocess.Popen([*command, *options], stderr=self.log)
         self.port = self._wait_for_port()
         deadline = time.monotonic() + 60
         while self.get("/health")[0] != 200:

@@ -48,7 +48,7 @@ TEST(ResponseHead, ChunksCountBytes) {
   append_chunk(out, "");
   EXPECT_EQ(out, "") << "an empty chunk would end the body";
   append_chunk(out, "\xC3\xBC and 17 others.");
-  EXPECT_EQ(out, "13\r\n\xC3\xBC and 17 others.\r\n");
+  EXPECT_EQ(out, "11\r\n\xC3\xBC and 17 others.\r\n");
 }
 
 TEST(ApiError, TakesTheFieldFromTheEnginesMessage) {
