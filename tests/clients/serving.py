@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,10 @@ def skip(reason):
 
 
 class Server:
-    """The program on a free port, with its log in a file. Use as a context."""
+    """The program on a free port, with its log in a file. Use as a context. `ready_by`: a Unix socket
+    on which it answers without TLS, if its port has that."""
 
-    def __init__(self, program, *options):
+    def __init__(self, program, *options, ready_by=None):
         self.log = tempfile.TemporaryFile()
         command = [program, "serve", "--port", "0", "--no-pin"]
         if "--threads" not in options:
@@ -27,6 +29,7 @@ class Server:
         self.process = subprocess.Popen([*command, *options], stderr=self.log)
         self.port = self._wait_for_port()
         deadline = time.monotonic() + 60
+        self.unix_socket = ready_by
         while self.get("/health")[0] != 200:
             if time.monotonic() > deadline:
                 raise RuntimeError("the model was not loaded in time")
@@ -46,6 +49,10 @@ class Server:
 
     def get(self, target, timeout=30):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        if self.unix_socket is not None:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(timeout)
+            connection.sock.connect(self.unix_socket)
         try:
             connection.request("GET", target)
             response = connection.getresponse()
