@@ -1,6 +1,6 @@
 """The talk's load test: wrk with 14 connections on one prompt and seed, and on /plaintext.
 
-    python3 bench/serve_load.py build/release/src/chorus [--seconds 30] [-- options of chorus serve]
+    python3 bench/serve_load.py build/release/src/chorus [--seconds 30] [options of chorus serve]
 
 Prints JSON: requests/s, latencies, errors, whether every answer was the same as the one given alone,
 and how much processor time the server took beside wrk.
@@ -44,9 +44,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("--seconds", type=int, default=30)
-    parser.add_argument("options", nargs="*")
-    arguments = parser.parse_args()
-    options = ["--threads", str(os.cpu_count()), "--log-level", "error", *arguments.options]
+    arguments, others = parser.parse_known_args()
+    options = ["--threads", str(os.cpu_count()), "--log-level", "error", *others]
     with Server(arguments.program, *options) as server:
         alone = server.get(TARGET)[1]
         result = {"generate": measure(server, TARGET, arguments.seconds)}
