@@ -5,6 +5,7 @@
 // still in a cache, as a step over all layers does; divide by what bench_limits prints.
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -76,10 +77,92 @@ void multiply(benchmark::State& state, void (*matmul)(const kernels::MatmulArgs&
       Counter(1e-9 * count * sizeof(Weight), Counter::kIsIterationInvariantRate);
 }
 
+struct IntegerFormat {
+  const char* name;
+  void (*kernels::Kernels::*matmul)(const kernels::IntegerMatmulArgs&);
+  std::size_t group, group_bytes;
+};
+constexpr IntegerFormat kIntegerFormats[] = {
+    {"int8", &kernels::Kernels::matmul_int8, kernels::kInt8Group, kernels::kInt8GroupBytes},
+    {"int4", &kernels::Kernels::matmul_int4, kernels::kInt4Group, kernels::kInt4GroupBytes}};
+
+// Rows of activations that were quantised before: `quantise` is measured on its own.
+void multiply_integers(benchmark::State& state, const kernels::Kernels& table,
+                       const IntegerFormat& format, Shape shape, std::size_t rows) {
+  const AlignedBuffer<float>& memory =
+      walked_weights<float>();  // what the bytes are does not matter
+  std::size_t groups = shape.inputs / format.group;
+  std::size_t panels = shape.outputs / kPanelWidth;
+  std::size_t weight_bytes = panels * groups * format.group_bytes;
+  std::size_t scale_bytes = panels * groups * kPanelWidth * 2;
+  std::size_t matrices = memory.size() * sizeof(float) / (weight_bytes + scale_bytes);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(memory.data());
+  AlignedBuffer<std::int8_t> values(rows * shape.inputs);
+  AlignedBuffer<float> scales = filled<float>(rows * groups), out(rows * shape.outputs);
+  AlignedBuffer<std::int32_t> sums(rows * groups);
+  std::size_t next = 0;
+  for (auto _ : state) {
+    const std::uint8_t* weights = bytes + next * (weight_bytes + scale_bytes);
+    (table.*
+     format.matmul)({.x = {values.data(), scales.data(), sums.data()},
+                     .rows = rows,
+                     .groups = groups,
+                     .weights = weights,
+                     .scales = reinterpret_cast<const std::uint16_t*>(weights + weight_bytes),
+                     .panels = panels,
+                     .bias = nullptr,
+                     .row_factor = nullptr,
+                     .out = out.data(),
+                     .out_stride = shape.outputs});
+    benchmark::ClobberMemory();
+    next = (next + 1) % matrices;
+  }
+  using benchmark::Counter;
+  auto operations = static_cast<double>(2 * shape.inputs * shape.outputs * rows);
+  state.counters["GOP/s"] = Counter(1e-9 * operations, Counter::kIsIterationInvariantRate);
+  state.counters["GB/s"] = Counter(1e-9 * static_cast<double>(weight_bytes + scale_bytes),
+                                   Counter::kIsIterationInvariantRate);
+}
+
+void quantise(benchmark::State& state, const kernels::Kernels& table, std::size_t group) {
+  constexpr std::size_t kInputs = 3072;
+  AlignedBuffer<float> x = filled<float>(kInputs), scales(kInputs / group);
+  AlignedBuffer<std::int8_t> values(kInputs);
+  AlignedBuffer<std::int32_t> sums(kInputs / group);
+  for (auto _ : state) {
+    table.quantise(x.data(), kInputs, group, {values.data(), scales.data(), sums.data()});
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kInputs * sizeof(float)));
+}
+
+void register_integers(kernels::Isa isa, bool vnni) {
+  const kernels::Kernels& table = kernels::kernels_for(isa, vnni);
+  std::string prefix = std::string(isa_name(isa)) + (vnni ? "_vnni/" : "/");
+  for (const IntegerFormat& format : kIntegerFormats) {
+    benchmark::RegisterBenchmark(
+        fmt::format("{}quantise/group:{}", prefix, format.group).c_str(),
+        [&table, &format](benchmark::State& state) { quantise(state, table, format.group); });
+    for (Shape shape : kShapes) {
+      for (std::size_t rows : kRows) {
+        if (isa == kernels::Isa::kScalar && rows > 12) continue;
+        std::string name = fmt::format("{}{}/K:{}/N:{}/rows:{}", prefix, format.name, shape.inputs,
+                                       shape.outputs, rows);
+        benchmark::RegisterBenchmark(name.c_str(),
+                                     [&table, &format, shape, rows](benchmark::State& state) {
+                                       multiply_integers(state, table, format, shape, rows);
+                                     });
+      }
+    }
+  }
+}
+
 void register_all() {
   for (kernels::Isa isa : {kernels::Isa::kAvx512, kernels::Isa::kAvx2, kernels::Isa::kScalar}) {
     if (!kernels::is_supported(isa)) continue;
     const kernels::Kernels& table = kernels::kernels_for(isa);
+    register_integers(isa, false);
+    if (kernels::has_vnni(isa)) register_integers(isa, true);
     for (Shape shape : kShapes) {
       for (std::size_t rows : kRows) {
         if (isa == kernels::Isa::kScalar && rows > 12) continue;  // slow, and says nothing new

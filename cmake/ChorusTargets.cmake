@@ -21,6 +21,14 @@ if(CHORUS_FUZZ)
   target_compile_options(chorus_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# chorus_quick_compilation(TARGET)
+# For code whose own speed is no matter: with sanitizers, optimising it takes longer than running it.
+function(chorus_quick_compilation target)
+  if(CHORUS_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
 # chorus_library(NAME [DEPENDS other libraries...])
 # One static library, chorus_NAME, of all the .cpp files of src/NAME. It may depend only on folders
 # that stand below it in docs/architecture.md.

@@ -25,12 +25,12 @@ struct Checkpoint;
 
 // How weight matrices are held. kStored takes what loses nothing: a quantised file's own type, bf16
 // for a checkpoint of bf16 matrices, f32 for every other.
-enum class WeightFormat { kStored, kF32, kBf16 };
+enum class WeightFormat { kStored, kF32, kBf16, kInt8, kInt4 };
 
 struct EngineOptions {
   WeightFormat dtype = WeightFormat::kStored;
   std::size_t threads = 0;  // 0: the processors that this process may use
-  bool pin_threads = true;  // each to a processor of its own; only if there are enough
+  bool pin_threads = true;  // each to a processor of its own, if it takes all that there are
   // Bytes, at most, for keys and values; allotted as needed. 0: a quarter of the memory that is
   // free and that this process may use.
   std::uint64_t kv_memory = 0;
@@ -74,6 +74,10 @@ class Engine {
   // mapped). Errors: kCorrupt for NaN or infinite weights (unless allowed), kInvalidArgument for a
   // bad $CHORUS_ISA or option, kUnsupported.
   static Result<std::unique_ptr<Engine>> load(const checkpoint::Checkpoint& checkpoint,
+                                              const EngineOptions& options);
+  // The same for a file or folder, recognised by its content; an empty path is the model embedded
+  // in the program. Errors: also those of opening it (kNotFound, kIo, kCorrupt, kUnsupported).
+  static Result<std::unique_ptr<Engine>> load(const std::string& path,
                                               const EngineOptions& options);
   ~Engine();  // ends every request as kCancelled
   Engine(const Engine&) = delete;

@@ -10,12 +10,14 @@
 #include "checkpoint/message.h"
 #include "checkpoint/names.h"
 #include "checkpoint/printable.h"
+#include "checkpoint/quantised.h"
 #include "checkpoint/raw.h"
 
 namespace chorus::checkpoint {
 namespace {
 
 constexpr const char* kHead = "lm_head.weight";
+constexpr const char* kPositions = "wpe.weight";
 
 Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(message)}; }
 
@@ -23,7 +25,8 @@ Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(mess
 struct PlainNames {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> other_tensors;  // name to type
-  std::map<std::string, std::string> file_names;     // plain name to the file's own
+  std::map<std::string, RawQuantised> quantised;
+  std::map<std::string, std::string> file_names;  // plain name to the file's own
 };
 
 Result<PlainNames> make_names_plain(RawCheckpoint& raw) {
@@ -45,6 +48,11 @@ Result<PlainNames> make_names_plain(RawCheckpoint& raw) {
     if (is_mask_buffer(name)) continue;
     CHORUS_TRY(claim(name, file_name));
     plain.other_tensors.emplace(std::move(name), std::move(type));
+  }
+  for (const auto& [file_name, matrix] : raw.quantised) {
+    std::string name(without_prefixes(file_name));
+    CHORUS_TRY(claim(name, file_name));
+    plain.quantised.emplace(std::move(name), matrix);
   }
   return plain;
 }
@@ -103,6 +111,9 @@ class Assembler {
   }
 
   Result<void> take(const ExpectedTensor& expected) {
+    bool is_quantised =
+        is_file_quantised_ && expected.shape.size() == 2 && expected.name != kPositions;
+    if (is_quantised) return take_quantised(expected);
     auto found = plain_.tensors.find(expected.name);
     if (found == plain_.tensors.end()) {
       auto other = plain_.other_tensors.find(expected.name);
@@ -122,18 +133,64 @@ class Assembler {
     return ok();
   }
 
+  Result<void> take_quantised(const ExpectedTensor& expected) {
+    auto found = plain_.quantised.find(expected.name);
+    if (found == plain_.quantised.end()) {
+      return corrupt("missing quantised matrix " + checkpoint::quoted(expected.name));
+    }
+    QuantisedMatrix matrix =
+        empty_quantised(found->second.type, expected.shape[0], expected.shape[1]);
+    if (found->second.panels != matrix.panels || found->second.groups != matrix.groups) {
+      return corrupt(fmt::format(
+          "quantised matrix {} has {} panels of {} groups; a matrix of shape {} has {} of {}",
+          checkpoint::quoted(plain_.file_names[expected.name]), found->second.panels,
+          found->second.groups, shape_text(expected.shape), matrix.panels, matrix.groups));
+    }
+    CHORUS_TRY(check_common_part(expected.name, found->second, matrix));
+    matrix.common = found->second.common;
+    matrix.shares = found->second.shares;
+    matrix.weights = found->second.weights;
+    matrix.scales = found->second.scales;
+    result_.quantised.emplace(expected.name, matrix);
+    plain_.quantised.erase(found);
+    return ok();
+  }
+
+  // Whether `common` and `shares` are those of a matrix of the size of `matrix`, if they are there.
+  Result<void> check_common_part(const std::string& name, const RawQuantised& raw,
+                                 const QuantisedMatrix& matrix) {
+    if (!raw.common && !raw.shares) return ok();
+    const std::string& file_name = plain_.file_names[name];
+    std::string place = "quantised matrix " + checkpoint::quoted(file_name);
+    if (!raw.common || !raw.shares) {
+      return corrupt(place + " has one of 'common' and 'shares'; expected both or neither");
+    }
+    if (name != "wte.weight" && name != kHead) {
+      return corrupt(place + " has 'common', which only wte.weight and lm_head.weight may have");
+    }
+    if (raw.common->shape != std::vector{matrix.inputs}) {
+      return wrong_shape(file_name + ".common", raw.common->shape, {matrix.inputs}, false);
+    }
+    if (raw.shares->shape != std::vector{matrix.outputs}) {
+      return wrong_shape(file_name + ".shares", raw.shares->shape, {matrix.outputs}, false);
+    }
+    return ok();
+  }
+
   // Tied is what the config says; if it says nothing, what the file has.
   Result<void> take_head(std::optional<bool> stated) {
     const Gpt2Config& config = result_.config;
-    bool is_present = plain_.tensors.contains(kHead) || plain_.other_tensors.contains(kHead);
+    bool is_present = plain_.tensors.contains(kHead) || plain_.other_tensors.contains(kHead) ||
+                      plain_.quantised.contains(kHead);
     if (stated.value_or(!is_present)) {
+      plain_.quantised.erase(kHead);
       plain_.tensors.erase(kHead);  // present all the same: transformers ties, whatever it holds
       result_.config.tie_word_embeddings = true;
       return ok();
     }
     CHORUS_TRY(take({kHead, {config.vocab_size, config.n_embd}}));
-    bool is_tied =
-        !stated && same_elements(result_.tensors.at(kHead), result_.tensors.at("wte.weight"));
+    bool is_tied = !stated && !is_file_quantised_ &&
+                   same_elements(result_.tensors.at(kHead), result_.tensors.at("wte.weight"));
     if (is_tied) result_.tensors.erase(kHead);
     result_.config.tie_word_embeddings = is_tied;
     return ok();
@@ -166,8 +223,9 @@ class Assembler {
   // A tensor that is not GPT-2's may be an adapter, another head or a bias that the config denies:
   // to pass over it would quietly compute something else.
   Result<void> refuse_leftovers() {
-    if (plain_.tensors.empty()) return ok();
-    const std::string& name = plain_.tensors.begin()->first;
+    if (plain_.tensors.empty() && plain_.quantised.empty()) return ok();
+    const std::string& name =
+        plain_.tensors.empty() ? plain_.quantised.begin()->first : plain_.tensors.begin()->first;
     std::string message = "unexpected tensor " + checkpoint::quoted(plain_.file_names[name]);
     auto parts = split_layer(name);
     if (parts && parts->layer >= result_.config.n_layer) {
@@ -181,6 +239,7 @@ class Assembler {
   }
 
   PlainNames plain_;
+  bool is_file_quantised_ = !plain_.quantised.empty();
   bool conv1d_layout_;
   Checkpoint& result_;
 };

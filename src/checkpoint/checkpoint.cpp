@@ -10,7 +10,16 @@ namespace chorus::checkpoint {
 std::int64_t Checkpoint::parameter_count() const {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : tensors) count += tensor.element_count();
+  for (const auto& [name, matrix] : quantised) count += matrix.outputs * matrix.inputs;
   return count;
+}
+
+std::optional<QuantisedType> quantised_type(const Checkpoint& checkpoint) {
+  if (checkpoint.quantised.empty()) return std::nullopt;
+  bool has_int4 = std::ranges::any_of(checkpoint.quantised, [](const auto& item) {
+    return item.second.type == QuantisedType::kInt4;
+  });
+  return has_int4 ? QuantisedType::kInt4 : QuantisedType::kInt8;
 }
 
 DType common_dtype(const Checkpoint& checkpoint) {

@@ -33,6 +33,26 @@ struct Tensor {
   bool is_contiguous() const;  // row-major, without gaps
 };
 
+// How the integers of a quantised matrix are held; see kernels/integer.h.
+enum class QuantisedType { kInt8, kInt4 };
+
+// A matrix as a quantised file holds it: panels of integers, and their scales. Element (n, k) is
+// integer
+// * scale + shares[n] * common[k]. Weights and scales begin at multiples of 64 bytes in the file.
+struct RawQuantised {
+  QuantisedType type = QuantisedType::kInt8;
+  std::int64_t panels = 0, groups = 0;
+  std::span<const std::byte> weights;  // [panels][groups][a group's bytes]
+  std::span<const std::byte> scales;   // [panels][groups][32] bf16
+  std::optional<Tensor> common;        // [inputs]; both or neither
+  std::optional<Tensor> shares;        // [outputs]
+};
+
+// The same once it is known what it stands for: a matrix [outputs, inputs].
+struct QuantisedMatrix : RawQuantised {
+  std::int64_t outputs = 0, inputs = 0;
+};
+
 enum class Activation { kGeluTanh, kGeluErf, kRelu };
 
 struct Gpt2Config {
@@ -56,7 +76,8 @@ struct Gpt2Config {
 //   untied) h.{i}.ln_1.{weight,bias} [C]            h.{i}.ln_2.{weight,bias} [C]
 //   h.{i}.attn.c_attn.{weight [3C, C], bias [3C]}   h.{i}.attn.c_proj.{weight [C, C], bias [C]}
 //   h.{i}.mlp.c_fc.{weight [F, C], bias [F]}        h.{i}.mlp.c_proj.{weight [C, F], bias [C]}
-// Biases are all present or all absent (config.bias).
+// Biases are all present or all absent (config.bias). Either no matrix is quantised or every one
+// but wpe.weight, and then they stand in `quantised`, under the same names, instead.
 struct Checkpoint {
   std::string path;    // for messages
   std::string format;  // "pytorch", "safetensors" or "huggingface"
@@ -64,6 +85,7 @@ struct Checkpoint {
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
   std::map<std::string, Tensor> tensors;
+  std::map<std::string, QuantisedMatrix> quantised;
   std::vector<std::shared_ptr<const void>> owners;  // the mapped files
 
   std::int64_t parameter_count() const;  // tied weights once
@@ -84,7 +106,11 @@ Result<Checkpoint> open(const std::string& path, const OpenOptions& options = {}
 Result<Checkpoint> open(const Bytes& bytes, const OpenOptions& options = {});
 
 // The name of the first tensor that holds a NaN or an infinity, with the element's index, as
-// "h.3.ln_1.weight[17] is nan"; empty if there is none. Reads every weight once.
+// "h.3.ln_1.weight[17] is nan"; empty if there is none. Reads every weight once, and of quantised
+// matrices the scales alone.
 std::optional<std::string> find_nonfinite(const Checkpoint& checkpoint);
+
+// kInt4 if any matrix is; empty if none is quantised.
+std::optional<QuantisedType> quantised_type(const Checkpoint& checkpoint);
 
 }  // namespace chorus::checkpoint

@@ -10,6 +10,7 @@
 #include "checkpoint/message.h"
 #include "checkpoint/metadata.h"
 #include "checkpoint/printable.h"
+#include "checkpoint/quantised.h"
 
 namespace chorus::checkpoint {
 namespace {
@@ -31,6 +32,7 @@ Result<void> read_config_file(const std::string& path, RawCheckpoint& raw) {
 // Adds the tensors of one file to `raw`.
 Result<SafetensorsContent> read_file(const Bytes& bytes, RawCheckpoint& raw) {
   CHORUS_TRY(SafetensorsContent content, read_safetensors(bytes));
+  CHORUS_TRY(take_quantised(content, bytes, raw));
   raw.conv1d_layout = true;
   if (bytes.owner) raw.owners.push_back(bytes.owner);
   return content;

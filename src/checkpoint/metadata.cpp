@@ -7,6 +7,7 @@
 #include "checkpoint/config_json.h"
 #include "checkpoint/message.h"
 #include "checkpoint/printable.h"
+#include "checkpoint/quantised.h"
 
 namespace chorus::checkpoint {
 namespace {
@@ -55,6 +56,7 @@ Result<void> read_own_figures(const std::map<std::string, std::string>& metadata
 std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint) {
   std::map<std::string, std::string> metadata = {{"format", "pt"},
                                                  {kConfig, config_to_json(checkpoint.config)}};
+  if (!checkpoint.quantised.empty()) metadata[kQuantised] = quantised_metadata();
   if (checkpoint.step) metadata[kStep] = fmt::format("{}", *checkpoint.step);
   if (checkpoint.val_loss) metadata[kValLoss] = fmt::format("{}", *checkpoint.val_loss);
   return metadata;

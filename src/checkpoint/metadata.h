@@ -4,6 +4,7 @@
 //   "format"           "pt": what transformers asks for
 //   "chorus.config"    the config as one line of JSON, see config_json.h
 //   "chorus.step"      a whole number (if known)
+//   "chorus.quantised" the layout of quantised matrices (if there are any), see quantised.h
 //   "chorus.val_loss"  a number, in as many digits as give back the same double (if known)
 #pragma once
 

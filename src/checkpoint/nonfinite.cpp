@@ -12,6 +12,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/element.h"
+#include "checkpoint/quantised.h"
 
 namespace chorus::checkpoint {
 namespace {
@@ -94,6 +95,19 @@ std::optional<std::string> find_nonfinite(const Checkpoint& checkpoint) {
       }
     }
     if (auto element = find_element(tensor)) return name + *element;
+  }
+  for (const auto& [name, matrix] : checkpoint.quantised) {
+    for (const auto& vector : {matrix.common, matrix.shares}) {
+      if (!vector) continue;
+      if (auto element = find_element(*vector)) {
+        return name + (vector->data.data() == matrix.common->data.data() ? ".common" : ".shares") +
+               *element;
+      }
+    }
+    Tensor scales{DType::kBF16, scales_shape(matrix), {}, matrix.scales};
+    if (all_finite(DType::kBF16, scales.data.data(), scales.data.size() / 2)) continue;
+    scales.strides = {scales.shape[1] * scales.shape[2], scales.shape[2], 1};
+    return name + ".scales" + find_element(scales).value_or("");
   }
   return std::nullopt;
 }

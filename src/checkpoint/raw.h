@@ -19,7 +19,8 @@ struct ConfigFields {
   std::optional<std::int64_t> block_size, vocab_size, n_layer, n_head, n_embd, n_inner;
   std::optional<Activation> activation;
   std::optional<double> layer_norm_epsilon;
-  std::optional<bool> bias, tie_word_embeddings, scale_attn_weights, scale_attn_by_inverse_layer_idx;
+  std::optional<bool> bias, tie_word_embeddings, scale_attn_weights,
+      scale_attn_by_inverse_layer_idx;
 };
 
 struct RawCheckpoint {
@@ -29,6 +30,7 @@ struct RawCheckpoint {
   // Tensors of other types (mask buffers and the like) by name, with the type's name: an error only
   // if the model needs one of them.
   std::map<std::string, std::string> other_tensors;
+  std::map<std::string, RawQuantised> quantised;
   ConfigFields config;
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
@@ -41,8 +43,8 @@ struct RawCheckpoint {
 bool looks_like_pytorch(const Bytes& bytes);
 Result<RawCheckpoint> read_pytorch(const Bytes& bytes);
 
-// Names without prefixes, matrices as [outputs, inputs], a whole config, and every tensor checked to
-// be there with its shape. Errors as open()'s.
+// Names without prefixes, matrices as [outputs, inputs], a whole config, and every tensor checked
+// to be there with its shape. Errors as open()'s.
 Result<Checkpoint> assemble(RawCheckpoint raw, const OpenOptions& options);
 
 }  // namespace chorus::checkpoint

@@ -176,12 +176,13 @@ Result<SafetensorsContent> read_header(std::string_view header, std::span<const 
     CHORUS_TRY(Entry entry, in_place(read_entry(value), place));
     CHORUS_TRY(in_place(check_range(entry, data.size()), place));
     const std::string* stored = nullptr;
+    auto bytes = data.subspan(static_cast<std::size_t>(entry.begin),
+                              static_cast<std::size_t>(entry.end - entry.begin));
     if (auto type = float_type(entry.type)) {
-      auto bytes = data.subspan(static_cast<std::size_t>(entry.begin),
-                                static_cast<std::size_t>(entry.end - entry.begin));
       Tensor tensor{*type, std::move(entry.shape), std::move(entry.strides), bytes};
       stored = &content.tensors.emplace(std::move(name), std::move(tensor)).first->first;
     } else {
+      if (entry.type == "U8") content.byte_tensors[name] = {std::move(entry.shape), bytes};
       stored = &content.other_tensors.emplace(std::move(name), entry.type).first->first;
     }
     ranges.push_back({entry.begin, entry.end, stored});

@@ -16,9 +16,16 @@
 
 namespace chorus::checkpoint {
 
+// A tensor of type U8, which is whatever its writer means by it.
+struct ByteTensor {
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> data;
+};
+
 struct SafetensorsContent {
   std::map<std::string, Tensor> tensors;             // f32, f16 and bf16 ones
   std::map<std::string, std::string> other_tensors;  // of any other type: name to type
+  std::map<std::string, ByteTensor> byte_tensors;    // those of them that are U8
   std::map<std::string, std::string> metadata;
 };
 

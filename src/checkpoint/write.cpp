@@ -11,12 +11,12 @@
 #include "checkpoint/element.h"
 #include "checkpoint/metadata.h"
 #include "checkpoint/names.h"
+#include "checkpoint/quantised.h"
 #include "core/atomic_file.h"
 
 namespace chorus::checkpoint {
 namespace {
 
-constexpr std::size_t kAlignment = 64;                  // of the data in the file: a cache line
 constexpr std::int64_t kChunk = std::int64_t{1} << 18;  // elements that are converted at a time
 
 const char* type_name(DType dtype) {
@@ -44,25 +44,61 @@ Tensor in_file_layout(const std::string& name, Tensor tensor) {
   return tensor;
 }
 
-// The length, and the JSON padded so that the data begins at a multiple of kAlignment.
-std::string make_header(const Checkpoint& checkpoint, DType dtype) {
+// The tensors that are not quantised, the vectors of those that are among them.
+std::map<std::string, Tensor> plain_tensors(const Checkpoint& checkpoint) {
+  std::map<std::string, Tensor> tensors = checkpoint.tensors;
+  for (const auto& [name, matrix] : checkpoint.quantised) {
+    if (matrix.common) tensors[name + ".common"] = *matrix.common;
+    if (matrix.shares) tensors[name + ".shares"] = *matrix.shares;
+  }
+  return tensors;
+}
+
+// The tensors of the file's header, as JSON.
+class Header {
+ public:
+  void add(const std::string& name, std::string_view type, const std::vector<std::int64_t>& shape,
+           std::uint64_t size) {
+    json_ += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                         json_string(name), type, fmt::join(shape, ","), size_, size_ + size);
+    size_ += size;
+  }
+  const std::string& json() const { return json_; }
+  std::uint64_t size() const { return size_; }  // of the data
+
+ private:
+  std::string json_;
+  std::uint64_t size_ = 0;
+};
+
+// The tensors in the order in which they are written: the quantised matrices first, whose sizes are
+// multiples of kFileAlignment, so that all of them are aligned.
+Header make_entries(const Checkpoint& checkpoint, DType dtype) {
+  Header header;
+  for (const auto& [name, matrix] : checkpoint.quantised) {
+    header.add(name + "." + quantised_type_name(matrix.type), "U8", weights_shape(matrix),
+               matrix.weights.size());
+    header.add(name + ".scales", "BF16", scales_shape(matrix), matrix.scales.size());
+  }
+  for (const auto& [name, tensor] : plain_tensors(checkpoint)) {
+    Tensor view = in_file_layout(name, tensor);
+    header.add(name, type_name(dtype), view.shape,
+               static_cast<std::uint64_t>(view.element_count()) * dtype_size(dtype));
+  }
+  return header;
+}
+
+// The length, and the JSON padded so that the data begins at a multiple of kFileAlignment.
+std::string make_header(const Checkpoint& checkpoint, const Header& entries) {
   std::string json = "{\"__metadata__\":{";
   for (const auto& [key, value] : own_metadata(checkpoint)) {
     if (json.back() != '{') json += ',';
     json += fmt::format("{}:{}", json_string(key), json_string(value));
   }
   json += "}";
-  std::uint64_t begin = 0;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    Tensor view = in_file_layout(name, tensor);
-    auto size = static_cast<std::uint64_t>(view.element_count()) * dtype_size(dtype);
-    json += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                        json_string(name), type_name(dtype), fmt::join(view.shape, ","), begin,
-                        begin + size);
-    begin += size;
-  }
+  json += entries.json();
   json += "}";
-  json.append((kAlignment - (8 + json.size()) % kAlignment) % kAlignment, ' ');
+  json.append((kFileAlignment - (8 + json.size()) % kFileAlignment) % kFileAlignment, ' ');
   std::string length;
   for (unsigned shift = 0; shift < 64; shift += 8) {
     length += static_cast<char>(json.size() >> shift & 0xff);
@@ -142,15 +178,19 @@ class Writer {
 Result<std::uint64_t> write_safetensors(const Checkpoint& checkpoint, const std::string& path,
                                         DType dtype) {
   CHORUS_TRY(AtomicFile file, AtomicFile::create(path));
-  std::string header = make_header(checkpoint, dtype);
+  Header entries = make_entries(checkpoint, dtype);
+  std::string header = make_header(checkpoint, entries);
   CHORUS_TRY(file.write(std::as_bytes(std::span(header))));
   Writer writer(file, dtype);
-  for (const auto& [name, tensor] : checkpoint.tensors) {
+  for (const auto& [name, matrix] : checkpoint.quantised) {
+    CHORUS_TRY(file.write(matrix.weights));
+    CHORUS_TRY(file.write(matrix.scales));
+  }
+  for (const auto& [name, tensor] : plain_tensors(checkpoint)) {
     CHORUS_TRY(writer.write(name, in_file_layout(name, tensor)));
   }
   CHORUS_TRY(file.commit());
-  return header.size() +
-         static_cast<std::uint64_t>(checkpoint.parameter_count()) * dtype_size(dtype);
+  return header.size() + entries.size();
 }
 
 }  // namespace chorus::checkpoint

@@ -11,10 +11,11 @@
 
 namespace chorus::checkpoint {
 
-// A tied lm_head.weight is not written. Weights are converted to `dtype`, rounding to nearest with
-// ties to even; infinities and NaNs pass. The file appears whole or not at all. Returns its length
-// in bytes. Errors: kIo and kNotFound from the file system; kUnsupported if a finite weight is too
-// large for `dtype`, with the tensor's name.
+// A tied lm_head.weight is not written. Quantised matrices are written as they are, see quantised.h
+// (and such a file is Chorus's alone); other weights are converted to `dtype`, rounding to nearest
+// with ties to even; infinities and NaNs pass. The file appears whole or not at all. Returns its
+// length in bytes. Errors: kIo and kNotFound from the file system; kUnsupported if a finite weight
+// is too large for `dtype`, with the tensor's name.
 Result<std::uint64_t> write_safetensors(const Checkpoint& checkpoint, const std::string& path,
                                         DType dtype);
 

@@ -9,33 +9,55 @@
 #include <optional>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/quantised.h"
 #include "checkpoint/write.h"
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
+#include "core/thread_team.h"
+#include "model/quantise.h"
 
 namespace chorus::cli {
 namespace {
 
 using checkpoint::Checkpoint;
 using checkpoint::DType;
+using checkpoint::QuantisedType;
 
-struct Options {
+struct ConvertOptions {
   std::string input, output;
   std::string dtype;  // empty: the input's
   std::optional<std::int64_t> n_head;
   bool allow_nonfinite = false;
 };
 
-DType choose_dtype(const Options& options, const Checkpoint& checkpoint) {
+DType choose_dtype(const ConvertOptions& options, const Checkpoint& checkpoint) {
+  if (!checkpoint.quantised.empty()) return DType::kF32;  // of what is not quantised
   for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     if (options.dtype == checkpoint::dtype_name(dtype)) return dtype;
   }
   return checkpoint::common_dtype(checkpoint);
 }
 
+// Of a name that --dtype takes.
+std::optional<QuantisedType> quantised_type(const std::string& dtype) {
+  for (QuantisedType type : {QuantisedType::kInt8, QuantisedType::kInt4}) {
+    if (dtype == checkpoint::quantised_type_name(type)) return type;
+  }
+  return std::nullopt;
+}
+
+// A quantised input can only be copied: what it lost does not come back.
+void refuse_requantising(const ConvertOptions& options, const Checkpoint& input,
+                         std::optional<QuantisedType> wanted) {
+  auto found = checkpoint::quantised_type(input);
+  if (!found || options.dtype.empty() || wanted == found) return;
+  throw CommandFailed(fmt::format("{}: holds {} weights; convert the original to {}", options.input,
+                                  checkpoint::quantised_type_name(*found), options.dtype));
+}
+
 // The output would replace what is being read: of a folder, any file of it that holds weights.
-void refuse_same_file(const Options& options) {
+void refuse_same_file(const ConvertOptions& options) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   bool is_same = fs::equivalent(options.input, options.output, ignored);
@@ -49,7 +71,7 @@ void refuse_same_file(const Options& options) {
   }
 }
 
-void run(const Options& options) {
+void run(const ConvertOptions& options) {
   refuse_same_file(options);
   Checkpoint input = value_or_fail(open_model(options.input, {options.n_head}));
   if (!options.allow_nonfinite) {
@@ -58,16 +80,25 @@ void run(const Options& options) {
           fmt::format("{}: {} (--allow-nonfinite converts all the same)", options.input, *found));
     }
   }
+  std::optional<QuantisedType> wanted = quantised_type(options.dtype);
+  refuse_requantising(options, input, wanted);
+  if (wanted && input.quantised.empty()) {
+    ThreadTeam team(available_processors());
+    input = model::quantise(input, *wanted, team);
+  }
   DType dtype = choose_dtype(options, input);
   std::uint64_t size = value_or_fail(checkpoint::write_safetensors(input, options.output, dtype));
-  fmt::print(stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
-             input.tensors.size(), input.parameter_count(), size, checkpoint::dtype_name(dtype));
+  auto quantised = checkpoint::quantised_type(input);
+  fmt::print(
+      stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
+      input.tensors.size() + input.quantised.size(), input.parameter_count(), size,
+      quantised ? checkpoint::quantised_type_name(*quantised) : checkpoint::dtype_name(dtype));
 }
 
 }  // namespace
 
 void add_convert(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConvertOptions>();
   CLI::App* convert = app.add_subcommand("convert", "Write a checkpoint as one safetensors file");
   convert
       ->add_option("IN", options->input,
@@ -83,10 +114,11 @@ void add_convert(CLI::App& app) {
       ->transform(not_empty("a path"))
       ->type_name("");
   convert
-      ->add_option("--dtype", options->dtype,
-                   "Type of the weights written: f32, bf16 or f16 (default: the input's; f32 if it "
-                   "has several)")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->add_option(
+          "--dtype", options->dtype,
+          "Type of the weights written: f32, bf16, f16, int8 or int4 (default: the input's; "
+          "f32 if it has several)")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "int4"}))
       ->type_name("TYPE");
   convert
       ->add_option("--n-head", options->n_head,
@@ -99,7 +131,9 @@ void add_convert(CLI::App& app) {
   convert->footer(
       "The config goes into the file's metadata, and the layout is Hugging Face's: the file "
       "stands\n"
-      "alone, and serves as model.safetensors of a folder.\n"
+      "alone, and serves as model.safetensors of a folder. Files of int8 and int4 are Chorus's "
+      "own\n"
+      "and are mapped, not read, when they are opened.\n"
       "Example: chorus convert model_19072.pt model.safetensors --dtype bf16");
   convert->callback([options] { run(*options); });
 }

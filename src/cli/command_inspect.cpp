@@ -14,6 +14,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config_json.h"
+#include "checkpoint/quantised.h"
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
@@ -25,10 +26,9 @@ namespace {
 
 using checkpoint::Checkpoint;
 using checkpoint::Gpt2Config;
-using checkpoint::Tensor;
 namespace json = boost::json;
 
-struct Options {
+struct InspectOptions {
   std::string path;
   std::optional<std::int64_t> n_head;
   bool as_json = false;
@@ -50,17 +50,33 @@ json::object config_as_json(const Gpt2Config& config) {
           {"scale_attn_by_inverse_layer_idx", config.scale_attn_by_inverse_layer_idx}};
 }
 
+// A line of the table of tensors: what the model has, quantised or not.
+struct Line {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::string dtype;
+};
+
+std::vector<Line> lines_of(const Checkpoint& checkpoint) {
+  std::vector<Line> lines;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    lines.push_back({name, tensor.shape, checkpoint::dtype_name(tensor.dtype)});
+  }
+  for (const auto& [name, matrix] : checkpoint.quantised) {
+    lines.push_back(
+        {name, {matrix.outputs, matrix.inputs}, checkpoint::quantised_type_name(matrix.type)});
+  }
+  std::ranges::sort(lines, {}, &Line::name);
+  return lines;
+}
+
 std::vector<std::string> dtypes_of(const Checkpoint& checkpoint) {
   std::set<std::string> names;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    names.insert(checkpoint::dtype_name(tensor.dtype));
-  }
+  for (const Line& line : lines_of(checkpoint)) names.insert(line.dtype);
   return {names.begin(), names.end()};
 }
 
-std::string shape_of(const Tensor& tensor) {
-  return fmt::format("[{}]", fmt::join(tensor.shape, ", "));
-}
+std::string shape_of(const Line& line) { return fmt::format("[{}]", fmt::join(line.shape, ", ")); }
 
 // JSON has no word for NaN and the infinities.
 json::value number_or_null(std::optional<double> number) {
@@ -68,13 +84,13 @@ json::value number_or_null(std::optional<double> number) {
 }
 
 // `nonfinite` is empty if there is none.
-json::object as_json(const Checkpoint& checkpoint, const Options& options,
+json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options,
                      const std::optional<std::string>& nonfinite) {
   json::array tensors;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    tensors.push_back({{"name", name},
-                       {"shape", json::array(tensor.shape.begin(), tensor.shape.end())},
-                       {"dtype", checkpoint::dtype_name(tensor.dtype)}});
+  for (const Line& line : lines_of(checkpoint)) {
+    tensors.push_back({{"name", line.name},
+                       {"shape", json::array(line.shape.begin(), line.shape.end())},
+                       {"dtype", line.dtype}});
   }
   auto dtypes = dtypes_of(checkpoint);
   json::object result = {{"path", replace_ill_formed(checkpoint.path)},
@@ -121,21 +137,20 @@ std::string summary(const Checkpoint& checkpoint) {
 
 std::string table(const Checkpoint& checkpoint) {
   std::size_t name_width = 6, shape_width = 5;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    name_width = std::max(name_width, name.size());
-    shape_width = std::max(shape_width, shape_of(tensor).size());
+  std::vector<Line> lines = lines_of(checkpoint);
+  for (const Line& line : lines) {
+    name_width = std::max(name_width, line.name.size());
+    shape_width = std::max(shape_width, shape_of(line).size());
   }
-  auto line = [&](std::string_view name, std::string_view shape, std::string_view dtype) {
+  auto row = [&](std::string_view name, std::string_view shape, std::string_view dtype) {
     return fmt::format("{:<{}}  {:<{}}  {}\n", name, name_width, shape, shape_width, dtype);
   };
-  std::string text = line("tensor", "shape", "dtype");
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    text += line(name, shape_of(tensor), checkpoint::dtype_name(tensor.dtype));
-  }
+  std::string text = row("tensor", "shape", "dtype");
+  for (const Line& line : lines) text += row(line.name, shape_of(line), line.dtype);
   return text;
 }
 
-void run(const Options& options) {
+void run(const InspectOptions& options) {
   Checkpoint checkpoint = value_or_fail(open_model(options.path, {options.n_head}));
   std::optional<std::string> nonfinite;
   if (options.check) nonfinite = checkpoint::find_nonfinite(checkpoint);
@@ -153,7 +168,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_inspect(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App* inspect =
       app.add_subcommand("inspect", "Print a checkpoint's config, figures and tensors");
   inspect

@@ -21,7 +21,7 @@ using tokenizer::Special;
 using tokenizer::Tokenizer;
 namespace json = boost::json;
 
-struct Options {
+struct TokenizeOptions {
   std::string text;              // tokenize
   std::vector<std::string> ids;  // detokenize
   bool given = false;            // as an argument; else standard input is read
@@ -52,7 +52,7 @@ std::string tokenize_line(const json::object& line, bool special) {
   return ids_as_json(encode(text, special));
 }
 
-void run_tokenize(const Options& options) {
+void run_tokenize(const TokenizeOptions& options) {
   if (options.lines) {
     answer_json_lines(std::cin, 1, [&](const json::object& line) -> LineAnswer {
       return {.json = tokenize_line(line, options.special)};
@@ -83,7 +83,7 @@ std::string detokenize_line(const json::object& line) {
   return text_as_json(decode_checked(ids));
 }
 
-void run_detokenize(const Options& options) {
+void run_detokenize(const TokenizeOptions& options) {
   if (options.lines) {
     answer_json_lines(std::cin, 1, [](const json::object& line) -> LineAnswer {
       return {.json = detokenize_line(line)};
@@ -99,7 +99,7 @@ void run_detokenize(const Options& options) {
 }  // namespace
 
 void add_tokenize(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TokenizeOptions>();
   CLI::App* tokenize = app.add_subcommand("tokenize", "Turn text into GPT-2's token ids");
   CLI::Option* text = tokenize->add_option(
       "TEXT", options->text,
@@ -120,7 +120,7 @@ void add_tokenize(CLI::App& app) {
     run_tokenize(*options);
   });
 
-  auto back = std::make_shared<Options>();
+  auto back = std::make_shared<TokenizeOptions>();
   CLI::App* detokenize = app.add_subcommand("detokenize", "Turn GPT-2's token ids into text");
   CLI::Option* ids = detokenize->add_option(
       "IDS", back->ids,

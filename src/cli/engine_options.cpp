@@ -13,7 +13,12 @@
 
 namespace chorus::cli {
 
-void add_model_options(CLI::App& command, ModelOptions& options) {
+const std::vector<std::string>& dtype_names() {
+  static const std::vector<std::string> names = {"f32", "bf16", "int8", "int4"};
+  return names;
+}
+
+void add_model_name_option(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--model,-m", options.model,
                   "Checkpoint file, Hugging Face folder, or name: gpt2, gpt2-medium, gpt2-large, "
@@ -21,15 +26,19 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "(default: the storyteller in this program)")
       ->transform(not_empty("a path or a name"))
       ->type_name("PATH|NAME");
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  add_model_name_option(command, options);
   add_engine_options(command, options);
 }
 
 void add_engine_options(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--dtype", options.dtype,
-                  "How weights are held: f32 or bf16 (default: bf16 for a checkpoint of bf16, "
-                  "else f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+                  "How weights are held: f32, bf16, int8 or int4 (default: as a converted file of "
+                  "int8 or int4 has them, bf16 for a checkpoint of bf16, else f32)")
+      ->check(CLI::IsMember(dtype_names()))
       ->type_name("TYPE");
   command
       .add_option("--threads,-t", options.threads,
@@ -37,6 +46,10 @@ void add_engine_options(CLI::App& command, ModelOptions& options) {
                   "that this process may use)")
       ->transform(whole_number(1, 1024))
       ->type_name("N");
+  add_further_model_options(command, options);
+}
+
+void add_further_model_options(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--n-head", options.n_head,
                   "Attention heads of a bare state_dict, which does not say (default: n_embd / 64)")
@@ -68,6 +81,19 @@ void add_parallel_option(CLI::App& command, std::size_t& parallel) {
       ->type_name("N");
 }
 
+namespace {
+
+// Of a name that --dtype takes; empty: as stored.
+WeightFormat weight_format(const std::string& dtype) {
+  if (dtype == "f32") return WeightFormat::kF32;
+  if (dtype == "bf16") return WeightFormat::kBf16;
+  if (dtype == "int8") return WeightFormat::kInt8;
+  if (dtype == "int4") return WeightFormat::kInt4;
+  return WeightFormat::kStored;
+}
+
+}  // namespace
+
 LoadedEngine load_engine(const ModelOptions& options) {
   // Fetching is not loading: the clock starts when the model is here.
   std::string path = options.model.empty() ? "" : value_or_fail(locate_model(options.model));
@@ -75,9 +101,7 @@ LoadedEngine load_engine(const ModelOptions& options) {
   checkpoint::Checkpoint checkpoint = value_or_fail(open_model(path, {.n_head = options.n_head}));
   ProgressBar bar("Loading " + checkpoint.path);
   EngineOptions engine_options{
-      .dtype = options.dtype.empty()    ? WeightFormat::kStored
-               : options.dtype == "f32" ? WeightFormat::kF32
-                                        : WeightFormat::kBf16,
+      .dtype = weight_format(options.dtype),
       .threads = options.threads,
       .pin_threads = !options.no_pin,
       .kv_memory = options.kv_memory,
@@ -89,7 +113,7 @@ LoadedEngine load_engine(const ModelOptions& options) {
   bar.finish();
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   return {std::move(engine), options.model.empty() ? "storyteller" : options.model,
-          elapsed.count()};
+          checkpoint.config, elapsed.count()};
 }
 
 std::string describe(const ModelInfo& info) {

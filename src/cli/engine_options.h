@@ -5,7 +5,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "checkpoint/checkpoint.h"
 #include "chorus/engine.h"
 
 namespace chorus::cli {
@@ -22,9 +24,15 @@ struct ModelOptions {
   std::size_t max_queue = EngineOptions{}.max_queue;
 };
 
+// What --dtype takes.
+const std::vector<std::string>& dtype_names();
+
 void add_model_options(CLI::App& command, ModelOptions& options);
 // All of them but --model.
 void add_engine_options(CLI::App& command, ModelOptions& options);
+// The parts of it that are not --dtype and --threads.
+void add_model_name_option(CLI::App& command, ModelOptions& options);
+void add_further_model_options(CLI::App& command, ModelOptions& options);
 
 // How many requests of a batch are in flight at once, unless it is said.
 inline constexpr std::size_t kDefaultParallel = 32;
@@ -33,7 +41,8 @@ void add_parallel_option(CLI::App& command, std::size_t& parallel);
 struct LoadedEngine {
   std::unique_ptr<Engine> engine;
   std::string model;  // as it was asked for, or "storyteller"
-  double seconds;     // opening and packing
+  checkpoint::Gpt2Config config;
+  double seconds;  // opening and packing
 };
 
 // Loads the model, with a progress bar on standard error. Throws CommandFailed.

@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   chorus::cli::add_convert(app);
   chorus::cli::add_inspect(app);
   chorus::cli::add_serve(app);
+  chorus::cli::add_bench(app);
 
   try {
     app.parse(argc, argv);

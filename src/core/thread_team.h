@@ -1,5 +1,5 @@
 // A team of threads that work on one step at a time: every member, the calling thread among them,
-// runs the same function and meets the others at barriers. Members spin briefly for the next step
+// runs the same function and meets the others at barriers. Members spin briefly for what they await
 // and then sleep, so an idle team uses no processor.
 //
 // Thread contract: one thread at a time may call run(), and a team's function may not call it
@@ -7,11 +7,14 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <thread>
 #include <vector>
+
+#include "core/processors.h"
 
 namespace chorus {
 
@@ -38,12 +41,20 @@ class ThreadTeam {
     std::size_t index_;
   };
 
-  explicit ThreadTeam(std::size_t size);  // at least 1, the caller included
+  // `size` is at least 1, the caller of run() included. With `pin` each member has one processor of
+  // the affinity mask that the constructing thread has now, if there are as many: a team that
+  // leaves processors to others must not choose which, since others would choose the same.
+  explicit ThreadTeam(std::size_t size, bool pin = false);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
   std::size_t size() const { return threads_.size() + 1; }
+
+  // Makes the calling thread, for good, like the other members: bound to member 0's processor if
+  // the team is pinned, with the short time slices that all members ask for. For a thread that does
+  // little but call run(); threads that it starts from then on inherit this.
+  void pin_calling_thread();
 
   // Runs `work` on every member and returns when all have ended it. `work` must not throw.
   void run(const std::function<void(Member&)>& work);
@@ -54,7 +65,8 @@ class ThreadTeam {
   // Waits until `value` is no longer `old`: spins, then sleeps.
   void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) const;
 
-  int spins_;
+  std::vector<int> processors_;  // each member's; empty: not pinned
+  std::chrono::nanoseconds spin_time_;
   std::atomic<std::uint32_t> step_{0};     // counts runs; a change starts the members
   std::atomic<std::uint32_t> arrived_{0};  // members at the barrier
   std::atomic<std::uint32_t> phase_{0};    // counts barriers passed
@@ -62,9 +74,5 @@ class ThreadTeam {
   const std::function<void(Member&)>* work_ = nullptr;  // written before step_ changes
   std::vector<std::thread> threads_;
 };
-
-// The processors that this process may use: its affinity mask, and the CPU quota of its cgroup (v1
-// or v2) rounded up, whichever is less. At least 1.
-std::size_t available_processors();
 
 }  // namespace chorus

@@ -8,6 +8,9 @@
 #include <future>
 
 #include "checkpoint/checkpoint.h"
+#include "core/assets.h"
+#include "core/memory.h"
+#include "core/processors.h"
 #include "core/utf8.h"
 #include "engine/engine_impl.h"
 #include "engine/request_check.h"
@@ -16,8 +19,13 @@
 namespace chorus {
 namespace {
 
-// bf16 in memory for a checkpoint whose matrices all are bf16: the same values in half the room.
+// A quantised checkpoint's own type; bf16 in memory for a checkpoint whose matrices all are bf16:
+// the same values in half the room.
 model::WeightType stored_type(const checkpoint::Checkpoint& checkpoint) {
+  if (auto type = checkpoint::quantised_type(checkpoint)) {
+    return *type == checkpoint::QuantisedType::kInt8 ? model::WeightType::kInt8
+                                                     : model::WeightType::kInt4;
+  }
   bool bf16 =
       std::all_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), [](const auto& entry) {
         return entry.second.shape.size() != 2 || entry.second.dtype == checkpoint::DType::kBF16;
@@ -26,8 +34,19 @@ model::WeightType stored_type(const checkpoint::Checkpoint& checkpoint) {
 }
 
 model::WeightType weight_type(WeightFormat format, const checkpoint::Checkpoint& checkpoint) {
-  if (format == WeightFormat::kStored) return stored_type(checkpoint);
-  return format == WeightFormat::kF32 ? model::WeightType::kF32 : model::WeightType::kBf16;
+  switch (format) {
+    case WeightFormat::kStored:
+      return stored_type(checkpoint);
+    case WeightFormat::kF32:
+      return model::WeightType::kF32;
+    case WeightFormat::kBf16:
+      return model::WeightType::kBf16;
+    case WeightFormat::kInt8:
+      return model::WeightType::kInt8;
+    case WeightFormat::kInt4:
+      return model::WeightType::kInt4;
+  }
+  return stored_type(checkpoint);
 }
 
 Result<void> check_options(const EngineOptions& options) {
@@ -84,7 +103,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
     }
   }
   std::size_t threads = options.threads > 0 ? options.threads : available_processors();
-  auto impl = std::make_unique<Impl>(threads, options.max_queue);
+  auto impl = std::make_unique<Impl>(threads, options.pin_threads, options.max_queue);
   CHORUS_TRY(impl->model, model::Model::load(checkpoint, weight_type(options.dtype, checkpoint),
                                              impl->team, options.progress));
   const checkpoint::Gpt2Config& config = impl->model->config();
@@ -101,8 +120,18 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .kv_bytes = std::uint64_t{pages} * page_bytes};
   impl->worker =
       std::make_unique<engine::Worker>(*impl->model, impl->team, *impl->mailbox, pages, options);
-  impl->thread = std::thread([worker = impl->worker.get()] { worker->run(); });
+  impl->thread = std::thread([engine = impl.get()] {
+    engine->team.pin_calling_thread();
+    engine->worker->run();
+  });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
+                                             const EngineOptions& options) {
+  CHORUS_TRY(auto checkpoint,
+             path.empty() ? checkpoint::open(embedded_storyteller()) : checkpoint::open(path));
+  return load(checkpoint, options);
 }
 
 std::vector<std::int32_t> Engine::encode(std::string_view text, bool special) {

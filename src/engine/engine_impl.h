@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "chorus/engine.h"
-#include "core/memory.h"
 #include "core/thread_team.h"
 #include "engine/mailbox.h"
 #include "engine/worker.h"
@@ -14,8 +13,8 @@
 namespace chorus {
 
 struct Engine::Impl {
-  Impl(std::size_t threads, std::size_t max_queue)
-      : team(threads), mailbox(std::make_shared<engine::Mailbox>(max_queue)) {}
+  Impl(std::size_t threads, bool pin, std::size_t max_queue)
+      : team(threads, pin), mailbox(std::make_shared<engine::Mailbox>(max_queue)) {}
   ~Impl();
 
   ModelInfo info;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
+#include <utility>
 
 namespace chorus::engine {
 namespace {
@@ -41,26 +42,45 @@ void adjust_logits(const SamplingParams& params, const History& history,
   }
 }
 
+namespace {
+
+// Sets to 0 all but the likeliest of the probabilities of at least `floor` that together reach
+// `top_p`; false, and nothing done, if those do not reach it.
+bool keep_top_p(std::span<float> probabilities, double top_p, float floor) {
+  std::vector<std::int32_t> order;
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    if (probabilities[i] >= floor) order.push_back(static_cast<std::int32_t>(i));
+  }
+  auto probability = [&](std::int32_t id) { return probabilities[static_cast<std::size_t>(id)]; };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::int32_t a, std::int32_t b) { return probability(a) > probability(b); });
+  double sum = 0.0;
+  std::size_t kept = 0;
+  while (kept < order.size() && (kept == 0 || sum < top_p)) {
+    sum += static_cast<double>(probability(order[kept++]));
+  }
+  if (sum < top_p) return false;
+  std::vector<std::pair<std::int32_t, float>> chosen;
+  for (std::size_t i = 0; i < kept; ++i) chosen.emplace_back(order[i], probability(order[i]));
+  std::fill(probabilities.begin(), probabilities.end(), 0.0f);
+  for (const auto& [id, p] : chosen) probabilities[static_cast<std::size_t>(id)] = p;
+  return true;
+}
+
+}  // namespace
+
 void filter_probabilities(const SamplingParams& params, std::span<float> probabilities) {
   if (params.min_p > 0.0f) {
     float least = params.min_p * *std::max_element(probabilities.begin(), probabilities.end());
     for (float& p : probabilities) p = p < least ? 0.0f : p;
   }
   if (params.top_p >= 1.0f) return;
-  std::vector<std::int32_t> order;
-  for (std::size_t i = 0; i < probabilities.size(); ++i) {
-    if (probabilities[i] > 0.0f) order.push_back(static_cast<std::int32_t>(i));
-  }
-  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-    return probabilities[static_cast<std::size_t>(a)] > probabilities[static_cast<std::size_t>(b)];
-  });
-  double sum = 0.0;
-  for (std::int32_t id : order) {
-    float& p = probabilities[static_cast<std::size_t>(id)];
-    bool enough = sum >= static_cast<double>(params.top_p) && sum > 0.0;
-    sum += static_cast<double>(p);
-    if (enough) p = 0.0f;
-  }
+  // Most of a vocabulary is too unlikely to matter: what lies below this floor has, all together,
+  // less than half of what may be left out, and need not be sorted.
+  double top_p = static_cast<double>(params.top_p);
+  auto floor = static_cast<float>((1.0 - top_p) / 2.0 / static_cast<double>(probabilities.size()));
+  if (keep_top_p(probabilities, top_p, floor)) return;
+  keep_top_p(probabilities, top_p, std::numeric_limits<float>::denorm_min());
 }
 
 }  // namespace chorus::engine

@@ -12,13 +12,17 @@ constexpr std::uint32_t high32(std::uint64_t value) {
   return static_cast<std::uint32_t>(value >> 32);
 }
 
+// The number u in [0, 1) of which a CPU draw is -log(1 - u).
+double torch_cpu_uniform(TorchCpuGenerator& generator) {
+  constexpr std::uint64_t kMask53 = (std::uint64_t{1} << 53) - 1;
+  return static_cast<double>(generator.random64() & kMask53) * 0x1p-53;
+}
+
 }  // namespace
 
 void exponential_torch_cpu(TorchCpuGenerator& generator, std::span<float> draws) {
-  constexpr std::uint64_t kMask53 = (std::uint64_t{1} << 53) - 1;
   for (float& draw : draws) {
-    double uniform = static_cast<double>(generator.random64() & kMask53) * 0x1p-53;  // [0, 1)
-    draw = static_cast<float>(-natural_log(1.0 - uniform));
+    draw = static_cast<float>(-natural_log(1.0 - torch_cpu_uniform(generator)));
   }
 }
 
@@ -77,6 +81,45 @@ void ExponentialStream::fill(std::span<float> draws) {
       break;
   }
   ++calls_;
+}
+
+std::size_t ExponentialStream::multinomial(std::span<const float> probabilities, std::size_t usable,
+                                           std::vector<float>& draws) {
+  if (stream_ == RandomStream::kTorchCpu) return multinomial_torch_cpu(probabilities, usable);
+  draws.resize(probabilities.size());
+  fill(draws);
+  std::size_t best = 0;
+  float best_ratio = probabilities[0] / draws[0];
+  for (std::size_t i = 1; i < usable; ++i) {
+    float ratio = probabilities[i] / draws[i];
+    if (ratio > best_ratio) {
+      best = i;
+      best_ratio = ratio;
+    }
+  }
+  return best;
+}
+
+// Over a whole vocabulary the logarithms would be most of the work, and few are needed: as
+// q = -log(1 - u) >= u, a candidate with p / u clearly below the best so far cannot win.
+std::size_t ExponentialStream::multinomial_torch_cpu(std::span<const float> probabilities,
+                                                     std::size_t usable) {
+  constexpr double kMargin = 1.0 + 0x1p-20;  // far above the rounding of q and p / q to float
+  std::size_t best = 0;
+  float best_ratio = 0.0f;
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    double uniform = torch_cpu_uniform(generator_);
+    bool beaten =
+        uniform * static_cast<double>(best_ratio) > static_cast<double>(probabilities[i]) * kMargin;
+    if (i >= usable || (i > 0 && beaten)) continue;
+    float ratio = probabilities[i] / static_cast<float>(-natural_log(1.0 - uniform));
+    if (i == 0 || ratio > best_ratio) {
+      best = i;
+      best_ratio = ratio;
+    }
+  }
+  ++calls_;
+  return best;
 }
 
 }  // namespace chorus::engine

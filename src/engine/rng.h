@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <random>
 #include <span>
+#include <vector>
 
 #include "chorus/sampling.h"
 
@@ -48,7 +49,15 @@ class ExponentialStream {
   // The draws of one call of torch.multinomial on draws.size() candidates.
   void fill(std::span<float> draws);
 
+  // One call of torch.multinomial(probabilities, 1): the place of the largest p / q, the first on a
+  // tie. Draws are made for all, but only the first `usable` (at least 1) can be chosen. `draws` is
+  // room.
+  std::size_t multinomial(std::span<const float> probabilities, std::size_t usable,
+                          std::vector<float>& draws);
+
  private:
+  std::size_t multinomial_torch_cpu(std::span<const float> probabilities, std::size_t usable);
+
   RandomStream stream_;
   std::uint64_t seed_;
   std::uint64_t calls_ = 0;

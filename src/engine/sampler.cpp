@@ -56,14 +56,14 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits, std::int32_t
   filter_probabilities(params_, probabilities);
   if (k == 0) {
     CHORUS_TRY(check_any(std::span(probabilities).first(end), usable));
-    return static_cast<std::int32_t>(multinomial(probabilities, end, scratch));
+    return static_cast<std::int32_t>(stream_.multinomial(probabilities, end, scratch.draws));
   }
   top_k(probabilities, usable, k, scratch.candidates);
   std::vector<float>& chosen = scratch.candidate_probabilities;
   chosen.clear();
   for (const Candidate& candidate : scratch.candidates) chosen.push_back(candidate.probability);
   CHORUS_TRY(check_any(chosen, usable));
-  return scratch.candidates[multinomial(chosen, chosen.size(), scratch)].id;
+  return scratch.candidates[stream_.multinomial(chosen, chosen.size(), scratch.draws)].id;
 }
 
 Result<std::int32_t> Sampler::greedy(std::span<const float> logits) const {
@@ -78,24 +78,6 @@ Result<void> Sampler::check_stream(std::size_t candidates) const {
                fmt::format("top_k: {} candidates, but the torch-cuda stream is defined for at most "
                            "{}",
                            candidates, kCudaBlock)};
-}
-
-// torch.multinomial(probabilities, 1): the place of the largest p / q, the first on a tie. Draws
-// are made for all, but only the first `usable` can be chosen.
-std::size_t Sampler::multinomial(std::span<const float> probabilities, std::size_t usable,
-                                 SamplerScratch& scratch) {
-  scratch.draws.resize(probabilities.size());
-  stream_.fill(scratch.draws);
-  std::size_t best = 0;
-  float best_ratio = probabilities[0] / scratch.draws[0];
-  for (std::size_t i = 1; i < usable; ++i) {
-    float ratio = probabilities[i] / scratch.draws[i];
-    if (ratio > best_ratio) {
-      best = i;
-      best_ratio = ratio;
-    }
-  }
-  return best;
 }
 
 }  // namespace chorus::engine

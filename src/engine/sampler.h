@@ -42,8 +42,6 @@ class Sampler {
  private:
   Result<std::int32_t> greedy(std::span<const float> logits) const;
   Result<void> check_stream(std::size_t candidates) const;
-  std::size_t multinomial(std::span<const float> probabilities, std::size_t usable,
-                          SamplerScratch& scratch);
 
   SamplingParams params_;
   const kernels::Kernels* kernels_;

@@ -1,82 +1,66 @@
-// The kernels for AVX2 with FMA: 8 lanes, 16 registers. Built with -mavx2 -mfma; run only where
-// dispatch.cpp has found both.
+// The kernels for AVX2 with FMA. Built with -mavx2 -mfma; run only where dispatch.cpp has found
+// both.
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#include "kernels/exp.h"
-#include "kernels/isa_tables.h"
+#include "kernels/vector_avx2.h"
+#include "kernels/vector_kernels.h"
 
 namespace chorus::kernels {
 namespace {
 
-struct Vector {
+// Products of bytes without VNNI. The instruction that multiplies bytes wants one factor unsigned
+// and adds pairs in 16 bits, saturating: |weight| * +-activation is at most 2 * 128 * 127 in a
+// pair, which fits.
+struct Integers {
   static constexpr std::size_t kLanes = 8;
-  __m256 v;
+  __m256i v;
 
-  static __m256i mask_of(std::size_t lanes) {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(lanes)),
-                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  struct Int8Weights {
+    __m256i value, magnitude;
+  };
+  static Int8Weights load_int8(const std::uint8_t* p) {
+    __m256i value = _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+                                     _mm256_set1_epi8(-128));
+    return {value, _mm256_abs_epi8(value)};
   }
-  static Vector load(const float* p) { return {_mm256_loadu_ps(p)}; }
-  static Vector load_first(const float* p, std::size_t lanes) {
-    return {_mm256_maskload_ps(p, mask_of(lanes))};
+  static __m256i load_int4(const std::uint8_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
-  void store(float* p) const { _mm256_storeu_ps(p, v); }
-  void store_first(float* p, std::size_t lanes) const { _mm256_maskstore_ps(p, mask_of(lanes), v); }
-  Vector first(std::size_t lanes) const {
-    return {_mm256_and_ps(v, _mm256_castsi256_ps(mask_of(lanes)))};
+  static __m256i low_nibbles(__m256i packed) {
+    return _mm256_and_si256(packed, _mm256_set1_epi8(15));
   }
-  static Vector broadcast(float value) { return {_mm256_set1_ps(value)}; }
-  static Vector zero() { return {_mm256_setzero_ps()}; }
-  static Vector widen_bf16(const std::uint16_t* p) {
-    __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
+  static __m256i high_nibbles(__m256i packed) {
+    return _mm256_and_si256(_mm256_srli_epi16(packed, 4), _mm256_set1_epi8(15));
   }
+  static Integers broadcast(std::int32_t value) { return {_mm256_set1_epi32(value)}; }
+  static Integers four_bytes(const std::int8_t* p) {
+    std::int32_t bytes;
+    __builtin_memcpy(&bytes, p, sizeof(bytes));
+    return broadcast(bytes);
+  }
+  // The integer sum that a group starts from: here the weights are made signed first.
+  static Integers int8_start(std::int32_t) { return broadcast(0); }
+  static Integers int4_start(std::int32_t sum) { return broadcast(-kInt4Offset * sum); }
+
+  Integers add_int8(const Int8Weights& weights, Integers x) const {
+    __m256i pairs = _mm256_maddubs_epi16(weights.magnitude, _mm256_sign_epi8(x.v, weights.value));
+    return {_mm256_add_epi32(v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
+  }
+  Integers add_unsigned(__m256i weights, Integers x) const {  // weights up to 15
+    __m256i pairs = _mm256_maddubs_epi16(weights, x.v);
+    return {_mm256_add_epi32(v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
+  }
+  Vector to_float() const { return {_mm256_cvtepi32_ps(v)}; }
 };
-
-inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.v, b.v)}; }
-inline Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.v, b.v)}; }
-inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.v, b.v)}; }
-inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.v, b.v)}; }
-inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
-inline Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.v, b.v)}; }
-inline Vector absolute(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
-// a < b ? x : y
-inline Vector less(Vector a, Vector b, Vector x, Vector y) {
-  return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))};
-}
-// a >= b ? x : y
-inline Vector not_less(Vector a, Vector b, Vector x, Vector y) {
-  return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ))};
-}
-// p * 2^n, where n was rounded into the low bits of `shifted`; see exp_f32.
-inline Vector scale_by_power(Vector p, Vector shifted) {
-  __m256i exponent = _mm256_sub_epi32(_mm256_castps_si256(shifted.v),
-                                      _mm256_castps_si256(_mm256_set1_ps(kRoundToInteger)));
-  __m256i half = _mm256_srai_epi32(exponent, 1);
-  __m256i rest = _mm256_sub_epi32(exponent, half);
-  __m256i bias = _mm256_set1_epi32(127);
-  Vector low{_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23))};
-  Vector high{_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23))};
-  return p * low * high;
-}
-
-inline float sum8(__m256 lanes) {
-  __m128 four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
-  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-inline float sum16(const Vector (&sums)[2]) { return sum8(_mm256_add_ps(sums[0].v, sums[1].v)); }
 
 }  // namespace
 }  // namespace chorus::kernels
 
-#include "kernels/vector_kernels.h"
+#include "kernels/integer_kernels.h"
 
 namespace chorus::kernels {
-const Kernels kAvx2Kernels = table("avx2");
+const Kernels kAvx2Kernels = table("avx2", {matmul_int8, matmul_int4});
 }  // namespace chorus::kernels
 
 #endif

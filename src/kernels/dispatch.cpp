@@ -1,11 +1,34 @@
 // Which table of kernels runs: the processor's best, or the one that the environment names.
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 #include <string>
 
 #include "kernels/isa_tables.h"
 
 namespace chorus::kernels {
+
+namespace {
+
+#if defined(__x86_64__)
+// CPUID leaf 7, subleaf 1: the compiler's own function does not know this name everywhere. That the
+// operating system keeps the registers is what AVX2 has been asked for.
+bool has_avx_vnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1u) != 0;
+}
+
+Kernels with_integers(Kernels kernels, const IntegerKernels& integers) {
+  kernels.matmul_int8 = integers.matmul_int8;
+  kernels.matmul_int4 = integers.matmul_int4;
+  return kernels;
+}
+#endif
+
+}  // namespace
 
 const char* isa_name(Isa isa) {
   return isa == Isa::kScalar ? "scalar" : isa == Isa::kAvx2 ? "avx2" : "avx512";
@@ -23,12 +46,27 @@ bool is_supported(Isa isa) {
   return isa == Isa::kScalar;
 }
 
-const Kernels& kernels_for(Isa isa) {
+bool has_vnni(Isa isa) {
 #if defined(__x86_64__)
-  if (isa == Isa::kAvx2) return kAvx2Kernels;
-  if (isa == Isa::kAvx512) return kAvx512Kernels;
+  if (isa == Isa::kAvx512) return is_supported(isa) && __builtin_cpu_supports("avx512vnni");
+  if (isa == Isa::kAvx2) return is_supported(isa) && has_avx_vnni();
+#endif
+  return false;
+}
+
+const Kernels& kernels_for(Isa isa) { return kernels_for(isa, has_vnni(isa)); }
+
+const Kernels& kernels_for(Isa isa, bool vnni) {
+#if defined(__x86_64__)
+  static const Kernels avx2_vnni = with_integers(kAvx2Kernels, kAvxVnniKernels);
+  static const Kernels avx512_vnni = with_integers(kAvx512Kernels, kAvx512VnniKernels);
+  static const Kernels avx512 =
+      with_integers(kAvx512Kernels, {kAvx2Kernels.matmul_int8, kAvx2Kernels.matmul_int4});
+  if (isa == Isa::kAvx2) return vnni ? avx2_vnni : kAvx2Kernels;
+  if (isa == Isa::kAvx512) return vnni ? avx512_vnni : avx512;
 #endif
   static_cast<void>(isa);
+  static_cast<void>(vnni);
   return kScalarKernels;
 }
 

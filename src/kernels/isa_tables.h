@@ -7,10 +7,18 @@ namespace chorus::kernels {
 
 inline constexpr std::size_t kSumExpBlock = 1024;  // elements between joins in double, see sum_exp
 
+// The matrix products that come in more variants than the rest.
+struct IntegerKernels {
+  void (*matmul_int8)(const IntegerMatmulArgs& args);
+  void (*matmul_int4)(const IntegerMatmulArgs& args);
+};
+
 extern const Kernels kScalarKernels;
 #if defined(__x86_64__)
 extern const Kernels kAvx2Kernels;
-extern const Kernels kAvx512Kernels;
+extern const Kernels kAvx512Kernels;  // without VNNI, so AVX2's integer products are to be put in
+extern const IntegerKernels kAvxVnniKernels;
+extern const IntegerKernels kAvx512VnniKernels;
 #endif
 
 }  // namespace chorus::kernels

@@ -11,10 +11,9 @@
 #include <cstdint>
 
 #include "chorus/error.h"
+#include "kernels/integer.h"
 
 namespace chorus::kernels {
-
-inline constexpr std::size_t kPanelWidth = 32;
 
 // out[r][n] = start + sum over k, ascending, of x[r][k] * w[n][k], a chain of fused multiply-adds;
 // r in [0, rows), n in the outputs of `panels` panels. `start` is out[r][n] itself if `accumulate`,
@@ -33,12 +32,23 @@ struct MatmulArgs {
   std::size_t out_stride;
 };
 
+inline constexpr float kQuantiseZero = 0x1p-100f;  // 127 / x is finite from here on
+
 struct Kernels {
   const char* name;  // "scalar", "avx2" or "avx512"
 
   void (*matmul_f32)(const MatmulArgs& args);
   // Weights widened exactly to f32, then the same chain.
   void (*matmul_bf16)(const MatmulArgs& args);
+
+  // See IntegerMatmulArgs.
+  void (*matmul_int8)(const IntegerMatmulArgs& args);
+  void (*matmul_int4)(const IntegerMatmulArgs& args);
+  // One row x[k] in groups of `group` (a multiple of 16): scale = largest |x| / 127, value = x *
+  // (127 / largest |x|) rounded to nearest, ties to even. A group whose largest |x| is under
+  // kQuantiseZero is all zeros with scale 0; one that holds a NaN or an infinity has the scale NaN
+  // and values 0, so that every output that reads it is NaN. Writes row 0 of `out`.
+  void (*quantise)(const float* x, std::size_t k, std::size_t group, const QuantisedRows& out);
 
   // out[i] = (x[i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i], i in [0, n); bias may
   // be null. Sums in 16 interleaved partial sums, joined by one fixed tree. `out` may be `x`.
@@ -74,7 +84,11 @@ enum class Isa { kScalar, kAvx2, kAvx512 };
 bool is_supported(Isa isa);
 const char* isa_name(Isa isa);
 
-const Kernels& kernels_for(Isa isa);  // `isa` must be supported
+// Whether this processor has instructions for products of bytes beside `isa` (VNNI).
+bool has_vnni(Isa isa);
+
+const Kernels& kernels_for(Isa isa);             // the best table of `isa`, which must be supported
+const Kernels& kernels_for(Isa isa, bool vnni);  // with VNNI, which it must have, or without
 
 // The best table for this processor, or the one that $CHORUS_ISA names (scalar, avx2 or avx512).
 // Errors: kInvalidArgument for any other name, kUnsupported if the processor lacks it.

@@ -39,6 +39,68 @@ void matmul(const MatmulArgs& args) {
   }
 }
 
+// A weight as the integer that it stands for: k in the group, lane in the panel.
+struct Int8 {
+  static constexpr std::size_t kGroup = kInt8Group;
+  static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
+  static std::int32_t weight(const std::uint8_t* group, std::size_t k, std::size_t lane) {
+    return group[(k / 4 * kPanelWidth + lane) * 4 + k % 4] - kInt8Offset;
+  }
+};
+struct Int4 {
+  static constexpr std::size_t kGroup = kInt4Group;
+  static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
+  static std::int32_t weight(const std::uint8_t* group, std::size_t k, std::size_t lane) {
+    std::uint8_t both = group[(k / 8 * kPanelWidth + lane) * 4 + k % 4];
+    return (k % 8 < 4 ? both & 15 : both >> 4) - kInt4Offset;
+  }
+};
+
+template <class Format>
+void matmul_integer(const IntegerMatmulArgs& args) {
+  for (std::size_t panel = 0; panel < args.panels; ++panel) {
+    for (std::size_t r = 0; r < args.rows; ++r) {
+      for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
+        float result = args.bias != nullptr ? args.bias[panel * kPanelWidth + lane] : 0.0f;
+        if (args.row_factor != nullptr) result *= args.row_factor[r];
+        for (std::size_t g = 0; g < args.groups; ++g) {
+          const std::int8_t* x = args.x.values + (r * args.groups + g) * Format::kGroup;
+          std::size_t group = panel * args.groups + g;
+          std::int32_t sum = 0;
+          for (std::size_t k = 0; k < Format::kGroup; ++k) {
+            sum += x[k] * Format::weight(args.weights + group * Format::kGroupBytes, k, lane);
+          }
+          float scale = widen(args.scales[group * kPanelWidth + lane]);
+          result =
+              std::fma(static_cast<float>(sum), scale * args.x.scales[r * args.groups + g], result);
+        }
+        args.out[r * args.out_stride + panel * kPanelWidth + lane] = result;
+      }
+    }
+  }
+}
+
+void quantise(const float* x, std::size_t k, std::size_t group, const QuantisedRows& out) {
+  for (std::size_t g = 0; g * group < k; ++g) {
+    std::size_t end = k - g * group < group ? k : (g + 1) * group;
+    float largest = 0.0f;
+    bool finite = true;
+    for (std::size_t i = g * group; i < end; ++i) {
+      largest = std::fabs(x[i]) > largest ? std::fabs(x[i]) : largest;
+      finite = finite && std::isfinite(x[i]);
+    }
+    bool zero = !finite || largest < kQuantiseZero;
+    out.scales[g] = finite ? zero ? 0.0f : largest / 127.0f : std::bit_cast<float>(0x7fc00000u);
+    out.sums[g] = 0;
+    for (std::size_t i = g * group; i < (g + 1) * group; ++i) {
+      float scaled = zero || i >= end ? 0.0f : x[i] * (127.0f / largest);
+      float rounded = (scaled + kRoundToInteger) - kRoundToInteger;
+      out.values[i] = static_cast<std::int8_t>(rounded);
+      out.sums[g] += out.values[i];
+    }
+  }
+}
+
 // (l, l + width) pairs for width 8, 4, 2, 1.
 float join(float (&lanes)[kLanes]) {
   for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
@@ -127,6 +189,9 @@ const Kernels kScalarKernels = {
     .name = "scalar",
     .matmul_f32 = matmul<float>,
     .matmul_bf16 = matmul<std::uint16_t>,
+    .matmul_int8 = matmul_integer<Int8>,
+    .matmul_int4 = matmul_integer<Int4>,
+    .quantise = quantise,
     .layer_norm = layer_norm,
     .gelu_tanh = map<gelu_tanh_f32>,
     .gelu_erf = map<gelu_erf_f32>,

@@ -4,8 +4,8 @@
 // the operations of scalar.cpp in the same order, element by element.
 //
 // Vector offers: kLanes, load, load_first (n lanes, the rest 0), store, store_first, broadcast,
-// zero, widen_bf16, fma, +, -, *, /, max, less (a < b ? x : y), scale_by_power and the sums sum16
-// and sum8.
+// zero, widen_bf16, fma, +, -, *, /, max, less (a < b ? x : y), scale_by_power, the sums sum16 and
+// sum8, and the quantiser's steps.
 
 namespace chorus::kernels {
 namespace {
@@ -348,11 +348,52 @@ double sum_exp(const float* x, std::size_t n, float largest) {
   return sum;
 }
 
-constexpr Kernels table(const char* name) {
+// --- quantisation of activations ---
+
+// The first `count` values of a group, the rest 0.
+inline void quantise_group(const float* x, std::size_t count, std::size_t group,
+                           std::int8_t* values, float& scale, std::int32_t& sum) {
+  Vector magnitudes = Vector::zero();
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    std::size_t lanes = count - i < kLanes ? count - i : kLanes;
+    magnitudes = larger_magnitude(magnitudes, load_lanes(x + i, lanes));
+  }
+  std::uint32_t bits = largest_bits(magnitudes);
+  float largest;
+  __builtin_memcpy(&largest, &bits, sizeof(largest));
+  bool finite = largest < __builtin_inff();
+  if (!finite || largest < kQuantiseZero) {
+    __builtin_memset(values, 0, group);
+    scale = finite ? 0.0f : __builtin_nanf("");
+    sum = 0;
+    return;
+  }
+  scale = largest / 127.0f;
+  Vector factor = Vector::broadcast(127.0f / largest);
+  IntegerSum total_lanes = no_sum();
+  for (std::size_t i = 0; i < group; i += kLanes) {
+    std::size_t lanes = i >= count ? 0 : count - i < kLanes ? count - i : kLanes;
+    store_rounded(load_lanes(x + i, lanes) * factor, values + i, total_lanes);
+  }
+  sum = total(total_lanes);
+}
+
+void quantise(const float* x, std::size_t k, std::size_t group, const QuantisedRows& out) {
+  for (std::size_t g = 0; g * group < k; ++g) {
+    std::size_t begin = g * group;
+    quantise_group(x + begin, k - begin < group ? k - begin : group, group, out.values + begin,
+                   out.scales[g], out.sums[g]);
+  }
+}
+
+constexpr Kernels table(const char* name, const IntegerKernels& integers) {
   return {
       .name = name,
       .matmul_f32 = matmul<float>,
       .matmul_bf16 = matmul<std::uint16_t>,
+      .matmul_int8 = integers.matmul_int8,
+      .matmul_int4 = integers.matmul_int4,
+      .quantise = quantise,
       .layer_norm = layer_norm,
       .gelu_tanh = map<gelu_tanh_vector>,
       .gelu_erf = map<gelu_erf_vector>,

@@ -5,11 +5,14 @@
 #include <cmath>
 #include <new>
 
+#include "checkpoint/quantised.h"
+
 namespace chorus::model {
 namespace {
 
 using checkpoint::Checkpoint;
 using checkpoint::Gpt2Config;
+using checkpoint::QuantisedType;
 using checkpoint::Tensor;
 
 const Tensor* find(const Checkpoint& checkpoint, const std::string& name) {
@@ -26,6 +29,18 @@ float score_scale(const Gpt2Config& config, std::int64_t layer) {
   return static_cast<float>(scale);
 }
 
+// Quantised weights come with keys and values of half the size: their rounding is far below that of
+// the weights.
+KvType kv_type(WeightType type) {
+  return type == WeightType::kF32 || type == WeightType::kBf16 ? KvType::kF32 : KvType::kBf16;
+}
+
+std::optional<QuantisedType> quantised_type(WeightType type) {
+  if (type == WeightType::kInt8) return QuantisedType::kInt8;
+  if (type == WeightType::kInt4) return QuantisedType::kInt4;
+  return std::nullopt;
+}
+
 // Packs tensors one after the other and reports how many of the bytes are done.
 class Packer {
  public:
@@ -36,6 +51,10 @@ class Packer {
   }
 
   PackedMatrix matrix(const std::string& name) {
+    auto quantised = checkpoint_.quantised.find(name + ".weight");
+    if (quantised != checkpoint_.quantised.end()) {
+      return {quantised->second, find(checkpoint_, name + ".bias")};
+    }
     const Tensor& weight = *find(checkpoint_, name + ".weight");
     PackedMatrix packed(weight, find(checkpoint_, name + ".bias"), type_, team_);
     report(weight);
@@ -68,14 +87,25 @@ class Packer {
 }  // namespace
 
 Model::Model(const Gpt2Config& config, const kernels::Kernels& kernels, WeightType type)
-    : config_(config), kernels_(&kernels), type_(type), kv_(config, KvType::kF32) {}
+    : config_(config), kernels_(&kernels), type_(type), kv_(config, kv_type(type)) {}
 
 Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, WeightType type,
                                                  ThreadTeam& team, const LoadProgress& progress) {
   CHORUS_TRY(auto kernels, kernels::choose_kernels());
+  auto wanted = quantised_type(type), found = checkpoint::quantised_type(checkpoint);
+  if (found && wanted != found) {
+    return Error{ErrorCode::kUnsupported,
+                 checkpoint.path + ": holds " + checkpoint::quantised_type_name(*found) +
+                     " weights, which cannot be held as " + weight_type_name(type) +
+                     ": leave the type out, or convert the original"};
+  }
   try {
     std::unique_ptr<Model> model(new Model(checkpoint.config, *kernels, type));
-    model->pack(checkpoint, team, progress);
+    if (wanted && !found) {
+      model->pack(quantise(checkpoint, *wanted, team, progress), team, {});
+    } else {
+      model->pack(checkpoint, team, progress);
+    }
     return std::unique_ptr<const Model>(std::move(model));
   } catch (const std::bad_alloc&) {
     return Error{ErrorCode::kUnsupported, checkpoint.path + ": not enough memory for the weights"};
@@ -103,6 +133,7 @@ void Model::pack(const Checkpoint& checkpoint, ThreadTeam& team, const LoadProgr
   }
   final_norm_ = norm("ln_f");
   if (!config_.tie_word_embeddings) head_ = packer.matrix("lm_head");
+  if (!checkpoint.quantised.empty()) owners_ = checkpoint.owners;
 }
 
 std::size_t Model::weight_bytes() const {

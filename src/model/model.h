@@ -18,6 +18,7 @@
 #include "kernels/kernels.h"
 #include "model/kv_pages.h"
 #include "model/packed_matrix.h"
+#include "model/quantise.h"
 
 namespace chorus::model {
 
@@ -33,21 +34,26 @@ struct Chunk {
 
 // The buffers of a step; they grow to what the largest step so far has needed.
 struct Workspace {
-  AlignedBuffer<float> residual;    // [R][padded(C)]
-  AlignedBuffer<float> normalised;  // [R][padded(C)]
-  AlignedBuffer<float> projected;   // [R][padded(C)]
-  AlignedBuffer<float> qkv;         // [R][padded(3C)]
-  AlignedBuffer<float> inner;       // [R][padded(F)]
-  AlignedBuffer<float> scores;      // a score tile for each thread
-  AlignedBuffer<float> logits;      // [rows that get logits][padded(V)]
+  AlignedBuffer<float> residual;                // [R][padded(C)]
+  AlignedBuffer<float> normalised;              // [R][padded(C)]
+  AlignedBuffer<float> projected;               // [R][padded(C)]
+  AlignedBuffer<float> qkv;                     // [R][padded(3C)]
+  AlignedBuffer<float> inner;                   // [R][padded(F)]
+  kernels::QuantisedRows quantised();           // the next three buffers
+  AlignedBuffer<std::int8_t> quantised_values;  // [R][K in whole groups] of the matmul to come
+  AlignedBuffer<float> quantised_scales;        // [R][groups]
+  AlignedBuffer<std::int32_t> quantised_sums;   // [R][groups]
+  AlignedBuffer<float> row_factors;             // [rows that get logits]
+  AlignedBuffer<float> scores;                  // a score tile for each thread
+  AlignedBuffer<float> logits;                  // [rows that get logits][padded(V)]
 };
-
-using LoadProgress = std::function<void(std::size_t done_bytes, std::size_t total_bytes)>;
 
 class Model {
  public:
-  // Packs a checkpoint's weights. Matrices are stored as `type`; biases, layer norms and positions
-  // stay f32. Errors: kUnsupported (what the kernels cannot hold), kInvalidArgument (CHORUS_ISA).
+  // Packs a checkpoint's weights. Matrices are held as `type`; biases, layer norms and positions
+  // stay f32. A quantised checkpoint's matrices are not copied: the model keeps its owners instead.
+  // Errors: kUnsupported (no memory, or a quantised checkpoint of another type), kInvalidArgument
+  // (CHORUS_ISA).
   static Result<std::unique_ptr<const Model>> load(const checkpoint::Checkpoint& checkpoint,
                                                    WeightType type, ThreadTeam& team,
                                                    const LoadProgress& progress = {});
@@ -85,6 +91,10 @@ class Model {
   void pack(const checkpoint::Checkpoint& checkpoint, ThreadTeam& team,
             const LoadProgress& progress);
 
+  const PackedMatrix& head() const {
+    return config_.tie_word_embeddings ? token_embedding_ : head_;
+  }
+
   checkpoint::Gpt2Config config_;
   const kernels::Kernels* kernels_;
   WeightType type_;
@@ -94,6 +104,7 @@ class Model {
   PackedMatrix head_;               // [V, C], empty if tied
   std::vector<Layer> layers_;
   LayerNorm final_norm_;
+  std::vector<std::shared_ptr<const void>> owners_;  // of the memory that quantised matrices view
 };
 
 }  // namespace chorus::model

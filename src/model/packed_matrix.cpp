@@ -1,14 +1,18 @@
 #include "model/packed_matrix.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "checkpoint/half.h"
+#include "checkpoint/quantised.h"
 
 namespace chorus::model {
 namespace {
 
 using checkpoint::DType;
+using checkpoint::QuantisedMatrix;
+using checkpoint::QuantisedType;
 using checkpoint::Tensor;
 using kernels::kPanelWidth;
 
@@ -32,9 +36,29 @@ void load_run(DType dtype, const std::byte* at, std::size_t stride, std::size_t 
   for (std::size_t i = 0; i < count; ++i) out[i] = load(dtype, at + i * stride);
 }
 
+// Widened, with zeros up to whole panels.
+AlignedBuffer<float> padded_vector(const Tensor& vector) {
+  AlignedBuffer<float> values = widen(vector);
+  AlignedBuffer<float> result(padded(values.size()));
+  std::copy_n(values.data(), values.size(), result.data());
+  return result;
+}
+
 }  // namespace
 
-const char* weight_type_name(WeightType type) { return type == WeightType::kF32 ? "f32" : "bf16"; }
+const char* weight_type_name(WeightType type) {
+  switch (type) {
+    case WeightType::kF32:
+      return "f32";
+    case WeightType::kBf16:
+      return "bf16";
+    case WeightType::kInt8:
+      return "int8";
+    case WeightType::kInt4:
+      return "int4";
+  }
+  return "";
+}
 
 PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, WeightType type,
                            ThreadTeam& team)
@@ -47,15 +71,30 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, WeightType 
   } else {
     bf16_ = AlignedBuffer<std::uint16_t>(count);
   }
-  if (bias != nullptr) {
-    AlignedBuffer<float> values = widen(*bias);
-    bias_ = AlignedBuffer<float>(padded(outputs_));
-    std::copy_n(values.data(), outputs_, bias_.data());
-  }
+  if (bias != nullptr) bias_ = padded_vector(*bias);
   team.run([&](ThreadTeam::Member& member) {
     Range range = member.share(panels());
     for (std::size_t panel = range.begin; panel < range.end; ++panel) pack_panel(weight, panel);
   });
+}
+
+PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
+    : outputs_(static_cast<std::size_t>(weight.outputs)),
+      inputs_(static_cast<std::size_t>(weight.inputs)),
+      type_(weight.type == QuantisedType::kInt8 ? WeightType::kInt8 : WeightType::kInt4),
+      integers_(reinterpret_cast<const std::uint8_t*>(weight.weights.data()),
+                weight.weights.size()),
+      groups_(static_cast<std::size_t>(weight.groups)),
+      group_size_(static_cast<std::size_t>(checkpoint::group_size(weight.type))),
+      scales_(reinterpret_cast<const std::uint16_t*>(weight.scales.data()),
+              weight.scales.size() / sizeof(std::uint16_t)) {
+  if (bias != nullptr) bias_ = padded_vector(*bias);
+  if (weight.common) {
+    AlignedBuffer<float> values = widen(*weight.common);
+    common_ = AlignedBuffer<float>(inputs_ * kPanelWidth);
+    for (std::size_t k = 0; k < inputs_; ++k) common_[k * kPanelWidth] = values[k];
+    bias_ = padded_vector(*weight.shares);
+  }
 }
 
 // Reads runs along whichever axis lies closer together in the file.
@@ -98,8 +137,8 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
 }
 
 std::size_t PackedMatrix::bytes() const {
-  return f32_.size() * sizeof(float) + bf16_.size() * sizeof(std::uint16_t) +
-         bias_.size() * sizeof(float);
+  return (f32_.size() + bias_.size() + common_.size()) * sizeof(float) +
+         (bf16_.size() + scales_.size()) * sizeof(std::uint16_t) + integers_.size();
 }
 
 void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const float* x,
@@ -127,11 +166,78 @@ void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const
   (f32 ? kernels.matmul_f32 : kernels.matmul_bf16)(args);
 }
 
+void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels,
+                            const kernels::QuantisedRows& x, const float* row_factors,
+                            std::size_t rows, float* out, std::size_t out_stride) const {
+  if (panels.begin == panels.end) return;
+  bool int8 = type_ == WeightType::kInt8;
+  std::size_t group_bytes = int8 ? kernels::kInt8GroupBytes : kernels::kInt4GroupBytes;
+  std::size_t output = panels.begin * kPanelWidth;
+  kernels::IntegerMatmulArgs args{
+      .x = x,
+      .rows = rows,
+      .groups = groups_,
+      .weights = integers_.data() + panels.begin * groups_ * group_bytes,
+      .scales = scales_.data() + panels.begin * groups_ * kPanelWidth,
+      .panels = panels.end - panels.begin,
+      .bias = bias_.size() > 0 ? bias_.data() + output : nullptr,
+      .row_factor = has_common_part() ? row_factors : nullptr,
+      .out = out + output,
+      .out_stride = out_stride,
+  };
+  (int8 ? kernels.matmul_int8 : kernels.matmul_int4)(args);
+}
+
+float PackedMatrix::row_factor(const kernels::Kernels& kernels, const float* x) const {
+  float products[kPanelWidth];
+  kernels.matmul_f32({.x = x,
+                      .x_stride = inputs_,
+                      .rows = 1,
+                      .k = inputs_,
+                      .weights = common_.data(),
+                      .panel_stride = common_.size(),
+                      .panels = 1,
+                      .bias = nullptr,
+                      .accumulate = false,
+                      .out = products,
+                      .out_stride = kPanelWidth});
+  return products[0];
+}
+
 void PackedMatrix::read_row(std::size_t n, float* out) const {
-  std::size_t at = n / kPanelWidth * inputs_ * kPanelWidth + n % kPanelWidth;
+  std::size_t panel = n / kPanelWidth, lane = n % kPanelWidth;
+  if (is_quantised()) return read_quantised_row(panel, lane, out);
+  std::size_t at = panel * inputs_ * kPanelWidth + lane;
   for (std::size_t k = 0; k < inputs_; ++k, at += kPanelWidth) {
     out[k] = type_ == WeightType::kF32 ? f32_[at] : checkpoint::bf16_to_f32(bf16_[at]);
   }
+}
+
+void PackedMatrix::read_quantised_row(std::size_t panel, std::size_t lane, float* out) const {
+  float share = has_common_part() ? bias_[panel * kPanelWidth + lane] : 0.0f;
+  for (std::size_t k = 0; k < inputs_; ++k) {
+    std::size_t group = panel * groups_ + k / group_size_;
+    std::size_t i = k % group_size_;
+    float scale = checkpoint::bf16_to_f32(scales_[group * kPanelWidth + lane]);
+    std::int32_t integer;
+    if (type_ == WeightType::kInt8) {
+      std::size_t at = group * kernels::kInt8GroupBytes + (i / 4 * kPanelWidth + lane) * 4 + i % 4;
+      integer = integers_[at] - kernels::kInt8Offset;
+    } else {
+      std::size_t at = group * kernels::kInt4GroupBytes + (i / 8 * kPanelWidth + lane) * 4 + i % 4;
+      integer = (i % 8 < 4 ? integers_[at] & 15 : integers_[at] >> 4) - kernels::kInt4Offset;
+    }
+    out[k] = static_cast<float>(integer) * scale;
+    if (has_common_part()) out[k] = std::fma(share, common_[k * kPanelWidth], out[k]);
+  }
+}
+
+void read_row(const Tensor& matrix, std::size_t n, float* out) {
+  std::size_t element = dtype_size(matrix.dtype);
+  load_run(matrix.dtype,
+           matrix.data.data() + n * static_cast<std::size_t>(matrix.strides[0]) * element,
+           static_cast<std::size_t>(matrix.strides[1]) * element,
+           static_cast<std::size_t>(matrix.shape[1]), out);
 }
 
 AlignedBuffer<float> widen(const Tensor& tensor) {

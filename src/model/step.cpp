@@ -14,8 +14,9 @@ using kernels::kPanelWidth;
 
 constexpr std::size_t kTileRows = 24;  // rows of one attention item
 
-void grow(AlignedBuffer<float>& buffer, std::size_t size) {
-  if (buffer.size() < size) buffer = AlignedBuffer<float>(size);
+template <class T>
+void grow(AlignedBuffer<T>& buffer, std::size_t size) {
+  if (buffer.size() < size) buffer = AlignedBuffer<T>(size);
 }
 
 void store(float value, float& element) { element = value; }
@@ -43,8 +44,21 @@ class Step {
     std::size_t first_index, rows;
   };
 
+  // Room for the quantised input of `matrix`, if it is quantised.
+  void reserve_quantised(const PackedMatrix& matrix, std::size_t rows);
   void embed(ThreadTeam::Member& member);
-  void normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm);
+  // The normalised rows, ready for a multiplication by `matrix`.
+  void normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm,
+                 const PackedMatrix& matrix);
+  void normalise_row(const Model::LayerNorm& norm, std::size_t row, std::size_t to) const;
+  // If `matrix` is quantised, waits for all members, and then x becomes its quantised input.
+  void quantise(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
+                std::size_t x_stride);
+  // Groups [begin, end) of row `row` of x.
+  void quantise_groups(const PackedMatrix& matrix, const float* x, std::size_t row, Range groups);
+  // out = matrix * x over a range of panels; x has been quantised if the matrix is.
+  void multiply(const PackedMatrix& matrix, Range panels, const float* x, std::size_t x_stride,
+                std::size_t rows, float* out, std::size_t out_stride) const;
   void store_keys_and_values(ThreadTeam::Member& member, std::size_t layer);
   void attend(ThreadTeam::Member& member, std::size_t layer);
   void attend_tile(const Tile& tile, std::size_t layer, std::size_t head, float* scratch);
@@ -103,8 +117,22 @@ Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspa
   grow(workspace.projected, rows_.size() * stride_);
   grow(workspace.qkv, rows_.size() * qkv_stride_);
   grow(workspace.inner, rows_.size() * inner_stride_);
+  reserve_quantised(model.head(), logits_rows_.size());
+  for (const Model::Layer& layer : model.layers_) {
+    for (const PackedMatrix* matrix :
+         {&layer.attention, &layer.attention_projection, &layer.mlp_inner, &layer.mlp_projection}) {
+      reserve_quantised(*matrix, rows_.size());
+    }
+  }
+  grow(workspace.row_factors, logits_rows_.size());
   grow(workspace.scores, members * scratch_stride_);
   grow(workspace.logits, logits_rows_.size() * model.logits_stride());
+}
+
+void Step::reserve_quantised(const PackedMatrix& matrix, std::size_t rows) {
+  grow(workspace_.quantised_values, rows * matrix.groups() * matrix.group_size());
+  grow(workspace_.quantised_scales, rows * matrix.groups());
+  grow(workspace_.quantised_sums, rows * matrix.groups());
 }
 
 void Step::run(ThreadTeam::Member& member) {
@@ -112,21 +140,22 @@ void Step::run(ThreadTeam::Member& member) {
   for (std::size_t i = 0; i < model_.layers_.size(); ++i) {
     const Model::Layer& layer = model_.layers_[i];
     member.barrier();
-    normalise(member, layer.attention_norm);
+    normalise(member, layer.attention_norm, layer.attention);
     member.barrier();
-    Range panels = member.share(layer.attention.panels());
-    layer.attention.multiply(kernels_, panels, workspace_.normalised.data(), stride_, rows_.size(),
-                             workspace_.qkv.data(), qkv_stride_);
+    multiply(layer.attention, member.share(layer.attention.panels()), workspace_.normalised.data(),
+             stride_, rows_.size(), workspace_.qkv.data(), qkv_stride_);
     member.barrier();
     store_keys_and_values(member, i);
     member.barrier();
     attend(member, i);
+    quantise(member, layer.attention_projection, workspace_.normalised.data(), stride_);
     member.barrier();
     project(member, layer.attention_projection, workspace_.normalised.data(), stride_);
     member.barrier();
-    normalise(member, layer.mlp_norm);
+    normalise(member, layer.mlp_norm, layer.mlp_inner);
     member.barrier();
     mlp_inner(member, layer.mlp_inner);
+    quantise(member, layer.mlp_projection, workspace_.inner.data(), inner_stride_);
     member.barrier();
     project(member, layer.mlp_projection, workspace_.inner.data(), inner_stride_);
   }
@@ -144,13 +173,54 @@ void Step::embed(ThreadTeam::Member& member) {
   }
 }
 
-void Step::normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm) {
+void Step::normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm,
+                     const PackedMatrix& matrix) {
   Range range = member.share(rows_.size());
-  const float* bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr;
   for (std::size_t r = range.begin; r < range.end; ++r) {
-    kernels_.layer_norm(workspace_.residual.data() + r * stride_, norm.weight.data(), bias,
-                        static_cast<float>(model_.config().layer_norm_epsilon), channels_,
-                        workspace_.normalised.data() + r * stride_);
+    normalise_row(norm, r, r);
+    quantise_groups(matrix, workspace_.normalised.data() + r * stride_, r, {0, matrix.groups()});
+  }
+}
+
+void Step::normalise_row(const Model::LayerNorm& norm, std::size_t row, std::size_t to) const {
+  kernels_.layer_norm(workspace_.residual.data() + row * stride_, norm.weight.data(),
+                      norm.bias.size() > 0 ? norm.bias.data() : nullptr,
+                      static_cast<float>(model_.config().layer_norm_epsilon), channels_,
+                      workspace_.normalised.data() + to * stride_);
+}
+
+void Step::quantise(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
+                    std::size_t x_stride) {
+  if (!matrix.is_quantised()) return;
+  member.barrier();
+  std::size_t groups = matrix.groups();
+  Range range = member.share(rows_.size() * groups);
+  for (std::size_t item = range.begin; item < range.end;) {
+    std::size_t row = item / groups;
+    std::size_t end = std::min(range.end, (row + 1) * groups);
+    quantise_groups(matrix, x + row * x_stride, row, {item - row * groups, end - row * groups});
+    item = end;
+  }
+}
+
+void Step::quantise_groups(const PackedMatrix& matrix, const float* x, std::size_t row,
+                           Range groups) {
+  if (groups.begin == groups.end) return;
+  std::size_t first = groups.begin * matrix.group_size();
+  std::size_t last = std::min(groups.end * matrix.group_size(), matrix.inputs());
+  std::size_t at = row * matrix.groups() + groups.begin;
+  kernels::QuantisedRows out = workspace_.quantised();
+  kernels_.quantise(x + first, last - first, matrix.group_size(),
+                    {out.values + at * matrix.group_size(), out.scales + at, out.sums + at});
+}
+
+void Step::multiply(const PackedMatrix& matrix, Range panels, const float* x, std::size_t x_stride,
+                    std::size_t rows, float* out, std::size_t out_stride) const {
+  if (matrix.is_quantised()) {
+    matrix.multiply(kernels_, panels, workspace_.quantised(), workspace_.row_factors.data(), rows,
+                    out, out_stride);
+  } else {
+    matrix.multiply(kernels_, panels, x, x_stride, rows, out, out_stride);
   }
 }
 
@@ -261,8 +331,7 @@ void Step::weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, c
 void Step::project(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
                    std::size_t x_stride) {
   Range panels = member.share(matrix.panels());
-  matrix.multiply(kernels_, panels, x, x_stride, rows_.size(), workspace_.projected.data(),
-                  stride_);
+  multiply(matrix, panels, x, x_stride, rows_.size(), workspace_.projected.data(), stride_);
   std::size_t begin = panels.begin * kPanelWidth;
   std::size_t end = std::min(panels.end * kPanelWidth, channels_);
   for (std::size_t r = 0; r < rows_.size() && begin < end; ++r) {
@@ -273,8 +342,8 @@ void Step::project(ThreadTeam::Member& member, const PackedMatrix& matrix, const
 
 void Step::mlp_inner(ThreadTeam::Member& member, const PackedMatrix& matrix) {
   Range panels = member.share(matrix.panels());
-  matrix.multiply(kernels_, panels, workspace_.normalised.data(), stride_, rows_.size(),
-                  workspace_.inner.data(), inner_stride_);
+  multiply(matrix, panels, workspace_.normalised.data(), stride_, rows_.size(),
+           workspace_.inner.data(), inner_stride_);
   auto activate = kernels_.gelu_tanh;
   if (model_.config().activation == checkpoint::Activation::kGeluErf) activate = kernels_.gelu_erf;
   if (model_.config().activation == checkpoint::Activation::kRelu) activate = kernels_.relu;
@@ -285,19 +354,21 @@ void Step::mlp_inner(ThreadTeam::Member& member, const PackedMatrix& matrix) {
 }
 
 void Step::project_logits(ThreadTeam::Member& member) {
-  const Model::LayerNorm& norm = model_.final_norm_;
-  const float* bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr;
+  const PackedMatrix& head = model_.head();
   Range range = member.share(logits_rows_.size());
   for (std::size_t i = range.begin; i < range.end; ++i) {
-    kernels_.layer_norm(workspace_.residual.data() + logits_rows_[i] * stride_, norm.weight.data(),
-                        bias, static_cast<float>(model_.config().layer_norm_epsilon), channels_,
-                        workspace_.normalised.data() + i * stride_);
+    const float* x = workspace_.normalised.data() + i * stride_;
+    normalise_row(model_.final_norm_, logits_rows_[i], i);
+    quantise_groups(head, x, i, {0, head.groups()});
+    if (head.has_common_part()) workspace_.row_factors[i] = head.row_factor(kernels_, x);
   }
   member.barrier();
-  const PackedMatrix& head =
-      model_.config().tie_word_embeddings ? model_.token_embedding_ : model_.head_;
-  head.multiply(kernels_, member.share(head.panels()), workspace_.normalised.data(), stride_,
-                logits_rows_.size(), workspace_.logits.data(), model_.logits_stride());
+  multiply(head, member.share(head.panels()), workspace_.normalised.data(), stride_,
+           logits_rows_.size(), workspace_.logits.data(), model_.logits_stride());
+}
+
+kernels::QuantisedRows Workspace::quantised() {
+  return {quantised_values.data(), quantised_scales.data(), quantised_sums.data()};
 }
 
 void Model::forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team) const {

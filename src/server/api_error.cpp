@@ -24,7 +24,7 @@ std::string leading_field(const std::string& message) {
   return is_name ? name : std::string();
 }
 
-json::value or_null(const std::string& text) {
+json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(replace_ill_formed(text));
 }
 
@@ -63,8 +63,8 @@ const char* error_type(int status) {
 std::string to_json(const ApiError& error) {
   json::object body{{"message", replace_ill_formed(error.message)},
                     {"type", error_type(error.status)},
-                    {"param", or_null(error.param)},
-                    {"code", or_null(error.code)}};
+                    {"param", text_or_null(error.param)},
+                    {"code", text_or_null(error.code)}};
   return json::serialize(json::object{{"error", std::move(body)}});
 }
 

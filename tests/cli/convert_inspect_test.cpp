@@ -87,6 +87,39 @@ TEST(Convert, WritesTheTypeAskedForAndSaysWhatItWrote) {
   EXPECT_EQ(test::read_file(out), test::read_file(target.file("again")));
 }
 
+TEST(Convert, QuantisedFilesGiveTheTextOfQuantisingWhileLoading) {
+  ScratchFolder folder, target;
+  write_model(folder, test::tiny_gpt2());
+  for (const char* dtype : {"int8", "int4"}) {
+    std::string out = target.file(dtype);
+    RunResult result = run_chorus({"convert", folder.path(), out, "--dtype", dtype});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(std::string(" bytes, ") + dtype + "\n"));
+    auto score = [](std::vector<std::string> options) {
+      options.insert(options.begin(), {"score", "--json", "--ids", "1,5,2", "--model"});
+      RunResult scored = run_chorus(options);
+      EXPECT_EQ(scored.exit_code, 0) << scored.err;
+      return scored.out;
+    };
+    EXPECT_EQ(score({out}), score({folder.path(), "--dtype", dtype}));
+    json::object model = inspect({out, "--check"});
+    EXPECT_EQ(model.at("parameters"), json::value(536));
+    EXPECT_TRUE(model.at("nonfinite").is_null());
+    EXPECT_EQ(model.at("tensors").at(0).at("dtype"), json::value("f32"));
+    EXPECT_EQ(
+        model.at("tensors").at(1),
+        (json::value{{"name", "h.0.attn.c_attn.weight"}, {"shape", {12, 4}}, {"dtype", dtype}}));
+  }
+  RunResult refused =
+      run_chorus({"convert", target.file("int8"), target.file("out"), "--dtype", "f32"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("holds int8 weights; convert the original to f32"));
+  RunResult held =
+      run_chorus({"score", "--ids", "1,2", "--dtype", "bf16", "--model", target.file("int8")});
+  EXPECT_EQ(held.exit_code, 1);
+  EXPECT_THAT(held.err, HasSubstr("holds int8 weights, which cannot be held as bf16"));
+}
+
 TEST(Convert, RefusesToReplaceItsInput) {
   ScratchFolder folder;
   write_model(folder, test::tiny_gpt2());
@@ -119,7 +152,7 @@ TEST(Convert, NonfiniteWeightsAreNamedAndPassOnlyOnRequest) {
 }
 
 TEST(Convert, AnUnknownTypeIsAUsageError) {
-  EXPECT_NE(run_chorus({"convert", "a", "b", "--dtype", "int8"}).exit_code, 0);
+  EXPECT_NE(run_chorus({"convert", "a", "b", "--dtype", "int7"}).exit_code, 0);
 }
 
 }  // namespace

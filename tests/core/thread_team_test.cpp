@@ -1,7 +1,10 @@
 #include "core/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <numeric>
 
 namespace chorus {
@@ -38,9 +41,69 @@ TEST_P(ThreadTeamTest, SharesCoverEverythingOnce) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadTeamTest, testing::Values(1, 2, 3, 8));
 
-TEST(AvailableProcessors, IsAtLeastOneAndAtMostTheMachines) {
-  EXPECT_GE(available_processors(), 1u);
-  EXPECT_LE(available_processors(), std::thread::hardware_concurrency());
+// Each member's mask, as it sees it itself.
+std::vector<std::vector<int>> masks(ThreadTeam& team) {
+  std::vector<std::vector<int>> masks(team.size());
+  team.run([&](ThreadTeam::Member& member) { masks[member.index()] = processors_in_mask(); });
+  return masks;
+}
+
+TEST(ThreadTeamPinning, GivesEachMemberAProcessorOfTheMask) {
+  std::vector<int> all = processors_in_mask();
+  std::thread([&all] {  // pins itself, so it is not the test's own
+    ThreadTeam team(all.size(), /*pin=*/true);
+    team.pin_calling_thread();
+    std::vector<std::vector<int>> found = masks(team);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i], std::vector<int>{all[i]}) << "member " << i;
+    }
+  })
+      .join();
+}
+
+TEST(ThreadTeamPinning, LeavesTheCallerAloneUnlessAsked) {
+  std::vector<int> before = processors_in_mask();
+  ThreadTeam team(before.size(), /*pin=*/true);
+  masks(team);
+  EXPECT_EQ(processors_in_mask(), before);
+}
+
+TEST(ThreadTeamPinning, IsOffForATeamLargerThanTheMaskAndByDefault) {
+  std::vector<int> all = processors_in_mask();
+  ThreadTeam larger(all.size() + 1, /*pin=*/true), unpinned(all.size());
+  for (ThreadTeam* team : {&larger, &unpinned}) {
+    team->pin_calling_thread();
+    for (const std::vector<int>& mask : masks(*team)) EXPECT_EQ(mask, all);
+  }
+}
+
+double cpu_seconds() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  auto seconds = [](timeval t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+TEST(ThreadTeamWaiting, AnIdleTeamUsesNoProcessor) {
+  ThreadTeam team(std::min<std::size_t>(4, available_processors()));
+  team.run([](ThreadTeam::Member&) {});
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // past the spinning
+  double before = cpu_seconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LT(cpu_seconds() - before, 0.03);
+}
+
+// One member is late by far longer than the others spin.
+TEST(ThreadTeamWaiting, ABarrierSleepsForALateMember) {
+  ThreadTeam team(std::min<std::size_t>(2, available_processors()));
+  double before = cpu_seconds();
+  team.run([](ThreadTeam::Member& member) {
+    if (member.index() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    member.barrier();
+  });
+  EXPECT_LT(cpu_seconds() - before, 0.03);
 }
 
 }  // namespace

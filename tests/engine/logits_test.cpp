@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <random>
 
 namespace chorus::engine {
 namespace {
@@ -44,6 +47,32 @@ TEST(FilterProbabilities, TopPKeepsTheFewestThatReachIt) {
   EXPECT_EQ(filtered({.top_p = 0.6f}, p), (std::vector<float>{0.25f, 0.5f, 0, 0}));
   EXPECT_EQ(filtered({.top_p = 0.8f}, p), (std::vector<float>{0.25f, 0.5f, 0.125f, 0}));
   EXPECT_EQ(filtered({.top_p = 0.0f}, p), (std::vector<float>{0, 0.5f, 0, 0}));
+}
+
+// Over a vocabulary most ids are left unsorted: the outcome must be that of sorting them all.
+TEST(FilterProbabilities, TopPOfAVocabularyIsThatOfSortingItAll) {
+  std::mt19937 random(3);
+  for (float width : {0.1f, 1.0f, 4.0f}) {
+    for (float top_p : {0.01f, 0.5f, 0.95f, 0.9999f, 0.9999999f}) {
+      std::normal_distribution<float> normal(0.0f, width);
+      std::vector<float> p(20000);
+      for (float& value : p) value = std::round(std::exp(normal(random)) * 64.0f);
+      float sum = std::accumulate(p.begin(), p.end(), 0.0f);
+      for (float& value : p) value /= sum;
+      std::vector<std::size_t> order(p.size());
+      std::iota(order.begin(), order.end(), 0u);
+      std::stable_sort(order.begin(), order.end(),
+                       [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
+      std::vector<float> expected(p.size(), 0.0f);
+      double total = 0.0;
+      for (std::size_t id : order) {
+        if (total >= static_cast<double>(top_p)) break;
+        expected[id] = p[id];
+        total += static_cast<double>(p[id]);
+      }
+      EXPECT_EQ(filtered({.top_p = top_p}, p), expected) << width << " " << top_p;
+    }
+  }
 }
 
 TEST(FilterProbabilities, MinPIsAShareOfTheLikeliest) {

@@ -5,12 +5,15 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <random>
 #include <thread>
 
 #include "chorus/engine.h"
+#include "kernels/kernels.h"
 #include "support/tiny_model.h"
 
 namespace chorus {
@@ -109,13 +112,58 @@ Request random_request(std::mt19937& random) {
   return request;
 }
 
-// The promise of the engine: random mixes of requests, some cancelled, over engines that differ in
-// all that must not matter; every stream that was not cancelled is its solo run.
-TEST(ManyRequests, EachIsItsSoloRunWhateverGoesOnBesideIt) {
+// Sets $CHORUS_ISA while it lives, if `isa` is not empty.
+class IsaOverride {
+ public:
+  explicit IsaOverride(const char* isa) {
+    if (*isa != '\0') ::setenv("CHORUS_ISA", isa, 1);
+  }
+  ~IsaOverride() { ::unsetenv("CHORUS_ISA"); }
+};
+
+// Submits a random mix of the requests, cancels or drops some, and compares all others with what
+// each gave `alone`.
+void run_mix(Engine& engine, const std::vector<Request>& requests,
+             const std::vector<std::vector<std::string>>& alone, std::mt19937& mix) {
+  std::vector<std::pair<std::size_t, Stream>> streams;
+  for (int i = 0; i < 64; ++i) {
+    std::size_t which = mix() % requests.size();
+    auto stream = engine.submit(requests[which]);
+    ASSERT_TRUE(stream) << stream.assume_error().message;
+    streams.emplace_back(which, std::move(stream.assume_value()));
+    if (mix() % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(mix() % 3000));
+    if (mix() % 7 == 0) {
+      std::size_t victim = mix() % streams.size();
+      if (mix() % 2 == 0) streams[victim].second = Stream();
+      streams[victim].second.cancel();
+      streams.erase(streams.begin() + static_cast<std::ptrdiff_t>(victim));
+    }
+    if (mix() % 10 == 0) {
+      ASSERT_TRUE(engine.check_integrity());
+    }
+  }
+  for (auto& [which, stream] : streams) {
+    int ends = 0;
+    auto samples = drain(stream, requests[which], ends);
+    EXPECT_EQ(ends, requests[which].n);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (samples[i].prompt.empty()) {  // was not asked for; complete() always asks
+        for (std::int32_t id : requests[which].prompt) samples[i].prompt.push_back({.id = id});
+      }
+      EXPECT_EQ(describe(samples[i]), alone[which][i]) << "request " << which << " sample " << i;
+    }
+  }
+}
+
+// The promise of the engine, for each type of weights: random mixes of requests over engines that
+// differ in all that must not matter; every stream that was not cancelled is its solo run.
+class SoloRun : public testing::TestWithParam<WeightFormat> {};
+
+TEST_P(SoloRun, IsWhatEachRequestGetsWhateverGoesOnBesideIt) {
   std::vector<Request> requests;
   std::vector<std::vector<std::string>> alone;
   std::mt19937 random(20);
-  auto solo = load({.threads = 1, .prefix_cache = false, .step_rows = 7});
+  auto solo = load({.dtype = GetParam(), .threads = 1, .prefix_cache = false, .step_rows = 7});
   for (int i = 0; i < 60; ++i) {
     requests.push_back(random_request(random));
     auto result = solo->complete(requests.back());
@@ -126,51 +174,35 @@ TEST(ManyRequests, EachIsItsSoloRunWhateverGoesOnBesideIt) {
   expect_idle(*solo);
   struct Setting {
     EngineOptions options;
-    unsigned seed;
+    const char* isa = "";
   };
-  for (const Setting& setting :
-       {Setting{{.threads = 2, .step_rows = 64}, 1}, Setting{{.threads = 1, .step_rows = 3}, 2},
-        Setting{{.threads = 3, .kv_memory = 5 * kPageBytes}, 3},
-        Setting{{.threads = 2, .prefix_cache = false}, 4}}) {
+  std::mt19937 mix(21);
+  for (Setting setting :
+       {Setting{{.threads = 2, .step_rows = 64}}, Setting{{.threads = 1, .step_rows = 3}, "scalar"},
+        Setting{{.threads = 3, .kv_memory = 5 * kPageBytes}, "avx2"},
+        Setting{{.threads = 2, .prefix_cache = false}}}) {
+    if (setting.isa == std::string("avx2") && !kernels::is_supported(kernels::Isa::kAvx2)) continue;
+    IsaOverride isa(setting.isa);
+    setting.options.dtype = GetParam();
     auto engine = load(setting.options);
-    std::mt19937 mix(setting.seed);
-    for (int round = 0; round < 3; ++round) {
-      std::vector<std::pair<std::size_t, Stream>> streams;
-      for (int i = 0; i < 40; ++i) {
-        std::size_t which = mix() % requests.size();
-        auto stream = engine->submit(requests[which]);
-        ASSERT_TRUE(stream) << stream.assume_error().message;
-        streams.emplace_back(which, std::move(stream.assume_value()));
-        if (mix() % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(mix() % 3000));
-        if (mix() % 7 == 0) {  // cancelled, or dropped altogether
-          std::size_t victim = mix() % streams.size();
-          if (mix() % 2 == 0) streams[victim].second = Stream();
-          streams[victim].second.cancel();
-          streams.erase(streams.begin() + static_cast<std::ptrdiff_t>(victim));
-        }
-        if (mix() % 10 == 0) {
-          ASSERT_TRUE(engine->check_integrity());
-        }
-      }
-      for (auto& [which, stream] : streams) {
-        int ends = 0;
-        auto samples = drain(stream, requests[which], ends);
-        EXPECT_EQ(ends, requests[which].n);
-        for (std::size_t i = 0; i < samples.size(); ++i) {
-          // complete() always asks for the prompt.
-          if (samples[i].prompt.empty()) {
-            for (std::int32_t id : requests[which].prompt) samples[i].prompt.push_back({.id = id});
-          }
-          EXPECT_EQ(describe(samples[i]), alone[which][i])
-              << "request " << which << " sample " << i;
-        }
-      }
+    for (int round = 0; round < 2; ++round) {
+      ASSERT_NO_FATAL_FAILURE(run_mix(*engine, requests, alone, mix));
     }
     // What was dropped may still be on its way out.
-    for (int i = 0; i < 100 && engine->stats().running > 0; ++i) std::this_thread::sleep_for(1ms);
+    for (int i = 0; i < 1000 && engine->stats().running > 0; ++i) std::this_thread::sleep_for(1ms);
     expect_idle(*engine);
   }
 }
+
+std::string type_name(const testing::TestParamInfo<WeightFormat>& parameter) {
+  constexpr std::array kNames = {"Stored", "F32", "Bf16", "Int8", "Int4"};
+  return kNames[static_cast<std::size_t>(parameter.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, SoloRun,
+                         testing::Values(WeightFormat::kF32, WeightFormat::kBf16,
+                                         WeightFormat::kInt8, WeightFormat::kInt4),
+                         type_name);
 
 TEST(ManyRequests, APromptThatIsThereAlreadyIsFound) {
   auto engine = load();

@@ -128,11 +128,16 @@ TEST(Model, Bf16WeightsAreTheRoundedOnesAndNothingElse) {
   expect_same_bits(run(*bf16, team, ids, 40), run(*f32, team, ids, 40));
 }
 
-TEST(Model, TheBitsDoNotDependOnThreadsOrOnPieces) {
+constexpr WeightType kTypes[] = {WeightType::kF32, WeightType::kBf16, WeightType::kInt8,
+                                 WeightType::kInt4};
+
+class EveryType : public testing::TestWithParam<WeightType> {};
+
+TEST_P(EveryType, TheBitsDoNotDependOnThreadsOrOnPieces) {
   for (const Gpt2Config& config : configs()) {
     TinyModel tiny(config);
     ThreadTeam one(1);
-    auto model = load(tiny, one);
+    auto model = load(tiny, one, GetParam());
     auto ids = some_ids(static_cast<std::size_t>(config.block_size), config.vocab_size);
     std::vector<float> whole = run(*model, one, ids, ids.size());
     for (std::size_t piece : {1u, 2u, 5u, 31u, 32u, 33u, 64u}) {
@@ -140,16 +145,16 @@ TEST(Model, TheBitsDoNotDependOnThreadsOrOnPieces) {
     }
     for (std::size_t threads : {2u, 3u, 8u}) {
       ThreadTeam team(threads);
-      expect_same_bits(run(*load(tiny, team), team, ids, ids.size()), whole);
+      expect_same_bits(run(*load(tiny, team, GetParam()), team, ids, ids.size()), whole);
       expect_same_bits(run(*model, team, ids, 7), whole);
     }
   }
 }
 
-TEST(Model, TheBitsDoNotDependOnTheOtherSequencesOfAStep) {
+TEST_P(EveryType, TheBitsDoNotDependOnTheOtherSequencesOfAStep) {
   TinyModel tiny(odd_config());
   ThreadTeam team(2);
-  auto model = load(tiny, team);
+  auto model = load(tiny, team, GetParam());
   auto vocabulary = static_cast<std::size_t>(model->config().vocab_size);
   std::vector<std::vector<std::int32_t>> sequences = {some_ids(40, 131, 1), some_ids(3, 131, 2),
                                                       some_ids(70, 131, 3), some_ids(1, 131, 4)};
@@ -169,25 +174,27 @@ TEST(Model, TheBitsDoNotDependOnTheOtherSequencesOfAStep) {
   }
 }
 
-TEST(Model, TheBitsDoNotDependOnTheInstructionSet) {
-  for (WeightType type : {WeightType::kF32, WeightType::kBf16}) {
-    TinyModel tiny(odd_config());
-    ThreadTeam team(1);
-    auto ids = some_ids(60, 131);
-    ::setenv("CHORUS_ISA", "scalar", 1);
-    auto scalar = load(tiny, team, type);
-    ASSERT_STREQ(scalar->kernels().name, "scalar");
-    std::vector<float> expected = run(*scalar, team, ids, 60);
-    for (auto isa : {kernels::Isa::kAvx2, kernels::Isa::kAvx512}) {
-      if (!kernels::is_supported(isa)) continue;
-      ::setenv("CHORUS_ISA", isa_name(isa), 1);
-      auto model = load(tiny, team, type);
-      ASSERT_STREQ(model->kernels().name, isa_name(isa));
-      expect_same_bits(run(*model, team, ids, 60), expected);
-    }
-    ::unsetenv("CHORUS_ISA");
+TEST_P(EveryType, TheBitsDoNotDependOnTheInstructionSet) {
+  TinyModel tiny(odd_config());
+  ThreadTeam team(1);
+  auto ids = some_ids(60, 131);
+  ::setenv("CHORUS_ISA", "scalar", 1);
+  auto scalar = load(tiny, team, GetParam());
+  ASSERT_STREQ(scalar->kernels().name, "scalar");
+  std::vector<float> expected = run(*scalar, team, ids, 60);
+  for (auto isa : {kernels::Isa::kAvx2, kernels::Isa::kAvx512}) {
+    if (!kernels::is_supported(isa)) continue;
+    ::setenv("CHORUS_ISA", isa_name(isa), 1);
+    auto model = load(tiny, team, GetParam());
+    ASSERT_STREQ(model->kernels().name, isa_name(isa));
+    expect_same_bits(run(*model, team, ids, 60), expected);
   }
+  ::unsetenv("CHORUS_ISA");
 }
+
+INSTANTIATE_TEST_SUITE_P(Model, EveryType, testing::ValuesIn(kTypes), [](const auto& instance) {
+  return std::string(weight_type_name(instance.param));
+});
 
 TEST(Model, ATransposedViewGivesTheSameWeights) {
   TinyModel tiny(odd_config());

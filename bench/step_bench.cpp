@@ -1,0 +1,150 @@
+// How fast whole forward steps are: one sequence that decodes, many that decode together, a prompt.
+// Prints one JSON object of tokens per second, the best of several runs. Sampling is not in it.
+//
+// usage: bench_step CHECKPOINT [--dtype f32|bf16|int8|int4] [--threads N] [--rows N] [--prompt N]
+// With one thread, time is that thread's processor time, so that what else runs counts little.
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <string_view>
+#include <vector>
+
+#include "model/model.h"
+
+namespace chorus {
+namespace {
+
+using model::Chunk;
+using model::Model;
+using model::WeightType;
+
+struct Settings {
+  std::string path;
+  WeightType type = WeightType::kF32;
+  std::size_t threads = available_processors();
+  std::size_t rows = 32, prompt = 512;
+};
+
+constexpr std::size_t kContext = 64;  // positions before the token that a decoding step computes
+constexpr int kRuns = 7;
+
+double seconds_now(bool of_this_thread) {
+  timespec now{};
+  clock_gettime(of_this_thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// Sequences with room for some positions; their keys and values are zeros.
+class Sequences {
+ public:
+  Sequences(const Model& model, std::size_t count, std::size_t positions) {
+    std::size_t pages = positions / model::kPagePositions + 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t p = 0; p < pages; ++p) {
+        buffers_.emplace_back(model.kv_layout().page_bytes());
+        pages_.push_back(buffers_.back().data());
+      }
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      tables_.push_back(std::span<std::byte* const>(pages_).subspan(i * pages, pages));
+    }
+  }
+  std::span<std::byte* const> table(std::size_t i) const { return tables_[i]; }
+
+ private:
+  std::vector<AlignedBuffer<std::byte>> buffers_;
+  std::vector<std::byte*> pages_;
+  std::vector<std::span<std::byte* const>> tables_;
+};
+
+double best_seconds(const Model& model, ThreadTeam& team, const std::vector<Chunk>& chunks) {
+  model::Workspace workspace;
+  model.forward(chunks, workspace, team);
+  double best = 1e9;
+  for (int run = 0; run < kRuns; ++run) {
+    double start = seconds_now(team.size() == 1);
+    model.forward(chunks, workspace, team);
+    best = std::min(best, seconds_now(team.size() == 1) - start);
+  }
+  return best;
+}
+
+double decoding(const Model& model, ThreadTeam& team, std::size_t rows) {
+  Sequences sequences(model, rows, kContext + 1);
+  std::vector<std::int32_t> ids(rows, 17);
+  std::vector<Chunk> chunks;
+  for (std::size_t i = 0; i < rows; ++i) {
+    chunks.push_back({std::span(ids).subspan(i, 1), kContext, sequences.table(i), 0});
+  }
+  return static_cast<double>(rows) / best_seconds(model, team, chunks);
+}
+
+double prompt(const Model& model, ThreadTeam& team, std::size_t length) {
+  Sequences sequences(model, 1, length);
+  std::vector<std::int32_t> ids(length, 17);
+  std::vector<Chunk> chunks = {{ids, 0, sequences.table(0), length - 1}};
+  return static_cast<double>(length) / best_seconds(model, team, chunks);
+}
+
+bool parse(std::string_view text, std::size_t& value) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && value > 0 && value <= 1024;
+}
+
+bool parse(std::string_view text, WeightType& value) {
+  for (WeightType type :
+       {WeightType::kF32, WeightType::kBf16, WeightType::kInt8, WeightType::kInt4}) {
+    if (text != model::weight_type_name(type)) continue;
+    value = type;
+    return true;
+  }
+  return false;
+}
+
+bool parse_arguments(int argc, char** argv, Settings& settings) {
+  if (argc < 2 || argc % 2 != 0) return false;
+  settings.path = argv[1];
+  for (int i = 2; i < argc; i += 2) {
+    std::string_view name = argv[i];
+    bool good = (name == "--dtype" && parse(argv[i + 1], settings.type)) ||
+                (name == "--threads" && parse(argv[i + 1], settings.threads)) ||
+                (name == "--rows" && parse(argv[i + 1], settings.rows)) ||
+                (name == "--prompt" && parse(argv[i + 1], settings.prompt));
+    if (!good) return false;
+  }
+  return true;
+}
+
+Result<void> run(const Settings& settings) {
+  CHORUS_TRY(auto checkpoint, checkpoint::open(settings.path));
+  ThreadTeam team(settings.threads);
+  CHORUS_TRY(auto model, Model::load(checkpoint, settings.type, team));
+  fmt::print(R"({{"dtype": "{}", "threads": {}, "one_row": {:.1f}, "{}_rows": {:.1f}, )"
+             R"("prompt_of_{}": {:.1f}}})"
+             "\n",
+             model::weight_type_name(settings.type), settings.threads, decoding(*model, team, 1),
+             settings.rows, decoding(*model, team, settings.rows), settings.prompt,
+             prompt(*model, team, settings.prompt));
+  return ok();
+}
+
+}  // namespace
+}  // namespace chorus
+
+int main(int argc, char** argv) {
+  chorus::Settings settings;
+  if (!chorus::parse_arguments(argc, argv, settings)) {
+    fmt::print(stderr,
+               "usage: bench_step CHECKPOINT [--dtype f32|bf16|int8|int4] [--threads N] "
+               "[--rows N] [--prompt N]\n");
+    return 2;
+  }
+  auto done = chorus::run(settings);
+  if (done) return 0;
+  fmt::print(stderr, "bench_step: {}\n", done.assume_error().message);
+  return 1;
+}

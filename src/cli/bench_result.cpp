@@ -1,0 +1,52 @@
+#include "cli/bench_result.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace chorus::cli {
+namespace {
+
+double peak(const std::string& dtype, const limits::Limits& limits) {
+  return dtype == "int8" || dtype == "int4" ? limits.int8.best : limits.f32.best;
+}
+
+}  // namespace
+
+double mean(const std::vector<double>& values) {
+  if (values.empty()) return 0.0;
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double standard_deviation(const std::vector<double>& values) {
+  if (values.size() < 2) return 0.0;
+  double middle = mean(values), sum = 0.0;
+  for (double value : values) sum += (value - middle) * (value - middle);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+double share_of_limit(const BenchResult& result) {
+  return result.limit > 0.0 ? mean(result.rates) / result.limit : 0.0;
+}
+
+double operations_per_token(const checkpoint::Gpt2Config& config, bool with_head) {
+  auto channels = static_cast<double>(config.n_embd);
+  double layer = channels * (4.0 * channels + 2.0 * static_cast<double>(config.n_inner));
+  double head = with_head ? channels * static_cast<double>(config.vocab_size) : 0.0;
+  return 2.0 * (static_cast<double>(config.n_layer) * layer + head);
+}
+
+double prompt_limit(const checkpoint::Gpt2Config& config, const std::string& dtype,
+                    const limits::Limits& limits) {
+  return peak(dtype, limits) / operations_per_token(config, /*with_head=*/false);
+}
+
+double generation_limit(const checkpoint::Gpt2Config& config, const std::string& dtype,
+                        std::uint64_t weight_bytes, std::size_t streams,
+                        const limits::Limits& limits) {
+  double by_reading =
+      limits.read.best / static_cast<double>(weight_bytes) * static_cast<double>(streams);
+  return std::min(by_reading, peak(dtype, limits) / operations_per_token(config, true));
+}
+
+}  // namespace chorus::cli

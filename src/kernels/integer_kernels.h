@@ -1,0 +1,193 @@
+// The integer matrix products over vectors: included after `Vector` (vector_avx2.h,
+// vector_avx512.h) and `Integers` have been defined in the file's anonymous namespace, so that each
+// gets its own copies. No STL here, for the reason that vector_kernels.h gives.
+//
+// Integers, a vector of 32-bit sums, offers: kLanes, load_int8 and load_int4 (4 * kLanes bytes of
+// weights), low_nibbles and high_nibbles, broadcast, four_bytes (of activations, to every lane),
+// int8_start and int4_start (from the sum of a group's activations), add_int8 and add_unsigned
+// (four products a lane), to_float.
+
+namespace chorus::kernels {
+namespace {
+
+// What differs between the two formats: how a group's products are added up.
+struct Int8 {
+  static constexpr std::size_t kGroup = kInt8Group;
+  static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
+  static constexpr std::size_t kInputs = 4;  // in one pass over the panel's outputs
+  static Integers start(std::int32_t sum) { return Integers::int8_start(sum); }
+
+  template <std::size_t kRows, std::size_t kVectors, class Place>
+  static void add(Integers (&sums)[kRows][kVectors], Place place,
+                  const std::int8_t* const (&x)[kRows], std::size_t k) {
+    decltype(Integers::load_int8(nullptr)) weights[kVectors];
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kVectors; ++v) weights[v] = Integers::load_int8(place(v));
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < kRows; ++r) {
+      Integers values = Integers::four_bytes(x[r] + k);
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        sums[r][v] = sums[r][v].add_int8(weights[v], values);
+      }
+    }
+  }
+};
+
+struct Int4 {
+  static constexpr std::size_t kGroup = kInt4Group;
+  static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
+  static constexpr std::size_t kInputs = 8;
+  static Integers start(std::int32_t sum) { return Integers::int4_start(sum); }
+
+  template <std::size_t kRows, std::size_t kVectors, class Place>
+  static void add(Integers (&sums)[kRows][kVectors], Place place,
+                  const std::int8_t* const (&x)[kRows], std::size_t k) {
+    decltype(Integers::load_int4(nullptr)) low[kVectors], high[kVectors];
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      auto packed = Integers::load_int4(place(v));
+      low[v] = Integers::low_nibbles(packed);
+      high[v] = Integers::high_nibbles(packed);
+    }
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < kRows; ++r) {
+      Integers first = Integers::four_bytes(x[r] + k), second = Integers::four_bytes(x[r] + k + 4);
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        sums[r][v] = sums[r][v].add_unsigned(low[v], first).add_unsigned(high[v], second);
+      }
+    }
+  }
+};
+
+constexpr std::size_t kIntegerLanes = Integers::kLanes;
+constexpr std::size_t kIntegerPanelVectors = kPanelWidth / kIntegerLanes;
+constexpr std::size_t kVectorBytes = kIntegerLanes * 4;
+constexpr std::size_t kIntegerPrefetch = 2048;  // bytes ahead in each panel, as in vector_kernels.h
+
+// A tile: kRows rows by kVectors vectors of outputs. The integer sums of a group stay in registers.
+template <class Format, std::size_t kRows, std::size_t kVectors>
+void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t panel,
+                  std::size_t first) {
+  constexpr std::size_t kPass = kPanelWidth * 4;  // bytes of one pass over the panel's outputs
+  std::size_t panel_bytes = args.groups * Format::kGroupBytes;
+  std::size_t panel_scales = args.groups * kPanelWidth;
+  const std::uint8_t* weights = args.weights + panel * panel_bytes + first * kVectorBytes;
+  const std::uint16_t* scales = args.scales + panel * panel_scales + first * kIntegerLanes;
+  std::size_t output = panel * kPanelWidth + first * kIntegerLanes;
+  const std::int8_t* x[kRows];
+  for (std::size_t r = 0; r < kRows; ++r) {
+    x[r] = args.x.values + (row + r) * args.groups * Format::kGroup;
+  }
+  const float* x_scales = args.x.scales + row * args.groups;
+  const std::int32_t* x_sums = args.x.sums + row * args.groups;
+
+  Vector results[kRows][kVectors];
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      results[r][v] = args.bias != nullptr ? Vector::load(args.bias + output + v * kIntegerLanes)
+                                           : Vector::zero();
+      if (args.row_factor != nullptr) {
+        results[r][v] = results[r][v] * Vector::broadcast(args.row_factor[row + r]);
+      }
+    }
+  }
+  for (std::size_t g = 0; g < args.groups; ++g) {
+    Integers sums[kRows][kVectors];
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        sums[r][v] = Format::start(x_sums[r * args.groups + g]);
+      }
+    }
+    const std::uint8_t* group = weights + g * Format::kGroupBytes;
+    // Unrolled: GCC 12 copies the sums at every turn of a loop.
+#pragma GCC unroll 16
+    for (std::size_t pass = 0; pass < Format::kGroup / Format::kInputs; ++pass) {
+      auto place = [group, pass, panel_bytes](std::size_t v) {
+        const std::uint8_t* at = group + pass * kPass + v / kIntegerPanelVectors * panel_bytes +
+                                 v % kIntegerPanelVectors * kVectorBytes;
+        if (v * kVectorBytes % 64 == 0) __builtin_prefetch(at + kIntegerPrefetch);
+        return at;
+      };
+      std::size_t k = g * Format::kGroup + pass * Format::kInputs;
+      Format::template add<kRows, kVectors>(sums, place, x, k);
+    }
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      Vector scale = Vector::widen_bf16(scales + v / kIntegerPanelVectors * panel_scales +
+                                        g * kPanelWidth + v % kIntegerPanelVectors * kIntegerLanes);
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < kRows; ++r) {
+        results[r][v] =
+            fma(sums[r][v].to_float(), scale * Vector::broadcast(x_scales[r * args.groups + g]),
+                results[r][v]);
+      }
+    }
+  }
+  float* out = args.out + row * args.out_stride + output;
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      results[r][v].store(out + r * args.out_stride + v * kIntegerLanes);
+    }
+  }
+}
+
+// The width of a tile of `rows` rows: one row walks through several panels, to keep memory busy.
+constexpr std::size_t integer_tile_vectors(std::size_t rows) {
+  if (kIntegerLanes == 16) return rows == 1 ? 8 : rows <= 3 ? 4 : 2;
+  return rows == 1 ? 4 : 2;
+}
+constexpr std::size_t kMaxIntegerRows = kIntegerLanes == 16 ? 8 : 4;
+
+template <class Format, std::size_t kRows>
+void integer_rows(const IntegerMatmulArgs& args, std::size_t row, std::size_t panel,
+                  std::size_t panels) {
+  constexpr std::size_t kVectors = integer_tile_vectors(kRows);
+  constexpr std::size_t kTilePanels = kVectors / kIntegerPanelVectors;
+  if constexpr (kTilePanels > 1) {
+    while (panels >= kTilePanels) {
+      integer_tile<Format, kRows, kVectors>(args, row, panel, 0);
+      panel += kTilePanels;
+      panels -= kTilePanels;
+    }
+  }
+  constexpr std::size_t kStep = kVectors < kIntegerPanelVectors ? kVectors : kIntegerPanelVectors;
+  for (; panels > 0; ++panel, --panels) {
+    for (std::size_t first = 0; first < kIntegerPanelVectors; first += kStep) {
+      integer_tile<Format, kRows, kStep>(args, row, panel, first);
+    }
+  }
+}
+
+// `rows` in [1, kRows]: the template is unrolled downwards to the number wanted.
+template <class Format, std::size_t kRows>
+void integer_some_rows(const IntegerMatmulArgs& args, std::size_t row, std::size_t rows,
+                       std::size_t panel, std::size_t panels) {
+  if (rows == kRows) return integer_rows<Format, kRows>(args, row, panel, panels);
+  if constexpr (kRows > 1) integer_some_rows<Format, kRows - 1>(args, row, rows, panel, panels);
+}
+
+// Panels outside, tiles of rows inside, rows dealt evenly, as in vector_kernels.h.
+template <class Format>
+void integer_matmul(const IntegerMatmulArgs& args) {
+  if (args.rows == 0) return;
+  std::size_t tiles = (args.rows + kMaxIntegerRows - 1) / kMaxIntegerRows;
+  std::size_t step = tiles == 1 ? args.panels : 4;
+  for (std::size_t panel = 0; panel < args.panels; panel += step) {
+    std::size_t panels = args.panels - panel < step ? args.panels - panel : step;
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      std::size_t begin = args.rows * tile / tiles;
+      std::size_t end = args.rows * (tile + 1) / tiles;
+      integer_some_rows<Format, kMaxIntegerRows>(args, begin, end - begin, panel, panels);
+    }
+  }
+}
+
+void matmul_int8(const IntegerMatmulArgs& args) { integer_matmul<Int8>(args); }
+void matmul_int4(const IntegerMatmulArgs& args) { integer_matmul<Int4>(args); }
+
+}  // namespace
+}  // namespace chorus::kernels

@@ -1,0 +1,104 @@
+// `Vector` over AVX2: 8 lanes, 16 registers. Included by the files that are built with -mavx2
+// -mfma, each of which gets its own copy in an anonymous namespace; what the members do is said in
+// vector_kernels.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/exp.h"
+#include "kernels/isa_tables.h"
+
+namespace chorus::kernels {
+namespace {
+
+struct Vector {
+  static constexpr std::size_t kLanes = 8;
+  __m256 v;
+
+  static __m256i mask_of(std::size_t lanes) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(lanes)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Vector load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static Vector load_first(const float* p, std::size_t lanes) {
+    return {_mm256_maskload_ps(p, mask_of(lanes))};
+  }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  void store_first(float* p, std::size_t lanes) const { _mm256_maskstore_ps(p, mask_of(lanes), v); }
+  Vector first(std::size_t lanes) const {
+    return {_mm256_and_ps(v, _mm256_castsi256_ps(mask_of(lanes)))};
+  }
+  static Vector broadcast(float value) { return {_mm256_set1_ps(value)}; }
+  static Vector zero() { return {_mm256_setzero_ps()}; }
+  static Vector widen_bf16(const std::uint16_t* p) {
+    __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
+  }
+};
+
+inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.v, b.v)}; }
+inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+inline Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.v, b.v)}; }
+inline Vector absolute(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+// a < b ? x : y
+inline Vector less(Vector a, Vector b, Vector x, Vector y) {
+  return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))};
+}
+// a >= b ? x : y
+inline Vector not_less(Vector a, Vector b, Vector x, Vector y) {
+  return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ))};
+}
+// p * 2^n, where n was rounded into the low bits of `shifted`; see exp_f32.
+inline Vector scale_by_power(Vector p, Vector shifted) {
+  __m256i exponent = _mm256_sub_epi32(_mm256_castps_si256(shifted.v),
+                                      _mm256_castps_si256(_mm256_set1_ps(kRoundToInteger)));
+  __m256i half = _mm256_srai_epi32(exponent, 1);
+  __m256i rest = _mm256_sub_epi32(exponent, half);
+  __m256i bias = _mm256_set1_epi32(127);
+  Vector low{_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23))};
+  Vector high{_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23))};
+  return p * low * high;
+}
+
+inline float sum8(__m256 lanes) {
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float sum16(const Vector (&sums)[2]) { return sum8(_mm256_add_ps(sums[0].v, sums[1].v)); }
+
+// --- of the activation quantiser ---
+
+// The larger of two vectors' magnitudes as bits, which order as the numbers do, NaN above infinity.
+inline Vector larger_magnitude(Vector largest, Vector x) {
+  return {_mm256_castsi256_ps(
+      _mm256_max_epi32(_mm256_castps_si256(largest.v), _mm256_castps_si256(absolute(x).v)))};
+}
+inline std::uint32_t largest_bits(Vector magnitudes) {
+  __m256i bits = _mm256_castps_si256(magnitudes.v);
+  __m128i four = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+  __m128i two = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  __m128i one = _mm_max_epi32(two, _mm_shuffle_epi32(two, 0xb1));
+  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(one));
+}
+// Rounds to nearest, ties to even; stores as bytes; adds to `sum`.
+inline void store_rounded(Vector x, std::int8_t* out, __m256i& sum) {
+  __m256i rounded = _mm256_cvtps_epi32(x.v);
+  sum = _mm256_add_epi32(sum, rounded);
+  __m128i halves =
+      _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packs_epi16(halves, halves));
+}
+using IntegerSum = __m256i;
+inline IntegerSum no_sum() { return _mm256_setzero_si256(); }
+inline std::int32_t total(IntegerSum sum) {
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+  __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+}
+
+}  // namespace
+}  // namespace chorus::kernels

@@ -1,0 +1,202 @@
+#include "limits/programs.h"
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "kernels/kernels.h"
+
+namespace chorus::limits {
+namespace {
+
+constexpr std::size_t kStreams = 4;  // read side by side: one alone may not fill memory's queues
+constexpr std::size_t kBlock = kReadTurn / kStreams;  // floats of a stream in one turn
+constexpr std::size_t kChains = 12;  // of additions, independent: more than latency * 2 ports
+// Chains that began alike would be one chain to the compiler.
+constexpr float kStart[kChains] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+
+float read_scalar(const float* x, std::size_t count) {
+  std::uint32_t sums[16] = {};  // integers: the baseline's compiler may make vector code of them
+  std::uint32_t bits[16];
+  for (std::size_t i = 0; i < count; i += 16) {
+    std::memcpy(bits, x + i, sizeof(bits));
+    for (std::size_t j = 0; j < 16; ++j) sums[j] |= bits[j];
+  }
+  std::uint32_t all = 0;
+  for (std::uint32_t sum : sums) all |= sum;
+  return static_cast<float>(all);
+}
+
+// Without an instruction for it: a multiplication and an addition, four lanes at a time.
+float multiply_add_scalar() {
+  float sums[kChains][4];
+  for (std::size_t i = 0; i < kChains; ++i) {
+    for (float& lane : sums[i]) lane = kStart[i];
+  }
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+    for (auto& sum : sums) {
+      for (float& lane : sum) lane = lane * 0.999f + 0.5f;
+    }
+  }
+  float all = 0.0f;
+  for (auto& sum : sums) all += sum[0] + sum[1] + sum[2] + sum[3];
+  return all;
+}
+
+// Multiplications and additions of integers, one at a time for all that the source says.
+float dot_scalar() {
+  std::int32_t sums[kChains];
+  for (std::size_t i = 0; i < kChains; ++i) sums[i] = static_cast<std::int32_t>(kStart[i]);
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+    for (std::int32_t& sum : sums) sum = (sum & 127) * 3 + 5;
+  }
+  std::int32_t all = 0;
+  for (std::int32_t sum : sums) all ^= sum;
+  return static_cast<float>(all);
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2,fma"))) float read_avx2(const float* x, std::size_t count) {
+  __m256i sums[kStreams] = {};
+  std::size_t stream = count / kStreams;
+  for (std::size_t i = 0; i < stream; i += kBlock) {
+    for (std::size_t s = 0; s < kStreams; ++s) {
+      for (std::size_t j = 0; j < kBlock; j += 8) {
+        auto at = reinterpret_cast<const __m256i*>(x + s * stream + i + j);
+        sums[s] = _mm256_or_si256(sums[s], _mm256_load_si256(at));
+      }
+    }
+  }
+  __m256i all = sums[0];
+  for (std::size_t s = 1; s < kStreams; ++s) all = _mm256_or_si256(all, sums[s]);
+  return static_cast<float>(_mm256_extract_epi32(all, 0));
+}
+
+__attribute__((target("avx2,fma"))) float multiply_add_avx2() {
+  __m256 sums[kChains];
+  for (std::size_t i = 0; i < kChains; ++i) sums[i] = _mm256_set1_ps(kStart[i]);
+  __m256 factor = _mm256_set1_ps(0.999f), term = _mm256_set1_ps(0.5f);
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+#pragma GCC unroll 12
+    for (std::size_t i = 0; i < kChains; ++i) sums[i] = _mm256_fmadd_ps(sums[i], factor, term);
+  }
+  for (std::size_t i = 1; i < kChains; ++i) sums[0] = _mm256_add_ps(sums[0], sums[i]);
+  return _mm256_cvtss_f32(sums[0]);
+}
+
+__attribute__((target("avx512f"))) float read_avx512(const float* x, std::size_t count) {
+  __m512i sums[kStreams] = {};
+  std::size_t stream = count / kStreams;
+  for (std::size_t i = 0; i < stream; i += kBlock) {
+    for (std::size_t s = 0; s < kStreams; ++s) {
+      for (std::size_t j = 0; j < kBlock; j += 16) {
+        sums[s] = _mm512_or_si512(sums[s], _mm512_load_si512(x + s * stream + i + j));
+      }
+    }
+  }
+  __m512i all = sums[0];
+  for (std::size_t s = 1; s < kStreams; ++s) all = _mm512_or_si512(all, sums[s]);
+  return static_cast<float>(_mm512_cvtsi512_si32(all));
+}
+
+__attribute__((target("avx512f"))) float multiply_add_avx512() {
+  __m512 sums[kChains];
+  for (std::size_t i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(kStart[i]);
+  __m512 factor = _mm512_set1_ps(0.999f), term = _mm512_set1_ps(0.5f);
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+#pragma GCC unroll 12
+    for (std::size_t i = 0; i < kChains; ++i) sums[i] = _mm512_fmadd_ps(sums[i], factor, term);
+  }
+  for (std::size_t i = 1; i < kChains; ++i) sums[0] = _mm512_add_ps(sums[0], sums[i]);
+  return _mm512_cvtss_f32(sums[0]);
+}
+
+// The product of unsigned and signed bytes, summed in pairs and again in pairs. The factors change
+// with each turn, since a product of constants would be made once.
+__attribute__((target("avx2,fma"))) float dot_avx2() {
+  __m256i sums[kChains];
+  for (std::size_t i = 0; i < kChains; ++i)
+    sums[i] = _mm256_set1_epi32(static_cast<int>(kStart[i]));
+  __m256i weights = _mm256_set1_epi8(3), ones = _mm256_set1_epi16(1);
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+#pragma GCC unroll 12
+    for (std::size_t i = 0; i < kChains; ++i) {
+      __m256i pairs = _mm256_maddubs_epi16(weights, sums[i]);
+      sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, ones));
+    }
+  }
+  for (std::size_t i = 1; i < kChains; ++i) sums[0] = _mm256_xor_si256(sums[0], sums[i]);
+  return static_cast<float>(_mm256_extract_epi32(sums[0], 0));
+}
+
+__attribute__((target("avx2,fma,avxvnni"))) float dot_avx_vnni() {
+  __m256i sums[kChains];
+  for (std::size_t i = 0; i < kChains; ++i) {
+    sums[i] = _mm256_set1_epi32(static_cast<int>(kStart[i]));
+  }
+  __m256i weights = _mm256_set1_epi8(3), activations = _mm256_set1_epi8(5);
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+#pragma GCC unroll 12
+    for (std::size_t i = 0; i < kChains; ++i) {
+      sums[i] = _mm256_dpbusd_avx_epi32(sums[i], weights, activations);
+    }
+    asm volatile("" : "+x"(activations));  // as below
+  }
+  for (std::size_t i = 1; i < kChains; ++i) sums[0] = _mm256_xor_si256(sums[0], sums[i]);
+  return static_cast<float>(_mm256_extract_epi32(sums[0], 0));
+}
+
+__attribute__((target("avx512f,avx512vnni"))) float dot_avx512_vnni() {
+  __m512i sums[kChains];
+  for (std::size_t i = 0; i < kChains; ++i)
+    sums[i] = _mm512_set1_epi32(static_cast<int>(kStart[i]));
+  __m512i weights = _mm512_set1_epi8(3), activations = _mm512_set1_epi8(5);
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+#pragma GCC unroll 12
+    for (std::size_t i = 0; i < kChains; ++i) {
+      sums[i] = _mm512_dpbusd_epi32(sums[i], weights, activations);
+    }
+    // Or the compiler would add the same product kTurns times at once.
+    asm volatile("" : "+v"(activations));
+  }
+  for (std::size_t i = 1; i < kChains; ++i) sums[0] = _mm512_xor_si512(sums[0], sums[i]);
+  return static_cast<float>(_mm512_cvtsi512_si32(sums[0]));
+}
+
+#endif
+
+constexpr double kAdditions = static_cast<double>(kTurns * kChains);
+
+}  // namespace
+
+Programs programs_for(std::string_view instructions) {
+#if defined(__x86_64__)
+  bool vnni = kernels::has_vnni(kernels::Isa::kAvx512);
+  if (instructions == "avx512") {
+    return {.read = read_avx512,
+            .multiply_add = multiply_add_avx512,
+            .multiply_add_operations = kAdditions * 16 * 2,
+            .dot = vnni ? dot_avx512_vnni : dot_avx2,
+            .dot_operations = kAdditions * (vnni ? 64 : 32) * 2};
+  }
+  if (instructions == "avx2") {
+    return {.read = read_avx2,
+            .multiply_add = multiply_add_avx2,
+            .multiply_add_operations = kAdditions * 8 * 2,
+            .dot = kernels::has_vnni(kernels::Isa::kAvx2) ? dot_avx_vnni : dot_avx2,
+            .dot_operations = kAdditions * 32 * 2};
+  }
+#endif
+  static_cast<void>(instructions);
+  return {.read = read_scalar,
+          .multiply_add = multiply_add_scalar,
+          .multiply_add_operations = kAdditions * 4 * 2,
+          .dot = dot_scalar,
+          .dot_operations = kAdditions * 2};
+}
+
+}  // namespace chorus::limits

@@ -1,0 +1,21 @@
+// Makes a quantised checkpoint of one of floating-point weights: the same bits whether it is then
+// computed with or written to a file. docs/numerics.md says what is minimised and what it costs.
+#pragma once
+
+#include <functional>
+
+#include "checkpoint/checkpoint.h"
+#include "core/thread_team.h"
+
+namespace chorus::model {
+
+using LoadProgress = std::function<void(std::size_t done_bytes, std::size_t total_bytes)>;
+
+// Every matrix but wpe.weight, quantised; the other tensors are views into the same file as before.
+// `type` kInt4 keeps the token embedding and the head in int8. Throws std::bad_alloc. `checkpoint`
+// must not be quantised.
+checkpoint::Checkpoint quantise(const checkpoint::Checkpoint& checkpoint,
+                                checkpoint::QuantisedType type, ThreadTeam& team,
+                                const LoadProgress& progress = {});
+
+}  // namespace chorus::model
