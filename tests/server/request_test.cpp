@@ -181,7 +181,9 @@ TEST(CompletionsRequest, NamesWhatIsWrong) {
                            R"({"prompt":"a","prompt":"b"})"}) {
     EXPECT_FALSE(parse_completions(body)) << body;
   }
-  EXPECT_FALSE(parse_completions("{\"prompt\":" + std::string(1000, '[') + "}"));
+  std::string nested = R"({"prompt":)";
+  nested.append(1000, '[');
+  EXPECT_FALSE(parse_completions(nested));
   EXPECT_EQ(parse_completions("{}").assume_error().param, "prompt");
 }
 
