@@ -28,13 +28,14 @@ build() {
 
 run sh scripts/install-deps.sh --test
 
-# PyTorch's own libraries are no business of the sanitizers: its tests run with the release.
+# PyTorch's own libraries and other people's clients are no business of the sanitizers: their tests
+# run with the release.
 build asan
-run ctest --preset asan -j "$jobs" -E '^torch/'
+run ctest --preset asan -j "$jobs" -E '^(torch|clients)/'
 
 # Where threads meet.
-build tsan test_core test_kernels test_model test_engine test_hub
-run ctest --preset tsan -j "$jobs" -R '^(core|kernels|model|engine|hub)/'
+build tsan test_core test_kernels test_model test_engine test_hub test_server
+run ctest --preset tsan -j "$jobs" -R '^(core|kernels|model|engine|hub|server)/'
 
 if [ "${FUZZ_SECONDS:-60}" -gt 0 ]; then
   run sh scripts/fuzz.sh

@@ -29,6 +29,7 @@ void add_score(CLI::App& app);
 void add_tokenize(CLI::App& app);  // tokenize and detokenize
 void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_bench(CLI::App& app);
 
 }  // namespace chorus::cli

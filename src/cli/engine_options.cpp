@@ -30,6 +30,10 @@ void add_model_name_option(CLI::App& command, ModelOptions& options) {
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   add_model_name_option(command, options);
+  add_engine_options(command, options);
+}
+
+void add_engine_options(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--dtype", options.dtype,
                   "How weights are held: f32, bf16, int8 or int4 (default: as a converted file of "
@@ -102,6 +106,7 @@ LoadedEngine load_engine(const ModelOptions& options) {
       .pin_threads = !options.no_pin,
       .kv_memory = options.kv_memory,
       .prefix_cache = !options.no_prefix_cache,
+      .max_queue = options.max_queue,
       .allow_nonfinite = options.allow_nonfinite,
       .progress = [&bar](std::uint64_t done, std::uint64_t total) { bar.update(done, total); }};
   auto engine = value_or_fail(Engine::load(checkpoint, engine_options));

@@ -21,12 +21,15 @@ struct ModelOptions {
   bool no_pin = false;
   bool no_prefix_cache = false;
   std::uint64_t kv_memory = 0;  // bytes; 0: the engine's default
+  std::size_t max_queue = EngineOptions{}.max_queue;
 };
 
 // What --dtype takes.
 const std::vector<std::string>& dtype_names();
 
 void add_model_options(CLI::App& command, ModelOptions& options);
+// All of them but --model.
+void add_engine_options(CLI::App& command, ModelOptions& options);
 // The parts of it that are not --dtype and --threads.
 void add_model_name_option(CLI::App& command, ModelOptions& options);
 void add_further_model_options(CLI::App& command, ModelOptions& options);

@@ -42,11 +42,15 @@ int main(int argc, char** argv) {
   CLI::App app{"Chorus: GPT-2 text generation for many readers at once", "chorus"};
   app.set_version_flag("--version", "chorus " CHORUS_VERSION);
   app.require_subcommand(1);
+  app.set_config("--config", "",
+                 "Read options from this TOML or INI file, in a section named as the command")
+      ->type_name("PATH");
   chorus::cli::add_generate(app);
   chorus::cli::add_score(app);
   chorus::cli::add_tokenize(app);
   chorus::cli::add_convert(app);
   chorus::cli::add_inspect(app);
+  chorus::cli::add_serve(app);
   chorus::cli::add_bench(app);
 
   try {

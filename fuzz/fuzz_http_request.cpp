@@ -1,0 +1,78 @@
+// Any bytes as what a client sends: through the connection's own code, in pieces whose sizes the
+// first bytes tell, on a transport in memory. No model is loaded, so every route is reached and none
+// computes. It must end, answer nothing that is no HTTP, and leak nothing.
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "server/connection.h"
+
+namespace {
+
+namespace asio = boost::asio;
+using namespace chorus::server;
+
+// Gives what the client sends, then its end; keeps what it is sent.
+class MemoryTransport : public Transport {
+ public:
+  MemoryTransport(asio::io_context& context, std::string_view input, std::size_t piece,
+                  std::string& output)
+      : context_(context), input_(input), piece_(piece), output_(output) {}
+
+  asio::awaitable<bool> handshake() override { co_return true; }
+  void read_some(asio::mutable_buffer buffer, ReadHandler handler) override {
+    std::size_t count = std::min({buffer.size(), piece_, input_.size()});
+    std::memcpy(buffer.data(), input_.data(), count);
+    input_.remove_prefix(count);
+    asio::post(context_, [handler = std::move(handler), count] { handler(count); });
+  }
+  asio::awaitable<std::size_t> write_some(asio::const_buffer data) override {
+    std::size_t count = std::min<std::size_t>(data.size(), 1000);
+    output_.append(static_cast<const char*>(data.data()), count);
+    co_return count;
+  }
+  asio::awaitable<void> shutdown() override { co_return; }
+  void close() override {}
+
+ private:
+  asio::io_context& context_;
+  std::string_view input_;
+  std::size_t piece_;
+  std::string& output_;
+};
+
+ServerOptions options() {
+  ServerOptions result;
+  result.log_level = "off";
+  result.max_header = 4096;
+  result.max_body = 4096;
+  result.cors_origins = {"http://a.example"};
+  return result;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static App app(options(), {"none"}, StaticFiles());
+  if (size == 0) return 0;
+  std::size_t piece = data[0] < 128 ? 1u + data[0] : 8192u;
+  std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  std::string output;
+  Loop loop;
+  auto serve = [&]() -> asio::awaitable<void> {
+    Connection connection(
+        app, loop, std::make_unique<MemoryTransport>(loop.context(), input, piece, output), "fuzz");
+    co_await connection.run();
+  };
+  asio::co_spawn(loop.context(), serve(), asio::detached);
+  loop.context().run();
+  if (!output.empty() && !output.starts_with("HTTP/1.1 ")) std::abort();
+  if (app.connections != 0 || app.running != 0) std::abort();
+  return 0;
+}

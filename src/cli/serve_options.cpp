@@ -1,0 +1,188 @@
+#include "cli/serve_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+#include "cli/option_checks.h"
+
+namespace chorus::cli {
+namespace {
+
+constexpr const char* kListening = "Listening";
+constexpr const char* kLimits = "Limits";
+constexpr const char* kAccess = "Who may, and how";
+constexpr const char* kLogging = "Log (standard error)";
+
+// "--max-body" as $CHORUS_MAX_BODY.
+std::string environment_name(const std::string& option) {
+  std::string name = "CHORUS_";
+  for (char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return name;
+}
+
+// Without what CLI11 would add to the help.
+CLI::Validator plain(CLI::Validator validator) { return std::move(validator.description("")); }
+
+// A time in seconds, which may be a fraction.
+void add_seconds(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
+                 const std::string& help) {
+  std::string full =
+      fmt::format("{} (default: {})", help, std::chrono::duration<double>(value).count());
+  command
+      .add_option_function<double>(
+          name,
+          [&value](double seconds) {
+            value = std::chrono::milliseconds(std::llround(seconds * 1000.0));
+          },
+          full)
+      ->check(plain(CLI::Range(0.001, 1e6)))
+      ->type_name("SECONDS")
+      ->group(kLimits);
+}
+
+void add_size(CLI::App& command, const std::string& name, std::size_t& value,
+              const std::string& help, const std::string& unless_given) {
+  command.add_option(name, value, fmt::format("{} (default: {})", help, unless_given))
+      ->transform(plain(CLI::AsSizeValue(false)))
+      ->type_name("SIZE")
+      ->group(kLimits);
+}
+
+void add_listening(CLI::App& command, server::ServerOptions& http) {
+  command.add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
+      ->transform(not_empty("an address"))
+      ->type_name("ADDRESS")
+      ->group(kListening);
+  command.add_option("--port", http.port, "TCP port; 0: any that is free (default: 4444)")
+      ->transform(whole_number(0, 65535))
+      ->type_name("PORT")
+      ->group(kListening);
+  command.add_option("--unix-socket", http.unix_socket, "Listen on this path, too")
+      ->transform(not_empty("a path"))
+      ->type_name("PATH")
+      ->group(kListening);
+  command.add_flag("!--no-tcp", http.tcp, "Listen on the Unix socket only")->group(kListening);
+  command.add_option("--io-threads", http.io_threads, "Threads for connections (default: 2)")
+      ->transform(whole_number(1, 64))
+      ->type_name("N")
+      ->group(kListening);
+  auto* certificate =
+      command.add_option("--tls-cert", http.tls_certificate, "PEM file of the certificate chain: HTTPS")
+          ->transform(not_empty("a path"))
+          ->type_name("PATH")
+          ->group(kListening);
+  auto* key = command.add_option("--tls-key", http.tls_key, "PEM file of its key")
+                  ->transform(not_empty("a path"))
+                  ->type_name("PATH")
+                  ->group(kListening);
+  certificate->needs(key);
+  key->needs(certificate);
+}
+
+void add_limits(CLI::App& command, ServeOptions& options) {
+  server::ServerOptions& http = options.http;
+  command
+      .add_option("--max-queue", options.engine.max_queue,
+                  "Samples that may wait; more are answered with 429 (default: 1024)")
+      ->transform(whole_number(0, 1'000'000))
+      ->type_name("N")
+      ->group(kLimits);
+  command
+      .add_option("--max-connections", http.max_connections,
+                  "More are answered with 503 (default: 4096)")
+      ->transform(whole_number(1, 1'000'000))
+      ->type_name("N")
+      ->group(kLimits);
+  add_size(command, "--max-header", http.max_header,
+           "A request's head, with the prompt of /generate", "32KiB");
+  add_size(command, "--max-body", http.max_body, "A request's body", "1MiB");
+  add_size(command, "--max-buffer", http.max_buffer,
+           "What may wait for a slow reader before it is cut off", "256KiB");
+  add_seconds(command, "--header-timeout", http.header_timeout, "For a request's head to arrive");
+  add_seconds(command, "--idle-timeout", http.idle_timeout,
+              "Between requests; for a body to arrive; for a reader to take anything");
+  add_seconds(command, "--request-timeout", http.request_timeout, "For a request to be answered");
+  add_seconds(command, "--drain-timeout", http.drain_timeout,
+              "For running requests to finish after SIGTERM");
+}
+
+void add_access(CLI::App& command, ServeOptions& options) {
+  server::ServerOptions& http = options.http;
+  command
+      .add_option("--api-key-file", options.api_key_file,
+                  "File of keys, one a line: requests need Authorization: Bearer KEY")
+      ->transform(not_empty("a path"))
+      ->type_name("PATH")
+      ->group(kAccess);
+  command
+      .add_option("--cors-origin", http.cors_origins,
+                  "Web pages of this origin may ask; *: of any; may be given several times "
+                  "(default: none)")
+      ->type_name("ORIGIN")
+      ->take_all()
+      ->group(kAccess);
+  command.add_option("--static-dir", http.static_dir, "Folder whose files are served, too")
+      ->transform(not_empty("a path"))
+      ->type_name("PATH")
+      ->group(kAccess);
+}
+
+void add_logging(CLI::App& command, server::ServerOptions& http) {
+  command.add_option("--log-level", http.log_level, "debug, info, warn, error or off (default: info)")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
+      ->type_name("LEVEL")
+      ->group(kLogging);
+  command.add_flag("--log-json", http.log_json, "A JSON object a line")->group(kLogging);
+  command
+      .add_flag("--log-prompts", http.log_prompts,
+                "Log the targets of requests, which hold prompts (default: only the routes)")
+      ->group(kLogging);
+}
+
+}  // namespace
+
+NamedModel parse_named_model(const std::string& text) {
+  std::error_code ignored;
+  std::size_t equals = text.find('=');
+  bool is_path = equals == std::string::npos || std::filesystem::exists(text, ignored);
+  if (!is_path) return {text.substr(0, equals), text.substr(equals + 1)};
+  std::filesystem::path path(text);
+  while (!path.has_filename() && path.has_parent_path() && path != path.parent_path()) {
+    path = path.parent_path();  // of "folder/"
+  }
+  bool is_file = std::filesystem::is_regular_file(text, ignored);
+  return {is_file ? path.stem().string() : path.filename().string(), text};
+}
+
+void add_serve_options(CLI::App& command, ServeOptions& options) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--model,-m",
+          [&options](const std::vector<std::string>& texts) {
+            options.models.clear();
+            for (const std::string& text : texts) options.models.push_back(parse_named_model(text));
+          },
+          "Checkpoint file, Hugging Face folder, or name, as generate --model takes it; with NAME= "
+          "in front, clients ask for that name; may be given several times, the first is the "
+          "default (default: the storyteller in this program)")
+      ->type_name("[NAME=]PATH|NAME")
+      ->take_all()
+      ->expected(1);
+  add_engine_options(command, options.engine);
+  add_listening(command, options.http);
+  add_limits(command, options);
+  add_access(command, options);
+  add_logging(command, options.http);
+  for (CLI::Option* option : command.get_options()) {
+    std::string name = option->get_name();
+    if (name.starts_with("--") && name != "--help") option->envname(environment_name(name));
+  }
+  command.fallthrough();  // to the program's --config
+}
+
+}  // namespace chorus::cli

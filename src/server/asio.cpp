@@ -1,0 +1,4 @@
+// Boost.Asio's own code, compiled once for the whole server (BOOST_ASIO_SEPARATE_COMPILATION).
+
+#include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>

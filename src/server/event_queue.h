@@ -1,0 +1,47 @@
+// Events of the engine's requests on their way from the engine's thread to a connection's.
+//
+// Thread contract: callback()'s functions run on the engine's thread; everything else on the
+// connection's. It is kept alive by whoever may still call it.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "chorus/request.h"
+#include "chorus/stream.h"
+
+namespace chorus::server {
+
+struct QueuedEvent {
+  std::size_t request;  // which of several it belongs to
+  Event event;
+  std::chrono::steady_clock::time_point time;
+};
+
+class EventQueue : public std::enable_shared_from_this<EventQueue> {
+ public:
+  // `wake` is called on the executor when there are events, with roughly how many bytes they take,
+  // until detach().
+  EventQueue(boost::asio::any_io_executor executor, std::function<void(std::size_t bytes)> wake);
+
+  EventCallback callback(std::size_t request);
+  std::vector<QueuedEvent> take();
+  void detach() { wake_ = nullptr; }
+
+ private:
+  void push(std::size_t request, Event event);
+
+  boost::asio::any_io_executor executor_;
+  std::function<void(std::size_t)> wake_;  // the connection's thread's
+
+  std::mutex mutex_;
+  std::vector<QueuedEvent> events_;  // guarded by mutex_
+  std::size_t bytes_ = 0;            // guarded by mutex_
+  bool is_posted_ = false;           // guarded by mutex_: a wake is on its way
+};
+
+}  // namespace chorus::server

@@ -1,0 +1,94 @@
+#include "server/log.h"
+
+#include <fmt/format.h>
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <chrono>
+#include <iterator>
+
+#include "server/json_text.h"
+
+namespace chorus::server {
+namespace {
+
+constexpr std::size_t kWaitingLines = 8192;
+
+spdlog::level::level_enum to_spdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug: return spdlog::level::debug;
+    case LogLevel::kInfo: return spdlog::level::info;
+    case LogLevel::kWarning: return spdlog::level::warn;
+    case LogLevel::kError: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+std::string access_json(const AccessRecord& record) {
+  std::string text = fmt::format(
+      R"("request_id":{},"peer":{},"method":{},"route":{},"status":{},"bytes":{},"seconds":{:.6f})",
+      json_string(record.id), json_string(record.peer), json_string(record.method),
+      json_string(record.route), record.status, record.bytes, record.seconds);
+  auto back = std::back_inserter(text);
+  if (!record.target.empty()) fmt::format_to(back, R"(,"target":{})", json_string(record.target));
+  if (!record.model.empty()) {
+    fmt::format_to(back, R"(,"model":{},"prompt_tokens":{},"generated_tokens":{})",
+                   json_string(record.model), record.prompt_tokens, record.generated_tokens);
+  }
+  if (!record.outcome.empty()) fmt::format_to(back, R"(,"outcome":{})", json_string(record.outcome));
+  return text;
+}
+
+std::string access_text(const AccessRecord& record) {
+  std::string text = fmt::format("{} {} {} {} {} bytes {:.3f} s {}", record.peer, record.method,
+                                 record.route, record.status, record.bytes, record.seconds,
+                                 record.id);
+  auto back = std::back_inserter(text);
+  if (!record.model.empty()) {
+    fmt::format_to(back, " model {} prompt {} generated {}", json_string(record.model),
+                   record.prompt_tokens, record.generated_tokens);
+  }
+  if (!record.target.empty()) fmt::format_to(back, " target {}", json_string(record.target));
+  if (!record.outcome.empty()) fmt::format_to(back, " ({})", record.outcome);
+  return text;
+}
+
+}  // namespace
+
+struct Log::Impl {
+  std::shared_ptr<spdlog::details::thread_pool> writer;
+  std::shared_ptr<spdlog::async_logger> logger;
+  bool as_json = false;
+};
+
+Log::Log(const std::string& level, bool as_json) : impl_(std::make_unique<Impl>()) {
+  impl_->as_json = as_json;
+  impl_->writer = std::make_shared<spdlog::details::thread_pool>(kWaitingLines, 1);
+  impl_->logger = std::make_shared<spdlog::async_logger>(
+      "chorus", std::make_shared<spdlog::sinks::stderr_sink_mt>(), impl_->writer,
+      spdlog::async_overflow_policy::overrun_oldest);
+  impl_->logger->set_level(spdlog::level::from_str(level));
+  impl_->logger->set_error_handler([](const std::string&) {});  // there is no place to say it
+  // A JSON line's message is its fields from the second on.
+  impl_->logger->set_pattern(as_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
+                                     : "%Y-%m-%d %H:%M:%S.%e %l %v",
+                             spdlog::pattern_time_type::utc);
+}
+
+Log::~Log() = default;
+
+void Log::write(LogLevel level, std::string_view message) {
+  auto at = to_spdlog(level);
+  if (!impl_->logger->should_log(at)) return;
+  std::string text = impl_->as_json ? "\"message\":" + json_string(message) : std::string(message);
+  impl_->logger->log(at, spdlog::string_view_t(text.data(), text.size()));
+}
+
+void Log::access(const AccessRecord& record) {
+  auto at = record.is_quiet ? spdlog::level::debug : spdlog::level::info;
+  if (!impl_->logger->should_log(at)) return;
+  std::string text = impl_->as_json ? access_json(record) : access_text(record);
+  impl_->logger->log(at, spdlog::string_view_t(text.data(), text.size()));
+}
+
+}  // namespace chorus::server

@@ -1,0 +1,47 @@
+// One I/O thread: an event loop, its connections, and a clock that looks after their deadlines.
+//
+// Thread contract: start(), stop() and join() from one thread; executor() from any; all else on the
+// loop's own thread.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <string>
+#include <thread>
+#include <unordered_set>
+
+namespace chorus::server {
+
+class Connection;
+
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void start();
+  // Cuts every connection; the thread ends when they are gone. Any thread.
+  void stop();
+  void join();
+
+  boost::asio::io_context& context() { return context_; }
+  void add(Connection& connection) { connections_.insert(&connection); }
+  void remove(Connection& connection) { connections_.erase(&connection); }
+  // The time as HTTP writes it, at most a second old.
+  const std::string& date() const { return date_; }
+
+ private:
+  void tick();
+
+  boost::asio::io_context context_{1};
+  boost::asio::steady_timer ticker_{context_};
+  std::unordered_set<Connection*> connections_;
+  std::string date_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace chorus::server

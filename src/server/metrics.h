@@ -1,0 +1,38 @@
+// What GET /metrics tells, by prometheus-cpp: vLLM's names with the prefix chorus_, and the counts
+// of HTTP answers.
+//
+// Thread contract: any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "chorus/request.h"
+#include "server/models.h"
+
+namespace chorus::server {
+
+class Metrics {
+ public:
+  explicit Metrics(const Models& models);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // A sample ended.
+  void sample_done(const std::string& model, FinishReason reason, const Usage& usage);
+  // The time between two tokens of a sample.
+  void token_gap(double seconds);
+  // A request was answered, or given up (status 499, as nginx counts them).
+  void answered(const std::string& route, int status);
+  void connections_changed(int difference);
+
+  // Prometheus's text format 0.0.4.
+  std::string text() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace chorus::server

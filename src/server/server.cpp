@@ -1,0 +1,173 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <boost/asio/ssl/context.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "server/app.h"
+#include "server/listener.h"
+#include "server/loop.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::milliseconds kDrainPoll{20};
+
+Result<void> use_certificate(asio::ssl::context& tls, const ServerOptions& options) {
+  boost::system::error_code error;
+  tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
+                      asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
+                      asio::ssl::context::no_tlsv1_1,
+                  error);
+  tls.use_certificate_chain_file(options.tls_certificate, error);
+  if (error) {
+    return Error{ErrorCode::kIo, options.tls_certificate + ": expected a PEM certificate: " +
+                                     error.message()};
+  }
+  tls.use_private_key_file(options.tls_key, asio::ssl::context::pem, error);
+  if (error) {
+    return Error{ErrorCode::kIo,
+                 options.tls_key + ": expected the certificate's PEM key: " + error.message()};
+  }
+  return ok();
+}
+
+std::vector<std::string> names(const std::vector<ModelSource>& models) {
+  std::vector<std::string> result;
+  for (const ModelSource& model : models) result.push_back(model.name);
+  return result;
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(ServerOptions options, std::vector<ModelSource> models, StaticFiles files)
+      : sources(std::move(models)), app(std::move(options), names(sources), std::move(files)) {
+    for (std::size_t i = 0; i < app.options.io_threads; ++i) {
+      loops.push_back(std::make_unique<Loop>());
+    }
+  }
+
+  Result<void> listen();
+  void load();
+  void shut_down();
+  void set(bool& flag) {
+    std::lock_guard lock(mutex);
+    flag = true;
+    changed.notify_all();
+  }
+
+  std::vector<ModelSource> sources;
+  App app;
+  std::vector<std::unique_ptr<Loop>> loops;
+  asio::ssl::context tls{asio::ssl::context::tls_server};
+  std::unique_ptr<Listener> tcp, unix_socket;
+  std::thread loader;
+  std::atomic<bool> is_loading{true};
+  bool is_shut_down = false;  // wait()'s thread's
+
+  std::mutex mutex;  // guards what follows
+  std::condition_variable changed;
+  bool drain_asked = false, stop_asked = false;
+  std::optional<Error> load_error;
+};
+
+Result<void> Server::Impl::listen() {
+  const ServerOptions& options = app.options;
+  bool has_tls = !options.tls_certificate.empty();
+  if (has_tls) {
+    CHORUS_TRY(use_certificate(tls, options));
+  }
+  if (options.tcp) {
+    tcp = std::make_unique<Listener>(app, loops, has_tls ? &tls : nullptr);
+    CHORUS_TRY(tcp->listen_tcp(options.host, options.port));
+    tcp->start();
+  }
+  if (!options.unix_socket.empty()) {
+    unix_socket = std::make_unique<Listener>(app, loops, nullptr);
+    CHORUS_TRY(unix_socket->listen_unix(options.unix_socket));
+    unix_socket->start();
+  }
+  return ok();
+}
+
+void Server::Impl::load() {
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    Result<std::unique_ptr<Engine>> engine = sources[i].load();
+    if (!engine) {
+      std::lock_guard lock(mutex);
+      load_error = std::move(engine.assume_error()).in(sources[i].name);
+      changed.notify_all();
+      break;
+    }
+    app.log.write(LogLevel::kInfo, fmt::format("model {} is ready", sources[i].name));
+    app.models.set_ready(i, std::move(engine.assume_value()));
+  }
+  is_loading = false;
+}
+
+void Server::Impl::shut_down() {
+  if (std::exchange(is_shut_down, true)) return;
+  if (tcp) tcp->stop();
+  if (unix_socket) unix_socket->stop();
+  for (auto& loop : loops) loop->stop();
+  for (auto& loop : loops) loop->join();
+  app.workers.join();
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() {
+  impl_->shut_down();
+  if (impl_->loader.joinable()) impl_->loader.join();
+}
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
+                                              std::vector<ModelSource> models) {
+  CHORUS_TRY(StaticFiles files, StaticFiles::open(options.static_dir));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(models), std::move(files));
+  CHORUS_TRY(impl->listen());
+  for (auto& loop : impl->loops) loop->start();
+  impl->loader = std::thread([state = impl.get()] { state->load(); });
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+std::uint16_t Server::port() const { return impl_->tcp ? impl_->tcp->port() : std::uint16_t{0}; }
+App& Server::app() { return impl_->app; }
+bool Server::is_loading() const { return impl_->is_loading; }
+
+void Server::drain() {
+  impl_->app.draining = true;
+  impl_->set(impl_->drain_asked);
+}
+
+void Server::stop() { impl_->set(impl_->stop_asked); }
+
+Result<bool> Server::wait() {
+  Impl& impl = *impl_;
+  std::unique_lock lock(impl.mutex);
+  impl.changed.wait(lock, [&] { return impl.drain_asked || impl.stop_asked || impl.load_error; });
+  auto deadline = std::chrono::steady_clock::now() + impl.app.options.drain_timeout;
+  auto must_end = [&] {
+    return impl.stop_asked || impl.load_error || impl.app.running == 0 ||
+           std::chrono::steady_clock::now() > deadline;
+  };
+  while (!must_end()) impl.changed.wait_for(lock, kDrainPoll);
+  bool is_whole = impl.app.running == 0;
+  std::optional<Error> error = impl.load_error;
+  lock.unlock();
+  impl.shut_down();
+  if (error) return *error;
+  return is_whole;
+}
+
+}  // namespace chorus::server

@@ -1,0 +1,55 @@
+// The HTTP server: what listens, the threads that serve, and the models behind them, from start to
+// a graceful end. It handles no signals; who runs it does.
+//
+// Thread contract: start() and wait() from one thread; the rest from any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chorus/engine.h"
+#include "server/options.h"
+
+namespace chorus::server {
+
+struct App;
+
+struct ModelSource {
+  std::string name;  // that clients ask for
+  std::function<Result<std::unique_ptr<Engine>>()> load;
+};
+
+class Server {
+ public:
+  // Listens at once, and loads the models meanwhile on a thread of its own; until they are there
+  // what needs one is answered with 503. The first model is the default.
+  // Errors: kInvalidArgument, kNotFound, kIo: an address, folder or certificate that is not usable.
+  static Result<std::unique_ptr<Server>> start(ServerOptions options,
+                                               std::vector<ModelSource> models);
+  ~Server();  // stops
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  std::uint16_t port() const;  // of TCP
+  App& app();
+  bool is_loading() const;
+
+  // No new work; wait() returns when what is running has ended, or after the drain timeout.
+  void drain();
+  // Cuts everything; wait() returns.
+  void stop();
+
+  // Until drain() or stop() has done its work; true if nothing was cut. Errors: the first model that
+  // could not be loaded, which stops the server.
+  Result<bool> wait();
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace chorus::server

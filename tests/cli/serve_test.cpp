@@ -1,0 +1,115 @@
+// chorus serve as a user calls it: its options from every place, and what it refuses. The server
+// itself is tested in tests/server/ and tests/clients/.
+
+#include <gtest/gtest.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/serve_options.h"
+#include "support/run.h"
+#include "support/scratch_folder.h"
+
+namespace chorus::cli {
+namespace {
+
+using test::run_chorus;
+using test::RunResult;
+
+// The options that a command line gives; a file may be named by --config.
+ServeOptions parse(std::vector<std::string> arguments) {
+  ServeOptions options;
+  CLI::App app;
+  app.set_config("--config");
+  add_serve_options(*app.add_subcommand("serve"), options);
+  arguments.insert(arguments.begin(), "serve");
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  app.parse(reversed);
+  return options;
+}
+
+TEST(Serve, ReadsACommandLine) {
+  ServeOptions options = parse({"--model", "a=x.pt", "--model", "gpt2", "--port", "0", "--max-body",
+                                "2MiB", "--idle-timeout", "0.5", "--cors-origin", "*", "--no-tcp",
+                                "--unix-socket", "s", "--max-queue", "7"});
+  ASSERT_EQ(options.models.size(), 2u);
+  EXPECT_EQ(options.models[0].name, "a");
+  EXPECT_EQ(options.models[0].path, "x.pt");
+  EXPECT_EQ(options.models[1].name, "gpt2");
+  EXPECT_EQ(options.http.port, 0);
+  EXPECT_EQ(options.http.max_body, 2u << 20);
+  EXPECT_EQ(options.http.idle_timeout, std::chrono::milliseconds(500));
+  EXPECT_EQ(options.http.cors_origins, std::vector<std::string>{"*"});
+  EXPECT_FALSE(options.http.tcp);
+  EXPECT_EQ(options.engine.max_queue, 7u);
+}
+
+TEST(Serve, TheCommandLineComesBeforeTheFileAndTheFileBeforeTheEnvironment) {
+  test::ScratchFolder folder;
+  std::string file = folder.write("chorus.toml",
+                                  "[serve]\nport = 5000\nmax-queue = 9\nlog-json = true\n"
+                                  "model = [\"a=x.pt\", \"b=y.pt\"]\n");
+  ::setenv("CHORUS_MAX_QUEUE", "11", 1);
+  ::setenv("CHORUS_HOST", "0.0.0.0", 1);
+  ServeOptions options = parse({"--config", file, "--port", "6000"});
+  ::unsetenv("CHORUS_MAX_QUEUE");
+  ::unsetenv("CHORUS_HOST");
+  EXPECT_EQ(options.http.port, 6000);
+  EXPECT_EQ(options.engine.max_queue, 9u);
+  EXPECT_EQ(options.http.host, "0.0.0.0");
+  EXPECT_TRUE(options.http.log_json);
+  ASSERT_EQ(options.models.size(), 2u);
+  EXPECT_EQ(options.models[1].path, "y.pt");
+}
+
+TEST(Serve, NamesAModelAfterItsFile) {
+  test::ScratchFolder folder;
+  EXPECT_EQ(parse_named_model("gpt2").name, "gpt2");
+  EXPECT_EQ(parse_named_model(folder.write("model_1.pt", "")).name, "model_1");
+  EXPECT_EQ(parse_named_model(folder.path() + "/").name,
+            folder.path().substr(folder.path().rfind('/') + 1));
+  EXPECT_EQ(parse_named_model("n=hf:a/b").path, "hf:a/b");
+  EXPECT_EQ(parse_named_model(folder.write("a=b.pt", "")).name, "a=b");
+}
+
+TEST(Serve, RefusesByName) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {"--port", "65536"},      {"--port", "x"},          {"--max-body", "x"},
+      {"--idle-timeout", "0"},  {"--log-level", "loud"},  {"--tls-cert", "c.pem"},
+      {"--io-threads", "0"},    {"--unix-socket", ""}};
+  for (std::vector<std::string> arguments : wrong) {
+    std::string option = arguments[0];
+    arguments.insert(arguments.begin(), "serve");
+    RunResult result = run_chorus(arguments);
+    EXPECT_EQ(result.exit_code, 2) << option;
+    EXPECT_NE(result.err.find(option), std::string::npos) << result.err;
+  }
+}
+
+TEST(Serve, WhatCannotBeUsedIsAnErrorAtOnce) {
+  test::ScratchFolder folder;
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* expected;
+  };
+  const Case cases[] = {
+      {{"--api-key-file", folder.file("none")}, "No such file"},
+      {{"--api-key-file", folder.write("empty", "# nothing\n")}, "expected a key a line"},
+      {{"--static-dir", folder.file("none")}, "No such file"},
+      {{"--host", "no.such.host.invalid"}, "host: expected an address"},
+      {{"--host", "192.0.2.1"}, "192.0.2.1:"},
+      {{"--tls-cert", folder.write("c.pem", "x"), "--tls-key", folder.write("k.pem", "x")},
+       "expected a PEM certificate"},
+      {{"--port", "0", "--model", folder.file("none.pt")}, "no such file or folder"}};
+  for (const Case& one : cases) {
+    std::vector<std::string> arguments = one.arguments;
+    arguments.insert(arguments.begin(), "serve");
+    RunResult result = run_chorus(arguments);
+    EXPECT_EQ(result.exit_code, 1) << one.expected;
+    EXPECT_NE(result.err.find(one.expected), std::string::npos) << result.err;
+  }
+}
+
+}  // namespace
+}  // namespace chorus::cli

@@ -1,0 +1,109 @@
+// A server on a free port with a small random model whose vocabulary is GPT-2's, so that any prompt
+// works and generated text is full of characters split between tokens.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/json.h"
+#include "chorus/engine.h"
+#include "server/server.h"
+#include "support/http_client.h"
+#include "support/tiny_model.h"
+
+namespace chorus::server {
+
+inline checkpoint::Gpt2Config word_config() {
+  checkpoint::Gpt2Config config = test::odd_config();
+  config.block_size = 1024;
+  config.vocab_size = 50257;
+  return config;
+}
+
+class ServerTest : public testing::Test {
+ protected:
+  using HttpClient = test::HttpClient;
+  using HttpAnswer = test::HttpAnswer;
+
+  // With the model loaded.
+  void start(ServerOptions options = {}, EngineOptions engine_options = {}) {
+    options.port = 0;
+    options.log_level = "off";
+    engine_options.threads = 2;
+    engine_options.pin_threads = false;
+    auto load = [this, engine_options]() -> Result<std::unique_ptr<Engine>> {
+      test::TinyModel model(word_config());
+      auto engine = Engine::load(model.checkpoint(), engine_options);
+      if (engine) engine_ = engine.assume_value().get();
+      return engine;
+    };
+    start_with(std::move(options), {{"tiny", load}});
+    for (int i = 0; i < 1000 && server_->is_loading(); ++i) pause();
+    ASSERT_NE(engine_, nullptr);
+  }
+
+  void start_with(ServerOptions options, std::vector<ModelSource> models) {
+    auto server = Server::start(std::move(options), std::move(models));
+    ASSERT_TRUE(server) << server.assume_error().message;
+    server_ = std::move(server.assume_value());
+  }
+
+  HttpAnswer get(const std::string& target, const std::string& headers = "") {
+    HttpClient client(server_->port());
+    client.get(target, headers);
+    return client.answer();
+  }
+  HttpAnswer post(const std::string& target, const std::string& body,
+                  const std::string& headers = "") {
+    HttpClient client(server_->port());
+    client.post(target, body, headers);
+    return client.answer();
+  }
+  boost::json::value post_json(const std::string& target, const std::string& body) {
+    HttpAnswer answer = post(target, body);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return parse(answer.body);
+  }
+  // With every bit of its numbers, which Boost's own parser would not give.
+  static boost::json::value parse(const std::string& text) {
+    auto value = checkpoint::parse_json(text);
+    EXPECT_TRUE(value) << text;
+    return value ? value.assume_value() : boost::json::value();
+  }
+  // The error object of an answer.
+  static boost::json::object error(const HttpAnswer& answer) {
+    return parse(answer.body).at("error").as_object();
+  }
+
+  // Whether the engine comes to hold no request within some seconds.
+  bool becomes_idle() {
+    for (int i = 0; i < 1000; ++i) {
+      EngineStats stats = engine_->stats();
+      if (stats.running == 0 && stats.waiting == 0) return true;
+      pause();
+    }
+    return false;
+  }
+  bool becomes_busy() {
+    for (int i = 0; i < 1000; ++i) {
+      if (engine_->stats().running > 0) return true;
+      pause();
+    }
+    return false;
+  }
+
+  static void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
+
+  std::unique_ptr<Server> server_;
+  Engine* engine_ = nullptr;  // the server's
+};
+
+}  // namespace chorus::server
