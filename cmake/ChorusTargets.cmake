@@ -23,10 +23,10 @@ endif()
 
 # chorus_quick_compilation(TARGET)
 # For code whose own speed is no matter: with sanitizers, optimising it takes longer than running it.
-# GCC 12 warns falsely of the strings that it has inlined here.
 function(chorus_quick_compilation target)
-  target_compile_options(${target} PRIVATE $<IF:$<BOOL:${CHORUS_SANITIZE}>,-O0,-O1>
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow>)
+  if(CHORUS_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
 endfunction()
 
 # chorus_library(NAME [DEPENDS other libraries...])
