@@ -138,6 +138,9 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
     return;
   }
   if (peer.protocol().family() != AF_UNIX) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  // What the system holds for a slow reader is bounded, too.
+  socket.set_option(
+      asio::socket_base::send_buffer_size(static_cast<int>(app_.options.max_buffer)), ignored);
   auto transport = tls_ == nullptr ? make_transport(std::move(socket))
                                    : make_tls_transport(std::move(socket), *tls_);
   auto serve = [](App& app, Loop& its_loop, std::unique_ptr<Transport> its_transport,
