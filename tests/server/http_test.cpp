@@ -260,7 +260,7 @@ TEST_F(Http, DrainingFinishesWhatRunsAndTakesNothingNew) {
     client->get("/plaintext");
     EXPECT_EQ(client->answer().status, 200);
   }
-  running.get("/generate/a?max_length=1024&seed=1");
+  running.get("/generate/a?max_length=200&seed=1");
   ASSERT_TRUE(becomes_busy());
   later.send("GET /generate/b HTTP/1.1\r\n");
   pause();
