@@ -127,7 +127,8 @@ TEST_F(GenerateRoute, AClientThatGoesAwayFreesItsSlot) {
 TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
   start();
   std::mt19937 random(1);
-  const std::string request = "GET /generate/Some%20words?max_length=200 HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string request =
+      "GET /generate/Some%20words?max_length=200 HTTP/1.1\r\nHost: x\r\n\r\n";
   for (int i = 0; i < 200; ++i) {
     HttpClient client(server_->port());
     ASSERT_TRUE(client.is_connected());
