@@ -1,6 +1,6 @@
 // Any bytes as what a client sends: through the connection's own code, in pieces whose sizes the
-// first bytes tell, on a transport in memory. No model is loaded, so every route is reached and none
-// computes. It must end, answer nothing that is no HTTP, and leak nothing.
+// first bytes tell, on a transport in memory. No model is loaded, so every route is reached and
+// none computes. It must end, answer nothing that is no HTTP, and leak nothing.
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

@@ -126,7 +126,8 @@ void add_serve(CLI::App& app) {
       "Examples:\n"
       "  chorus serve --model gpt2\n"
       "  curl -N 'http://127.0.0.1:4444/generate/Once%20upon%20a%20time?seed=42'\n"
-      "  curl http://127.0.0.1:4444/v1/completions -d '{\"prompt\": \"Once\", \"max_tokens\": 20}'");
+      "  curl http://127.0.0.1:4444/v1/completions -d '{\"prompt\": \"Once\", \"max_tokens\": "
+      "20}'");
   command->callback([options] { run(*options); });
 }
 

@@ -54,7 +54,8 @@ void add_size(CLI::App& command, const std::string& name, std::size_t& value,
 }
 
 void add_listening(CLI::App& command, server::ServerOptions& http) {
-  command.add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
+  command
+      .add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
       ->transform(not_empty("an address"))
       ->type_name("ADDRESS")
       ->group(kListening);
@@ -71,11 +72,12 @@ void add_listening(CLI::App& command, server::ServerOptions& http) {
       ->transform(whole_number(1, 64))
       ->type_name("N")
       ->group(kListening);
-  auto* certificate =
-      command.add_option("--tls-cert", http.tls_certificate, "PEM file of the certificate chain: HTTPS")
-          ->transform(not_empty("a path"))
-          ->type_name("PATH")
-          ->group(kListening);
+  auto* certificate = command
+                          .add_option("--tls-cert", http.tls_certificate,
+                                      "PEM file of the certificate chain: HTTPS")
+                          ->transform(not_empty("a path"))
+                          ->type_name("PATH")
+                          ->group(kListening);
   auto* key = command.add_option("--tls-key", http.tls_key, "PEM file of its key")
                   ->transform(not_empty("a path"))
                   ->type_name("PATH")
@@ -133,7 +135,8 @@ void add_access(CLI::App& command, ServeOptions& options) {
 }
 
 void add_logging(CLI::App& command, server::ServerOptions& http) {
-  command.add_option("--log-level", http.log_level, "debug, info, warn, error or off (default: info)")
+  command
+      .add_option("--log-level", http.log_level, "debug, info, warn, error or off (default: info)")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->type_name("LEVEL")
       ->group(kLogging);

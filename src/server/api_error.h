@@ -27,7 +27,8 @@ struct [[nodiscard]] ApiError {
 };
 
 template <class T>
-using ApiResult = boost::outcome_v2::basic_result<T, ApiError, boost::outcome_v2::policy::terminate>;
+using ApiResult =
+    boost::outcome_v2::basic_result<T, ApiError, boost::outcome_v2::policy::terminate>;
 
 // 400: the field `param` is not what was expected; the message begins with its name.
 ApiError bad_field(const std::string& param, const std::string& what);

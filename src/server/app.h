@@ -34,8 +34,8 @@ struct App {
   Log log;
   const ApiKeys keys;
 
-  std::atomic<bool> draining{false};          // no new work
-  std::atomic<std::int64_t> running{0};       // requests that are being answered
+  std::atomic<bool> draining{false};     // no new work
+  std::atomic<std::int64_t> running{0};  // requests that are being answered
   std::atomic<std::size_t> connections{0};
   boost::asio::thread_pool workers{1};  // for what would hold up a loop, such as long tokenizations
 };

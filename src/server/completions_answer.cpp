@@ -95,10 +95,9 @@ std::string CompletionsAnswer::chunk(std::size_t index, const std::string& text,
 }
 
 std::string CompletionsAnswer::usage() const {
-  return fmt::format(
-      R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{},)"
-      R"("prompt_tokens_details":{{"cached_tokens":{}}}}})",
-      prompt_tokens_, generated_, prompt_tokens_ + generated_, cached_tokens_);
+  return fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{},)"
+                     R"("prompt_tokens_details":{{"cached_tokens":{}}}}})",
+                     prompt_tokens_, generated_, prompt_tokens_ + generated_, cached_tokens_);
 }
 
 std::string CompletionsAnswer::stream_end() const {

@@ -36,7 +36,8 @@ void read_prompts(JsonFields& fields, CompletionsRequest& request) {
     request.prompts.push_back(std::move(*single));
     return;
   }
-  if (!field->is_array() || field->get_array().empty()) return fields.refuse("prompt", kPromptKinds);
+  if (!field->is_array() || field->get_array().empty())
+    return fields.refuse("prompt", kPromptKinds);
   for (const json::value& element : field->get_array()) {
     auto prompt = prompt_of(element);
     if (!prompt) return fields.refuse("prompt", kPromptKinds);
@@ -126,7 +127,8 @@ void read_choices(JsonFields& fields, CompletionsRequest& request) {
   fields.read("best_of", best_of, 1, kMostChoicesEach);
   if (best_of != request.base.n) fields.refuse("best_of", "the same number as n");
   if (request.prompts.size() * static_cast<std::size_t>(request.base.n) > kMostChoices) {
-    fields.refuse("prompt", fmt::format("at most {} choices in all (prompts times n)", kMostChoices));
+    fields.refuse("prompt",
+                  fmt::format("at most {} choices in all (prompts times n)", kMostChoices));
   }
   const json::value* suffix = fields.find("suffix");
   if (suffix != nullptr && !(suffix->is_string() && suffix->get_string().empty())) {
@@ -155,8 +157,7 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   request.base.logprobs = request.logprobs;
   request.base.prompt_logprobs = request.prompt_logprobs;
   if (request.echo && request.logprobs) {
-    request.base.prompt_logprobs =
-        std::max(*request.logprobs, request.prompt_logprobs.value_or(0));
+    request.base.prompt_logprobs = std::max(*request.logprobs, request.prompt_logprobs.value_or(0));
   }
   request.base.echo = request.echo;
   return request;

@@ -19,8 +19,7 @@ constexpr std::size_t kMostLingering = 4 * 1024 * 1024;
 
 }  // namespace
 
-Connection::Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport,
-                       std::string peer)
+Connection::Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer)
     : app_(app),
       loop_(loop),
       transport_(std::move(transport)),
@@ -137,8 +136,7 @@ asio::awaitable<bool> Connection::read_request() {
     if (!has_head && reader_.head_is_done()) {
       has_head = true;
       enter(Phase::kRequest, app_.options.idle_timeout);  // for the body
-      if (reader_.request().expects_continue &&
-          !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
+      if (reader_.request().expects_continue && !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
         co_return false;
       }
     }

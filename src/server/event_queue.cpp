@@ -17,14 +17,12 @@ std::size_t bytes_of(const Event& event) {
 
 }  // namespace
 
-EventQueue::EventQueue(boost::asio::any_io_executor executor,
-                       std::function<void(std::size_t)> wake)
+EventQueue::EventQueue(boost::asio::any_io_executor executor, std::function<void(std::size_t)> wake)
     : executor_(std::move(executor)), wake_(std::move(wake)) {}
 
 EventCallback EventQueue::callback(std::size_t request) {
-  return [self = shared_from_this(), request](Event event) {
-    self->push(request, std::move(event));
-  };
+  return
+      [self = shared_from_this(), request](Event event) { self->push(request, std::move(event)); };
 }
 
 void EventQueue::push(std::size_t request, Event event) {

@@ -109,20 +109,20 @@ void Exchange::log() {
   int status = connection_.is_gone() ? kClientGone : status_;
   app().metrics.answered(std::string(route), status);
   std::chrono::duration<double> elapsed = Connection::Clock::now() - begun_;
-  app().log.access({.id = id_,
-                    .peer = connection_.peer(),
-                    .method = request_.method,
-                    .route = route,
-                    .target = app().options.log_prompts ? std::string_view(request_.target)
-                                                        : std::string_view(),
-                    .model = model,
-                    .outcome = connection_.abort_reason(),
-                    .status = status,
-                    .bytes = bytes_,
-                    .seconds = elapsed.count(),
-                    .prompt_tokens = prompt_tokens,
-                    .generated_tokens = generated_tokens,
-                    .is_quiet = is_quiet});
+  app().log.access(
+      {.id = id_,
+       .peer = connection_.peer(),
+       .method = request_.method,
+       .route = route,
+       .target = app().options.log_prompts ? std::string_view(request_.target) : std::string_view(),
+       .model = model,
+       .outcome = connection_.abort_reason(),
+       .status = status,
+       .bytes = bytes_,
+       .seconds = elapsed.count(),
+       .prompt_tokens = prompt_tokens,
+       .generated_tokens = generated_tokens,
+       .is_quiet = is_quiet});
 }
 
 }  // namespace chorus::server

@@ -25,8 +25,8 @@ ApiResult<bool> read(const Target& target, const char* name, const char* expecte
   const char* end = text->data() + text->size();
   auto [stop, error] = std::from_chars(text->data(), end, value);
   if (error == std::errc() && stop == end) return true;
-  return bad_field(name, fmt::format("expected {}, found \"{}\"", expected,
-                                     replace_ill_formed(*text)));
+  return bad_field(name,
+                   fmt::format("expected {}, found \"{}\"", expected, replace_ill_formed(*text)));
 }
 
 // 64 bits; a negative one s is 2^64 + s, as PyTorch takes it.
@@ -123,8 +123,8 @@ ApiResult<Request> to_engine_request(GenerateRequest& request, std::int32_t bloc
     return bad_field("max_length", fmt::format("expected at least the prompt's {} tokens, found {}",
                                                length, *request.max_length));
   }
-  std::int64_t wanted = request.max_length.value_or(
-      std::max(kDefaultMaxLength, static_cast<std::int32_t>(length)));
+  std::int64_t wanted =
+      request.max_length.value_or(std::max(kDefaultMaxLength, static_cast<std::int32_t>(length)));
   result.max_length = static_cast<std::int32_t>(std::min<std::int64_t>(wanted, block_size));
   return result;
 }

@@ -46,8 +46,8 @@ boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next() {
     if (connection.is_expired()) {
       double seconds =
           std::chrono::duration<double>(connection.app().options.request_timeout).count();
-      error_ = ApiError{504, fmt::format("the request was not done within {} s", seconds), {},
-                        "timeout"};
+      error_ = ApiError{
+          504, fmt::format("the request was not done within {} s", seconds), {}, "timeout"};
       break;
     }
     co_await connection.wait();
@@ -72,8 +72,11 @@ void Generation::count(const QueuedEvent& queued) {
   const Event& event = queued.event;
   if (event.last) --open_;
   switch (event.kind) {
-    case Event::Kind::kPrompt: break;
-    case Event::Kind::kToken: count_token(queued); break;
+    case Event::Kind::kPrompt:
+      break;
+    case Event::Kind::kToken:
+      count_token(queued);
+      break;
     case Event::Kind::kDone:
       exchange_.generated_tokens += event.usage.generated_tokens;
       exchange_.app().metrics.sample_done(model_.name, event.finish_reason, event.usage);

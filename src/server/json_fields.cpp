@@ -16,10 +16,14 @@ namespace json = boost::json;
 // What was found instead, in a few words: a value itself if it is short.
 std::string found(const json::value& value) {
   switch (value.kind()) {
-    case json::kind::array: return "an array";
-    case json::kind::object: return "an object";
-    case json::kind::string: return "a string";
-    default: return json::serialize(value);
+    case json::kind::array:
+      return "an array";
+    case json::kind::object:
+      return "an object";
+    case json::kind::string:
+      return "a string";
+    default:
+      return json::serialize(value);
   }
 }
 

@@ -78,8 +78,9 @@ Result<void> Listener::listen_tcp(const std::string& host, std::uint16_t port) {
   asio::ip::tcp::resolver resolver(loops_.front()->context());
   auto found = resolver.resolve(host, std::to_string(port), error);
   if (error || found.empty()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("host: expected an address or a name that has one, found \"{}\"", host)};
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("host: expected an address or a name that has one, found \"{}\"", host)};
   }
   CHORUS_TRY(listen(found.begin()->endpoint(), IPPROTO_TCP, name));
   Protocol::endpoint bound = acceptor_.local_endpoint(error);
@@ -101,9 +102,7 @@ Result<void> Listener::listen_unix(const std::string& path) {
   return ok();
 }
 
-void Listener::start() {
-  asio::co_spawn(loops_.front()->context(), accept_all(), asio::detached);
-}
+void Listener::start() { asio::co_spawn(loops_.front()->context(), accept_all(), asio::detached); }
 
 void Listener::stop() {
   asio::post(loops_.front()->context(), [this] {
@@ -137,7 +136,11 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
     socket.write_some(asio::buffer(kTooMany), ignored);
     return;
   }
-  if (peer.protocol().family() != AF_UNIX) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  if (peer.protocol().family() != AF_UNIX)
+    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  // What the system holds for a slow reader is bounded, too.
+  socket.set_option(asio::socket_base::send_buffer_size(static_cast<int>(app_.options.max_buffer)),
+                    ignored);
   auto transport = tls_ == nullptr ? make_transport(std::move(socket))
                                    : make_tls_transport(std::move(socket), *tls_);
   auto serve = [](App& app, Loop& its_loop, std::unique_ptr<Transport> its_transport,

@@ -16,10 +16,14 @@ constexpr std::size_t kWaitingLines = 8192;
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -35,14 +39,15 @@ std::string access_json(const AccessRecord& record) {
     fmt::format_to(back, R"(,"model":{},"prompt_tokens":{},"generated_tokens":{})",
                    json_string(record.model), record.prompt_tokens, record.generated_tokens);
   }
-  if (!record.outcome.empty()) fmt::format_to(back, R"(,"outcome":{})", json_string(record.outcome));
+  if (!record.outcome.empty())
+    fmt::format_to(back, R"(,"outcome":{})", json_string(record.outcome));
   return text;
 }
 
 std::string access_text(const AccessRecord& record) {
-  std::string text = fmt::format("{} {} {} {} {} bytes {:.3f} s {}", record.peer, record.method,
-                                 record.route, record.status, record.bytes, record.seconds,
-                                 record.id);
+  std::string text =
+      fmt::format("{} {} {} {} {} bytes {:.3f} s {}", record.peer, record.method, record.route,
+                  record.status, record.bytes, record.seconds, record.id);
   auto back = std::back_inserter(text);
   if (!record.model.empty()) {
     fmt::format_to(back, " model {} prompt {} generated {}", json_string(record.model),

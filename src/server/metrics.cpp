@@ -20,9 +20,9 @@ using prometheus::MetricType;
 
 const std::vector<double> kGapBuckets = {0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05,
                                          0.075, 0.1,    0.15,  0.2,  0.3,  0.5,  1.0};
-const std::vector<double> kFirstTokenBuckets = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+const std::vector<double> kFirstTokenBuckets = {0.005, 0.01, 0.025, 0.05, 0.1,  0.25, 0.5,
                                                 0.75,  1.0,  2.5,   5.0,  10.0, 30.0};
-const std::vector<double> kRequestBuckets = {0.05, 0.1, 0.25, 0.5, 1.0,  2.5,   5.0,
+const std::vector<double> kRequestBuckets = {0.05, 0.1,  0.25, 0.5,  1.0,   2.5,  5.0,
                                              10.0, 20.0, 30.0, 60.0, 120.0, 300.0};
 
 struct EngineMetric {
@@ -89,12 +89,12 @@ struct Metrics::Impl {
   const Models& models;
   prometheus::Registry registry;
   prometheus::Histogram& first_token =
-      histogram("chorus_time_to_first_token_seconds",
-                "From a request's arrival to its first token", kFirstTokenBuckets);
+      histogram("chorus_time_to_first_token_seconds", "From a request's arrival to its first token",
+                kFirstTokenBuckets);
   prometheus::Histogram& token_gap = histogram("chorus_inter_token_latency_seconds",
                                                "Between two tokens of a sample", kGapBuckets);
-  prometheus::Histogram& whole = histogram(
-      "chorus_e2e_request_latency_seconds", "From a request's arrival to its end", kRequestBuckets);
+  prometheus::Histogram& whole = histogram("chorus_e2e_request_latency_seconds",
+                                           "From a request's arrival to its end", kRequestBuckets);
   prometheus::Histogram& queue =
       histogram("chorus_request_queue_time_seconds", "From a request's arrival to its first row",
                 kRequestBuckets);

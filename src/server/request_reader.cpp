@@ -30,7 +30,8 @@ std::string lower(std::string_view text) {
 
 ApiError describe(error_code error, const ReaderLimits& limits) {
   if (error == http::error::header_limit) {
-    return {431, fmt::format("the request's head: expected at most {} bytes", limits.header), {}, {}};
+    return {
+        431, fmt::format("the request's head: expected at most {} bytes", limits.header), {}, {}};
   }
   if (error == http::error::body_limit) {
     return {413, fmt::format("the request's body: expected at most {} bytes", limits.body), {}, {}};
@@ -55,9 +56,8 @@ ApiResult<void> check_framing(const HttpRequest& request) {
   }
   if (lengths == 1) {
     std::string_view length = request.header("content-length");
-    bool is_number = !length.empty() && std::all_of(length.begin(), length.end(), [](char c) {
-      return c >= '0' && c <= '9';
-    });
+    bool is_number = !length.empty() && std::all_of(length.begin(), length.end(),
+                                                    [](char c) { return c >= '0' && c <= '9'; });
     if (!is_number) return bad_request("Content-Length: expected a whole number");
   }
   if (codings == 1) {

@@ -29,7 +29,7 @@ class RequestReader {
   // (head), 501 (a transfer coding or method that is not known), 505.
   ApiResult<std::size_t> put(std::string_view bytes);
 
-  bool has_begun() const;    // bytes of a request were seen
+  bool has_begun() const;  // bytes of a request were seen
   bool head_is_done() const;
   bool is_done() const;
 

@@ -46,8 +46,7 @@ ApiResult<std::vector<Job>> plan(const ScoreTexts& asked, const std::vector<Text
                                           "found {}",
                                           info.vocab_size - 1, id));
     }
-    BOOST_OUTCOME_TRY(auto windows,
-                      score_windows(sequence.size(), asked.stride, info.block_size));
+    BOOST_OUTCOME_TRY(auto windows, score_windows(sequence.size(), asked.stride, info.block_size));
     for (const ScoreWindow& window : windows) jobs.push_back({i, window});
   }
   return jobs;
@@ -61,14 +60,13 @@ std::string body(const std::string& model, const std::vector<TextScore>& scores)
 }
 
 // False: it was answered with an error, or the client is gone.
-asio::awaitable<bool> run(Exchange& exchange, Generation& generation,
-                          const std::vector<Job>& jobs, std::vector<TextScore>& scores) {
+asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std::vector<Job>& jobs,
+                          std::vector<TextScore>& scores) {
   std::size_t submitted = 0;
   while (submitted < jobs.size() || generation.open() > 0) {
     while (submitted < jobs.size() && generation.open() < kMostAtOnce) {
       const Job& job = jobs[submitted];
-      auto result =
-          generation.submit(to_engine_request(job.window, scores[job.text].sequence()));
+      auto result = generation.submit(to_engine_request(job.window, scores[job.text].sequence()));
       if (!result && generation.open() > 0 && result.assume_error().status == 429) break;
       if (!result) {
         co_await exchange.respond(result.assume_error());

@@ -52,7 +52,8 @@ asio::awaitable<void> health(Exchange& exchange) {
   const char* state = exchange.app().draining             ? "draining"
                       : exchange.app().models.all_ready() ? "ok"
                                                           : "loading";
-  co_await exchange.respond(health_head(std::string_view(state) == "ok"), fmt::format("{{\"status\":\"{}\"}}\n", state));
+  co_await exchange.respond(health_head(std::string_view(state) == "ok"),
+                            fmt::format("{{\"status\":\"{}\"}}\n", state));
 }
 
 asio::awaitable<void> metrics(Exchange& exchange) {

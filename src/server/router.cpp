@@ -13,9 +13,9 @@ namespace {
 namespace asio = boost::asio;
 
 struct Route {
-  const char* pattern;      // as logs and metrics name it
-  std::string_view path;    // the whole of it; or, ending with '*', its beginning
-  const char* method;       // GET (and with it HEAD) or POST
+  const char* pattern;    // as logs and metrics name it
+  std::string_view path;  // the whole of it; or, ending with '*', its beginning
+  const char* method;     // GET (and with it HEAD) or POST
   asio::awaitable<void> (*answer)(Exchange&);
   bool is_work = false;   // refused while draining, and without a key
   bool is_quiet = false;  // logged at debug level
@@ -102,12 +102,11 @@ asio::awaitable<void> route(Exchange& exchange) {
   }
   if (!allows(route, request.method)) co_return co_await refuse_method(exchange, methods);
   if (route.is_work && !exchange.app().keys.allow(request.header("authorization"))) {
-    co_return co_await exchange.respond(
-        ApiError(401, "Authorization: expected Bearer and a key that is known", {}, "invalid_api_key"));
+    co_return co_await exchange.respond(ApiError(
+        401, "Authorization: expected Bearer and a key that is known", {}, "invalid_api_key"));
   }
   if (route.is_work && exchange.app().draining) {
-    co_return co_await exchange.respond(
-        ApiError(503, "the server is stopping", {}, "draining"));
+    co_return co_await exchange.respond(ApiError(503, "the server is stopping", {}, "draining"));
   }
   co_await route.answer(exchange);
 }

@@ -27,8 +27,8 @@ void read_texts(JsonFields& fields, ScoreTexts& request) {
     request.texts.emplace_back(field->get_string());
     return;
   }
-  bool is_list = field->is_array() && !field->get_array().empty() &&
-                 field->get_array().size() <= kMostTexts;
+  bool is_list =
+      field->is_array() && !field->get_array().empty() && field->get_array().size() <= kMostTexts;
   if (!is_list) return fields.refuse("text", expected);
   for (const json::value& element : field->get_array()) {
     if (!element.is_string()) return fields.refuse("text", expected);
@@ -39,14 +39,13 @@ void read_texts(JsonFields& fields, ScoreTexts& request) {
 void read_ids(JsonFields& fields, ScoreTexts& request) {
   const json::value* field = fields.find("ids");
   if (field == nullptr) return;
-  const std::string expected =
-      fmt::format("an array of token ids, or 1 to {} of them", kMostTexts);
+  const std::string expected = fmt::format("an array of token ids, or 1 to {} of them", kMostTexts);
   if (auto ids = ids_of(*field); ids && !ids->empty()) {
     request.ids.push_back(std::move(*ids));
     return;
   }
-  bool is_list = field->is_array() && !field->get_array().empty() &&
-                 field->get_array().size() <= kMostTexts;
+  bool is_list =
+      field->is_array() && !field->get_array().empty() && field->get_array().size() <= kMostTexts;
   if (!is_list) return fields.refuse("ids", expected);
   for (const json::value& element : field->get_array()) {
     auto ids = ids_of(element);
@@ -79,8 +78,8 @@ ApiResult<std::vector<ScoreWindow>> score_windows(std::size_t tokens, std::int32
                                            block_size, stride));
   }
   auto block = static_cast<std::size_t>(block_size);
-  std::size_t step = stride == 0 ? std::max<std::size_t>(1, block / 2)
-                                 : static_cast<std::size_t>(stride);
+  std::size_t step =
+      stride == 0 ? std::max<std::size_t>(1, block / 2) : static_cast<std::size_t>(stride);
   std::vector<ScoreWindow> windows;
   std::size_t scored = 1;  // the first token never is
   for (std::size_t begin = 0; scored < tokens; begin = std::min(begin + step, scored - 1)) {

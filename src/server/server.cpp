@@ -30,8 +30,8 @@ Result<void> use_certificate(asio::ssl::context& tls, const ServerOptions& optio
                   error);
   tls.use_certificate_chain_file(options.tls_certificate, error);
   if (error) {
-    return Error{ErrorCode::kIo, options.tls_certificate + ": expected a PEM certificate: " +
-                                     error.message()};
+    return Error{ErrorCode::kIo,
+                 options.tls_certificate + ": expected a PEM certificate: " + error.message()};
   }
   tls.use_private_key_file(options.tls_key, asio::ssl::context::pem, error);
   if (error) {

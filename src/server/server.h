@@ -42,8 +42,8 @@ class Server {
   // Cuts everything; wait() returns.
   void stop();
 
-  // Until drain() or stop() has done its work; true if nothing was cut. Errors: the first model that
-  // could not be loaded, which stops the server.
+  // Until drain() or stop() has done its work; true if nothing was cut. Errors: the first model
+  // that could not be loaded, which stops the server.
   Result<bool> wait();
 
  private:

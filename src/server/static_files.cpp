@@ -98,8 +98,7 @@ bool is_unmodified(const HttpRequest& request, const StaticFile& file) {
 // A range is of the file that the client has a part of already.
 bool range_applies(const HttpRequest& request, const StaticFile& file) {
   std::string_view condition = request.header("if-range");
-  return condition.empty() || condition == file.etag() ||
-         condition == http_date(file.modified());
+  return condition.empty() || condition == file.etag() || condition == http_date(file.modified());
 }
 
 }  // namespace
@@ -177,10 +176,9 @@ FileAnswer answer_file(const HttpRequest& request, const StaticFile& file) {
   answer.begin = range.begin;
   answer.length = range.length;
   answer.head.headers.emplace_back(
-      "Content-Range",
-      has_part ? fmt::format("bytes {}-{}/{}", range.begin, range.begin + range.length - 1,
-                             file.size())
-               : fmt::format("bytes */{}", file.size()));
+      "Content-Range", has_part ? fmt::format("bytes {}-{}/{}", range.begin,
+                                              range.begin + range.length - 1, file.size())
+                                : fmt::format("bytes */{}", file.size()));
   return answer;
 }
 

@@ -12,7 +12,7 @@
 namespace chorus::server {
 
 struct Target {
-  std::string path;  // decoded; may hold any bytes
+  std::string path;                                             // decoded; may hold any bytes
   std::vector<std::pair<std::string, std::string>> parameters;  // decoded, '+' as a space
 
   // The last parameter of that name; null if there is none.

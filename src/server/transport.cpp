@@ -39,8 +39,8 @@ class StreamTransport : public Transport {
 
   asio::awaitable<std::size_t> write_some(asio::const_buffer data) override {
     error_code error;
-    std::size_t count = co_await stream_.async_write_some(
-        data, asio::redirect_error(asio::use_awaitable, error));
+    std::size_t count =
+        co_await stream_.async_write_some(data, asio::redirect_error(asio::use_awaitable, error));
     co_return error ? 0 : count;
   }
 

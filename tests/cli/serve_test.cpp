@@ -75,9 +75,9 @@ TEST(Serve, NamesAModelAfterItsFile) {
 
 TEST(Serve, RefusesByName) {
   const std::vector<std::vector<std::string>> wrong = {
-      {"--port", "65536"},      {"--port", "x"},          {"--max-body", "x"},
-      {"--idle-timeout", "0"},  {"--log-level", "loud"},  {"--tls-cert", "c.pem"},
-      {"--io-threads", "0"},    {"--unix-socket", ""}};
+      {"--port", "65536"},     {"--port", "x"},         {"--max-body", "x"},
+      {"--idle-timeout", "0"}, {"--log-level", "loud"}, {"--tls-cert", "c.pem"},
+      {"--io-threads", "0"},   {"--unix-socket", ""}};
   for (std::vector<std::string> arguments : wrong) {
     std::string option = arguments[0];
     arguments.insert(arguments.begin(), "serve");

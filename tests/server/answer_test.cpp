@@ -57,8 +57,9 @@ TEST(ApiError, TakesTheFieldFromTheEnginesMessage) {
   EXPECT_EQ(error.param, "prompt");
   EXPECT_EQ(to_api_error({ErrorCode::kOverloaded, "full"}).status, 429);
   EXPECT_EQ(to_api_error({ErrorCode::kIo, "/secret/path: gone"}).message, "the model failed");
-  EXPECT_EQ(to_json(ApiError(400, "x \"y\"", "p")),
-            R"({"error":{"message":"x \"y\"","type":"invalid_request_error","param":"p","code":null}})");
+  EXPECT_EQ(
+      to_json(ApiError(400, "x \"y\"", "p")),
+      R"({"error":{"message":"x \"y\"","type":"invalid_request_error","param":"p","code":null}})");
 }
 
 TEST(RequestId, IsSaneOrNot) {

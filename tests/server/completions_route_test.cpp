@@ -34,8 +34,8 @@ std::vector<json::value> events_of(const test::HttpAnswer& answer) {
 
 TEST_F(CompletionsRoute, AnswersAsOpenAiDoes) {
   start();
-  json::value answer = post_json("/v1/completions",
-                                 R"({"model":"tiny","prompt":"Hello there","max_tokens":8,"seed":3})");
+  json::value answer = post_json(
+      "/v1/completions", R"({"model":"tiny","prompt":"Hello there","max_tokens":8,"seed":3})");
   EXPECT_TRUE(answer.at("id").as_string().starts_with("cmpl-"));
   EXPECT_EQ(answer.at("object"), "text_completion");
   EXPECT_GT(answer.at("created").as_int64(), 1'600'000'000);
@@ -60,8 +60,9 @@ TEST_F(CompletionsRoute, TheStreamSaysTheSame) {
   start();
   const std::string fields = R"("prompt":["Hello","A b"],"max_tokens":12,"seed":5,"n":2)";
   json::value whole = post_json("/v1/completions", "{" + fields + "}");
-  HttpAnswer answer = post("/v1/completions", "{" + fields +
-                               R"(,"stream":true,"stream_options":{"include_usage":true}})");
+  HttpAnswer answer =
+      post("/v1/completions",
+           "{" + fields + R"(,"stream":true,"stream_options":{"include_usage":true}})");
   std::vector<json::value> events = events_of(answer);
   std::vector<std::string> texts(4), reasons(4);
   for (std::size_t i = 0; i + 1 < events.size(); ++i) {
@@ -102,14 +103,14 @@ TEST_F(CompletionsRoute, AHarnessFindsItsContinuation) {
   std::vector<std::int32_t> ids = Engine::encode(context);
   std::size_t context_length = ids.size();
   for (std::int32_t id : Engine::encode(continuation)) ids.push_back(id);
-  json::value answer = post_json(
-      "/v1/completions",
-      json::serialize(json::object{{"prompt", json::array{json::value_from(ids)}},
-                                   {"max_tokens", 1},
-                                   {"logprobs", 2},
-                                   {"echo", true},
-                                   {"temperature", 0},
-                                   {"seed", 1234}}));
+  json::value answer =
+      post_json("/v1/completions",
+                json::serialize(json::object{{"prompt", json::array{json::value_from(ids)}},
+                                             {"max_tokens", 1},
+                                             {"logprobs", 2},
+                                             {"echo", true},
+                                             {"temperature", 0},
+                                             {"seed", 1234}}));
   const json::value& choice = answer.at("choices").at(0);
   const json::value& logprobs = choice.at("logprobs");
   const json::array& values = logprobs.at("token_logprobs").as_array();
@@ -191,13 +192,12 @@ TEST_F(CompletionsRoute, ScoresTextsLongerThanTheBlockToo) {
   std::string words;
   for (int i = 0; i < 1500; ++i) words += i % 7 == 0 ? " cat" : " sat";
   json::value answer = post_json(
-      "/v1/score", json::serialize(json::object{{"text", json::array{"The cat", words}},
-                                                {"bos", true}}));
+      "/v1/score",
+      json::serialize(json::object{{"text", json::array{"The cat", words}}, {"bos", true}}));
   for (std::size_t i : {0u, 1u}) {
     const json::value& result = answer.at("results").at(i);
-    Score score =
-        engine_->score({.ids = Engine::encode(i == 0 ? "The cat" : words), .bos = true})
-            .assume_value();
+    Score score = engine_->score({.ids = Engine::encode(i == 0 ? "The cat" : words), .bos = true})
+                      .assume_value();
     EXPECT_NEAR(result.at("loss").to_number<double>(), score.loss, 1e-9);
     const json::array& values = result.at("logprobs").as_array();
     ASSERT_EQ(values.size(), score.logprobs.size());
@@ -214,8 +214,9 @@ TEST_F(CompletionsRoute, TokensThereAndBack) {
   start();
   json::value tokens = post_json("/tokenize", R"({"content":"Hello, world"})").at("tokens");
   EXPECT_EQ(tokens, (json::array{15496, 11, 995}));
-  EXPECT_EQ(post_json("/detokenize", json::serialize(json::object{{"tokens", tokens}})).at("content"),
-            "Hello, world");
+  EXPECT_EQ(
+      post_json("/detokenize", json::serialize(json::object{{"tokens", tokens}})).at("content"),
+      "Hello, world");
   EXPECT_EQ(error(post("/tokenize", "{}")).at("param"), "content");
   EXPECT_EQ(error(post("/detokenize", R"({"tokens":"x"})")).at("param"), "tokens");
 }

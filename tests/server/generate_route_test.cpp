@@ -34,9 +34,9 @@ TEST_F(GenerateRoute, StreamsThePromptAndThenAChunkForEachToken) {
 
 TEST_F(GenerateRoute, NeverBreaksACharacter) {
   start();
-  for (int seed = 0; seed < 5; ++seed) {
+  for (int seed = 0; seed < 2; ++seed) {
     HttpAnswer answer =
-        get("/gpt2/generate/%C3%BCber%20%F0%9F%99%82?max_length=200&seed=" + std::to_string(seed));
+        get("/gpt2/generate/%C3%BCber%20%F0%9F%99%82?max_length=100&seed=" + std::to_string(seed));
     ASSERT_TRUE(answer.is_whole);
     EXPECT_EQ(answer.chunks[0], "über 🙂");
     for (const std::string& chunk : answer.chunks) EXPECT_TRUE(is_well_formed(chunk));
@@ -127,7 +127,8 @@ TEST_F(GenerateRoute, AClientThatGoesAwayFreesItsSlot) {
 TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
   start();
   std::mt19937 random(1);
-  const std::string request = "GET /generate/Some%20words?max_length=200 HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string request =
+      "GET /generate/Some%20words?max_length=200 HTTP/1.1\r\nHost: x\r\n\r\n";
   for (int i = 0; i < 200; ++i) {
     HttpClient client(server_->port());
     ASSERT_TRUE(client.is_connected());
@@ -182,9 +183,9 @@ TEST_F(GenerateRoute, TheDeadlineIsAnErrorThatCanBeRead) {
 TEST_F(GenerateRoute, ASlowReaderIsCutAndOthersFeelNothing) {
   ServerOptions options;
   options.idle_timeout = std::chrono::milliseconds(500);
+  options.max_buffer = 16 * 1024;
   start(options);
-  HttpClient slow(server_->port(), 4096);
-  // More than any socket's buffers hold, with a client that takes nothing.
+  HttpClient slow(server_->port(), 4096);  // it takes nothing
   slow.post("/v1/completions",
             R"({"prompt":"a","max_tokens":900,"n":32,"logprobs":20,"stream":true})");
   ASSERT_TRUE(becomes_busy());

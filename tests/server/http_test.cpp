@@ -67,8 +67,9 @@ TEST_F(Http, RefusalsAreJsonAndCloseTheConnection) {
   };
   const Case cases[] = {
       {400, "nonsense\r\n\r\n"},
-      {400, "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {400,
+       "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+       "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
       {413, "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" +
                 std::string(1001, 'x')},
       {431, "GET /" + std::string(100'000, 'x') + " HTTP/1.1\r\nHost: x\r\n\r\n"},
@@ -118,8 +119,9 @@ TEST_F(Http, TooManyConnectionsAre503) {
 TEST_F(Http, ContinuesWhenTheClientWaitsForIt) {
   start_bare();
   HttpClient client(server_->port());
-  client.send("POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n"
-              "Expect: 100-continue\r\n\r\n");
+  client.send(
+      "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n"
+      "Expect: 100-continue\r\n\r\n");
   EXPECT_EQ(client.answer().status, 100);
   client.send("{\"content\":\"a\"}");
   EXPECT_EQ(client.answer().status, 200);
@@ -172,8 +174,9 @@ TEST_F(Http, OnlyTheOriginsThatAreAllowedAreTold) {
   EXPECT_EQ(get("/plaintext", "Origin: http://a.example\r\n").header(allow), "http://a.example");
   EXPECT_EQ(get("/plaintext", "Origin: http://b.example\r\n").header(allow), "");
   HttpClient client(server_->port());
-  client.send("OPTIONS /v1/completions HTTP/1.1\r\nHost: x\r\nOrigin: http://a.example\r\n"
-              "Access-Control-Request-Method: POST\r\n\r\n");
+  client.send(
+      "OPTIONS /v1/completions HTTP/1.1\r\nHost: x\r\nOrigin: http://a.example\r\n"
+      "Access-Control-Request-Method: POST\r\n\r\n");
   HttpAnswer preflight = client.answer();
   EXPECT_EQ(preflight.status, 204);
   EXPECT_EQ(preflight.header(allow), "http://a.example");
@@ -246,8 +249,11 @@ TEST_F(Http, AModelThatCannotBeLoadedEndsIt) {
   ServerOptions options;
   options.port = 0;
   options.log_level = "off";
-  start_with(options, {{"none", [] { return Result<std::unique_ptr<Engine>>(
-                                          Error{ErrorCode::kNotFound, "no such file"}); }}});
+  start_with(
+      options,
+      {{"none", [] {
+          return Result<std::unique_ptr<Engine>>(Error{ErrorCode::kNotFound, "no such file"});
+        }}});
   Result<bool> end = server_->wait();
   ASSERT_FALSE(end);
   EXPECT_EQ(end.assume_error().message, "none: no such file");
@@ -260,7 +266,7 @@ TEST_F(Http, DrainingFinishesWhatRunsAndTakesNothingNew) {
     client->get("/plaintext");
     EXPECT_EQ(client->answer().status, 200);
   }
-  running.get("/generate/a?max_length=1024&seed=1");
+  running.get("/generate/a?max_length=200&seed=1");
   ASSERT_TRUE(becomes_busy());
   later.send("GET /generate/b HTTP/1.1\r\n");
   pause();

@@ -115,8 +115,9 @@ INSTANTIATE_TEST_SUITE_P(
                 kPost + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
         Refused{"CodingAndLength", 400,
                 kPost + "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n"},
-        Refused{"TwoCodings", 400,
-                kPost + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        Refused{
+            "TwoCodings", 400,
+            kPost + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
         Refused{"OtherCoding", 501, kPost + "Transfer-Encoding: gzip\r\n\r\n"},
         Refused{"CodingBehindChunked", 501, kPost + "Transfer-Encoding: chunked, gzip\r\n\r\n"},
         Refused{"CodingBeforeChunked", 501,

@@ -49,12 +49,16 @@ TEST(GenerateRequest, ReadsParameters) {
 }
 
 TEST(GenerateRequest, NamesWhatIsWrong) {
-  const std::pair<const char*, const char*> wrong[] = {
-      {"max_length=abc", "max_length"},   {"max_length=", "max_length"},
-      {"max_length=0", "max_length"},     {"max_length=1e3", "max_length"},
-      {"top_k=-1", "top_k"},              {"top_k=99999999999", "top_k"},
-      {"seed=x", "seed"},                 {"seed=18446744073709551616", "seed"},
-      {"temperature=nan", "temperature"}, {"rng=mersenne", "rng"}};
+  const std::pair<const char*, const char*> wrong[] = {{"max_length=abc", "max_length"},
+                                                       {"max_length=", "max_length"},
+                                                       {"max_length=0", "max_length"},
+                                                       {"max_length=1e3", "max_length"},
+                                                       {"top_k=-1", "top_k"},
+                                                       {"top_k=99999999999", "top_k"},
+                                                       {"seed=x", "seed"},
+                                                       {"seed=18446744073709551616", "seed"},
+                                                       {"temperature=nan", "temperature"},
+                                                       {"rng=mersenne", "rng"}};
   for (const auto& [query, param] : wrong) {
     auto parsed = generate(query);
     ASSERT_FALSE(parsed) << query;

@@ -18,7 +18,7 @@
 namespace chorus::test {
 
 struct HttpAnswer {
-  int status = 0;  // 0: there was none
+  int status = 0;                              // 0: there was none
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   std::vector<std::string> chunks;
@@ -44,8 +44,7 @@ class HttpClient {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    is_connected_ =
-        ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+    is_connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
   }
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
