@@ -19,8 +19,6 @@ namespace {
 constexpr const char* kHead = "lm_head.weight";
 constexpr const char* kPositions = "wpe.weight";
 
-Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(message)}; }
-
 // The tensors of a file by their plain names.
 struct PlainNames {
   std::map<std::string, Tensor> tensors;

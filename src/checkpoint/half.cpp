@@ -7,7 +7,8 @@ float f16_to_f32(std::uint16_t bits) {
   std::uint32_t exponent = (bits >> 10) & 0x1fu;
   std::uint32_t fraction = bits & 0x3ffu;
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
   float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // zero or subnormal: exact
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
 }
@@ -18,7 +19,8 @@ std::uint16_t f32_to_f16(float value) {
   std::uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
   if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // to infinity
-  if (magnitude < 0x38800000u) {  // subnormal: adding 0.5 leaves the rounded fraction in the low bits
+  if (magnitude <
+      0x38800000u) {  // subnormal: adding 0.5 leaves the rounded fraction in the low bits
     float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
   }

@@ -1,5 +1,5 @@
-// Exact widening of the two 16-bit floating-point formats to f32, and rounding to them (nearest, ties
-// to even). Pure functions.
+// Exact widening of the two 16-bit floating-point formats to f32, and rounding to them (nearest,
+// ties to even). Pure functions.
 #pragma once
 
 #include <bit>

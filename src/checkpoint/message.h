@@ -11,6 +11,8 @@
 
 namespace chorus::checkpoint {
 
+inline Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(message)}; }
+
 // "[3, 128]".
 std::string shape_text(const std::vector<std::int64_t>& shape);
 

@@ -65,7 +65,7 @@ Result<void> check_is_not_torchscript(const ZipArchive& zip, const std::string& 
           ErrorCode::kUnsupported,
           fmt::format("a TorchScript archive (it holds {}); expected a checkpoint: write one "
                       "with torch.save(model.state_dict(), path)",
-                      quoted(member.name))};
+                      checkpoint::quoted(member.name))};
     }
   }
   return ok();
@@ -77,8 +77,9 @@ Result<void> check_byte_order(const ZipArchive& zip, const std::string& root) {
   CHORUS_TRY(auto bytes, zip.data(*member));
   std::string_view order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (order != "little") {
-    return Error{ErrorCode::kUnsupported, fmt::format("{}: the byte order is {}; expected 'little'",
-                                                      printable(member->name), quoted(order))};
+    return Error{ErrorCode::kUnsupported,
+                 fmt::format("{}: the byte order is {}; expected 'little'", printable(member->name),
+                             checkpoint::quoted(order))};
   }
   return ok();
 }
@@ -137,7 +138,7 @@ Result<void> read_tensors(const PytorchArchive& archive, RawCheckpoint& raw) {
                       key.offset, kLongestName)};
     }
     Result<void> read = read_tensor(archive, std::string(key.text), items[i + 1], raw);
-    if (!read) return std::move(read).assume_error().in("tensor " + quoted(key.text));
+    if (!read) return std::move(read).assume_error().in("tensor " + checkpoint::quoted(key.text));
   }
   if (raw.tensors.empty() && raw.other_tensors.empty()) {
     return Error{ErrorCode::kUnsupported,

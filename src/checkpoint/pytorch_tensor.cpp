@@ -156,7 +156,7 @@ Result<std::span<const std::byte>> storage_data(const PytorchArchive& archive,
   const ZipMember* member = key.size() > kLongestKey ? nullptr : archive.zip.find(name);
   if (member == nullptr) {
     return Error{ErrorCode::kCorrupt,
-                 fmt::format("its storage {} is not in the file", quoted(name))};
+                 fmt::format("its storage {} is not in the file", checkpoint::quoted(name))};
   }
   CHORUS_TRY(auto bytes, archive.zip.data(*member));
   const ElementType* stored = element_type_of(static_cast<int>(pickle[id[1]].integer));
@@ -167,7 +167,7 @@ Result<std::span<const std::byte>> storage_data(const PytorchArchive& archive,
       static_cast<std::uint64_t>(expected) != bytes.size()) {
     return Error{ErrorCode::kCorrupt,
                  fmt::format("its storage {} has {} bytes; expected {} elements of {} bytes",
-                             quoted(name), bytes.size(), count, unit)};
+                             checkpoint::quoted(name), bytes.size(), count, unit)};
   }
   size = expected / static_cast<std::int64_t>(record.type->size);
   return bytes;

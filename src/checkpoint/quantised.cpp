@@ -33,8 +33,6 @@ std::int64_t quads_of_group(QuantisedType type) {
   return type == QuantisedType::kInt8 ? group_size(type) / 4 : group_size(type) / 8;
 }
 
-Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(message)}; }
-
 Result<void> check_layout(const std::string& text) {
   CHORUS_TRY(boost::json::object layout, parse_json_object(text));
   for (const LayoutField& field : kLayout) {

@@ -23,8 +23,6 @@ constexpr std::size_t kLengthSize = 8;
 constexpr std::uint64_t kLargestHeader = 16u << 20;  // GPT-2 XL's is under 0.1 MB
 constexpr std::size_t kLargestRank = 8;
 
-Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(message)}; }
-
 // Bytes of one element of the other types that the format knows; empty for one that we do not.
 std::optional<std::int64_t> other_type_size(std::string_view type) {
   struct Entry {

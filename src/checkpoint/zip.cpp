@@ -12,6 +12,7 @@
 #include <boost/crc.hpp>
 
 #include "checkpoint/little_endian.h"
+#include "checkpoint/message.h"
 #include "checkpoint/printable.h"
 
 namespace chorus::checkpoint {
@@ -34,11 +35,10 @@ constexpr std::uint16_t kZip64Extra = 1;
 constexpr std::uint16_t kEncrypted = 1 | 1 << 6 | 1 << 13;  // traditional, strong, masked headers
 constexpr std::uint16_t kSizesFollowData = 1 << 3;
 
-Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::move(message)}; }
 Error unsupported(std::string message) { return {ErrorCode::kUnsupported, std::move(message)}; }
 
 Error in_member(const ZipMember& member, ErrorCode code, std::string message) {
-  return Error{code, std::move(message)}.in("member " + quoted(member.name));
+  return Error{code, std::move(message)}.in("member " + checkpoint::quoted(member.name));
 }
 
 std::string_view text_at(std::span<const std::byte> bytes, std::size_t offset, std::size_t size) {

@@ -6,17 +6,13 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
+#include "core/system_error.h"
+
 namespace chorus {
 namespace {
-
-Error system_error(const std::string& path, int error) {
-  ErrorCode code = error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return {code, path + ": " + std::strerror(error)};
-}
 
 // Creates a file of a name that nobody has; the name is set, also after a failure (errno).
 int create_beside(const std::string& path, std::string& temporary) {

@@ -6,15 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "core/system_error.h"
 
 namespace chorus {
 namespace {
-
-Error system_error(const std::string& path, int error) {
-  ErrorCode code = error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return {code, path + ": " + std::strerror(error)};
-}
 
 // Closes a descriptor at the end of a scope.
 struct Descriptor {

@@ -53,7 +53,7 @@ void Worker::begin(const std::shared_ptr<RequestState>& request) {
     }
     if (i == 0) emit_prompt(*sequence);
     finish(*sequence, FinishReason::kLength);
-    scheduler_.remove_ended();
+    settle();  // while the sequence is still there
   }
 }
 
@@ -63,7 +63,7 @@ void Worker::end_cancelled() {
   };
   std::for_each(scheduler_.running().begin(), scheduler_.running().end(), end);
   std::for_each(scheduler_.waiting().begin(), scheduler_.waiting().end(), end);
-  scheduler_.remove_ended();
+  settle();
 }
 
 void Worker::step() {
@@ -82,7 +82,7 @@ void Worker::step() {
   } catch (const std::bad_alloc&) {
     fail_all({ErrorCode::kUnsupported, "not enough memory for keys, values and the step's rows"});
   }
-  scheduler_.remove_ended();
+  settle();
 }
 
 void Worker::start(Sequence& sequence, Clock::time_point now) {
@@ -221,10 +221,22 @@ void Worker::deliver_end(Sequence& sequence, Event event) {
   if (std::exchange(sequence.ended, true)) return;
   RequestState& state = *sequence.state;
   event.last = --state.unfinished == 0;
-  bool last = event.last;
-  state.stream->deliver(std::move(event));
-  if (last) state.stream->finish();
   scheduler_.end(sequence);
+  ends_.push_back({sequence.state, std::move(event)});
+}
+
+// Gives back what ended samples held, and only then tells: who hears that a sample has ended finds
+// its room free.
+void Worker::settle() {
+  if (ends_.empty()) return;
+  scheduler_.remove_ended();
+  update_stats();
+  for (auto& [state, event] : ends_) {
+    bool last = event.last;
+    state->stream->deliver(std::move(event));
+    if (last) state->stream->finish();
+  }
+  ends_.clear();
 }
 
 void Worker::update_stats() {

@@ -48,6 +48,7 @@ class Worker {
   void fail(Sequence& sequence, Error error);
   void fail_all(const Error& error);
   void deliver_end(Sequence& sequence, Event event);
+  void settle();
   void update_stats();
 
   const model::Model& model_;
@@ -58,6 +59,12 @@ class Worker {
   model::Workspace workspace_;
   std::vector<SamplerScratch> scratch_;  // one for each member of the team
   std::vector<Outcome> outcomes_;        // of the plan's logits rows
+
+  struct End {
+    std::shared_ptr<RequestState> state;
+    Event event;
+  };
+  std::vector<End> ends_;  // events that are to be delivered once all is given back
 
   EngineStats counts_;  // the engine thread's own
   mutable std::mutex stats_mutex_;
