@@ -31,8 +31,9 @@ def start_nginx(folder, port, servers):
     with open(path, encoding="utf-8") as file:
         conf = file.read()
     conf = conf.replace("listen 8080", f"listen 127.0.0.1:{port}")
-    for old, server in zip(("4444", "4445"), servers):
-        conf = conf.replace(f"127.0.0.1:{old}", f"127.0.0.1:{server.port}")
+    # In one pass: a port that was put in may begin with one that is to be replaced.
+    ports = {"4444": servers[0].port, "4445": servers[1].port}
+    conf = re.sub(r"127\.0\.0\.1:(4444|4445)\b", lambda m: f"127.0.0.1:{ports[m[1]]}", conf)
     main = (f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
             f"events {{ worker_connections 512; }}\nhttp {{ access_log off;\n"
             + "".join(f"{name}_temp_path {folder}/{name};\n" for name in
