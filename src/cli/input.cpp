@@ -13,6 +13,8 @@
 #include <memory>
 #include <system_error>
 
+#include "core/system_error.h"
+
 namespace chorus::cli {
 namespace {
 
@@ -29,8 +31,7 @@ Result<std::string> read_file(const std::string& path) {
   if (path == "-") return read_all(std::cin);
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (file == nullptr) {
-    ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-    return Error{code, path + ": " + std::strerror(errno)};
+    return system_error(path, errno);
   }
   std::string text;
   std::array<char, 1 << 16> buffer;

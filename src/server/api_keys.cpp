@@ -4,8 +4,9 @@
 #include <openssl/sha.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
+
+#include "core/system_error.h"
 
 namespace chorus::server {
 namespace {
@@ -43,8 +44,7 @@ bool ApiKeys::allow(std::string_view authorization) const {
 Result<std::vector<std::string>> read_api_keys(const std::string& path) {
   std::ifstream file(path);
   if (!file) {
-    ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-    return Error{code, path + ": " + std::strerror(errno)};
+    return system_error(path, errno);
   }
   std::vector<std::string> keys;
   for (std::string line; std::getline(file, line);) {

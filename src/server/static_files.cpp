@@ -10,8 +10,9 @@
 #include <charconv>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
 #include <utility>
+
+#include "core/system_error.h"
 
 namespace chorus::server {
 namespace {
@@ -130,8 +131,7 @@ Result<StaticFiles> StaticFiles::open(const std::string& folder) {
   if (folder.empty()) return files;
   std::array<char, PATH_MAX> path;
   if (::realpath(folder.c_str(), path.data()) == nullptr) {
-    ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-    return Error{code, folder + ": " + std::strerror(errno)};
+    return system_error(folder, errno);
   }
   files.root_ = path.data();
   return files;
