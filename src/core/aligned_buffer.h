@@ -1,10 +1,13 @@
-// An array of plain values, zero at first, aligned for vectors; large ones ask for huge pages.
-// Moves, does not copy. Not thread-safe beyond what the elements are.
+// An array of plain values, zero at first, aligned for vectors. Large ones come straight from the
+// system, which gives zeros without writing them here: memory is spent, in huge pages where they are
+// allowed, when and by whom it is first touched. Moves, does not copy. Not thread-safe beyond what
+// the elements are.
 #pragma once
 
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -23,14 +26,14 @@ class AlignedBuffer {
   // `count` zeros. Throws std::bad_alloc when there is no memory.
   explicit AlignedBuffer(std::size_t count) : size_(count) {
     if (count == 0) return;
-    constexpr std::size_t kHugePage = std::size_t{2} << 20;
-    if (count > (SIZE_MAX - kHugePage) / sizeof(T)) throw std::bad_alloc();
-    std::size_t alignment = count * sizeof(T) >= 2 * kHugePage ? kHugePage : 64;
-    std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
-    void* memory = std::aligned_alloc(alignment, bytes);
-    if (memory == nullptr) throw std::bad_alloc();
-    if (alignment == kHugePage) ::madvise(memory, bytes, MADV_HUGEPAGE);  // advice: may be refused
-    data_.reset(static_cast<T*>(memory));
+    if (count > (SIZE_MAX - 2 * kHugePage) / sizeof(T)) throw std::bad_alloc();
+    if (count * sizeof(T) >= kMapped) {
+      data_ = {map(count * sizeof(T)), Free{rounded(count * sizeof(T), kHugePage)}};
+      return;
+    }
+    std::size_t bytes = rounded(count * sizeof(T), kCacheLine);
+    data_.reset(static_cast<T*>(std::aligned_alloc(kCacheLine, bytes)));
+    if (data_ == nullptr) throw std::bad_alloc();
     std::uninitialized_value_construct_n(data_.get(), count);
   }
 
@@ -43,9 +46,40 @@ class AlignedBuffer {
   std::span<const T> span() const { return {data(), size_}; }
 
  private:
+  static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  static constexpr std::size_t kMapped = 2 * kHugePage;  // bytes; from here on by mmap
+
   struct Free {
-    void operator()(T* memory) const { std::free(memory); }
+    std::size_t mapped = 0;  // bytes; 0: from aligned_alloc
+    void operator()(T* memory) const {
+      if (mapped > 0) {
+        ::munmap(memory, mapped);
+      } else {
+        std::free(memory);
+      }
+    }
   };
+
+  static std::size_t rounded(std::size_t bytes, std::size_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+  }
+
+  // A huge page more than asked for is mapped, and what lies outside the aligned part given back.
+  static T* map(std::size_t bytes) {
+    std::size_t size = rounded(bytes, kHugePage);
+    void* memory = ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    auto* begin = static_cast<std::byte*>(memory);
+    std::size_t before = rounded(reinterpret_cast<std::uintptr_t>(begin), kHugePage) -
+                         reinterpret_cast<std::uintptr_t>(begin);
+    if (before > 0) ::munmap(begin, before);
+    if (before < kHugePage) ::munmap(begin + before + size, kHugePage - before);
+    ::madvise(begin + before, size, MADV_HUGEPAGE);  // advice: may be refused
+    return reinterpret_cast<T*>(begin + before);
+  }
+
   std::unique_ptr<T[], Free> data_;
   std::size_t size_ = 0;
 };

@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace chorus::engine {
+
+constexpr std::size_t kSlabBytes = std::size_t{16} << 20;
+constexpr std::size_t kSlabPages = 64;  // at most: pages of small models are small
 
 PagePool::PagePool(const model::KvLayout& layout, std::size_t max_pages, bool caching)
     : layout_(layout), max_pages_(max_pages), caching_(caching) {}
@@ -17,14 +22,29 @@ bool PagePool::reserve(std::size_t count) {
   return true;
 }
 
+// A slab of pages, all of them free.
+void PagePool::allot() {
+  std::size_t wanted = std::clamp<std::size_t>(kSlabBytes / layout_.page_bytes(), 1, kSlabPages);
+  std::size_t count = std::min(wanted, max_pages_ - pages_.size());
+  free_.reserve(free_.size() + count);
+  pages_.reserve(pages_.size() + count);
+  slabs_.emplace_back(count * layout_.page_bytes());
+  std::byte* end = slabs_.back().data() + slabs_.back().size();
+  for (std::size_t i = 0; i < count; ++i) {
+    free_.push_back(static_cast<PageId>(pages_.size()));
+    pages_.push_back({.data = end -= layout_.page_bytes()});
+  }
+}
+
 PageId PagePool::take() {
   PageId page = 0;
   if (!free_.empty()) {
     page = free_.back();
     free_.pop_back();
   } else if (pages_.size() < max_pages_) {
-    page = static_cast<PageId>(pages_.size());
-    pages_.push_back({.buffer = AlignedBuffer<std::byte>(layout_.page_bytes())});
+    allot();
+    page = free_.back();
+    free_.pop_back();
   } else {
     page = idle_.begin()->second;
     idle_.erase(idle_.begin());

@@ -4,7 +4,8 @@
 // needed, the one used longest ago first.
 //
 // Pages are promised before they are taken: a sequence reserves its worst case when it is admitted,
-// so that it never finds the pool empty later. Memory is allotted when a page is first taken.
+// so that it never finds the pool empty later. Memory is allotted in slabs of several pages when
+// one is first taken, and spent when it is first written.
 //
 // Thread contract: belongs to the thread that makes the steps.
 #pragma once
@@ -50,7 +51,7 @@ class PagePool {
   // A promised page, held once, its contents unspecified. Throws std::bad_alloc, the promise kept.
   PageId take();
   void release(PageId page);
-  std::byte* data(PageId page) { return pages_[page].buffer.data(); }
+  std::byte* data(PageId page) { return pages_[page].data; }
 
   struct Match {
     PageId page;
@@ -80,12 +81,13 @@ class PagePool {
     std::size_t operator()(const CacheKey& key) const;
   };
   struct Page {
-    AlignedBuffer<std::byte> buffer;
+    std::byte* data;
     std::uint32_t holders = 0;
     PrefixKey key = kEmptyPrefix;  // not kEmptyPrefix: cached
     std::uint64_t last_use = 0;    // its place in idle_, while cached and held by nobody
   };
 
+  void allot();
   void retain(PageId page);
   void forget(PageId page);
 
@@ -93,7 +95,8 @@ class PagePool {
   std::size_t max_pages_;
   bool caching_;
   std::size_t reserved_ = 0;  // never more than available()
-  std::vector<Page> pages_;   // allotted so far
+  std::vector<AlignedBuffer<std::byte>> slabs_;
+  std::vector<Page> pages_;  // allotted so far
   std::vector<PageId> free_;
   std::map<std::uint64_t, PageId> idle_;  // cached, held by nobody, by last use
   std::unordered_map<CacheKey, PageId, CacheKeyHash> cache_;
