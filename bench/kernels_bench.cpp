@@ -80,31 +80,30 @@ void multiply(benchmark::State& state, void (*matmul)(const kernels::MatmulArgs&
 struct IntegerFormat {
   const char* name;
   void (*kernels::Kernels::*matmul)(const kernels::IntegerMatmulArgs&);
-  std::size_t group, group_bytes;
+  std::size_t group_bytes;
 };
 constexpr IntegerFormat kIntegerFormats[] = {
-    {"int8", &kernels::Kernels::matmul_int8, kernels::kInt8Group, kernels::kInt8GroupBytes},
-    {"int4", &kernels::Kernels::matmul_int4, kernels::kInt4Group, kernels::kInt4GroupBytes}};
+    {"int8", &kernels::Kernels::matmul_int8, kernels::kInt8GroupBytes},
+    {"int4", &kernels::Kernels::matmul_int4, kernels::kInt4GroupBytes}};
 
 // Rows of activations that were quantised before: `quantise` is measured on its own.
 void multiply_integers(benchmark::State& state, const kernels::Kernels& table,
                        const IntegerFormat& format, Shape shape, std::size_t rows) {
   const AlignedBuffer<float>& memory =
       walked_weights<float>();  // what the bytes are does not matter
-  std::size_t groups = shape.inputs / format.group;
+  std::size_t groups = shape.inputs / kernels::kGroup;
   std::size_t panels = shape.outputs / kPanelWidth;
   std::size_t weight_bytes = panels * groups * format.group_bytes;
   std::size_t scale_bytes = panels * groups * kPanelWidth * 2;
   std::size_t matrices = memory.size() * sizeof(float) / (weight_bytes + scale_bytes);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(memory.data());
-  AlignedBuffer<std::int8_t> values(rows * shape.inputs);
-  AlignedBuffer<float> scales = filled<float>(rows * groups), out(rows * shape.outputs);
-  AlignedBuffer<std::int32_t> sums(rows * groups);
+  AlignedBuffer<kernels::ActivationGroup> x(rows * groups);
+  AlignedBuffer<float> out(rows * shape.outputs);
   std::size_t next = 0;
   for (auto _ : state) {
     const std::uint8_t* weights = bytes + next * (weight_bytes + scale_bytes);
     (table.*
-     format.matmul)({.x = {values.data(), scales.data(), sums.data()},
+     format.matmul)({.x = x.data(),
                      .rows = rows,
                      .groups = groups,
                      .weights = weights,
@@ -124,13 +123,12 @@ void multiply_integers(benchmark::State& state, const kernels::Kernels& table,
                                    Counter::kIsIterationInvariantRate);
 }
 
-void quantise(benchmark::State& state, const kernels::Kernels& table, std::size_t group) {
+void quantise(benchmark::State& state, const kernels::Kernels& table) {
   constexpr std::size_t kInputs = 3072;
-  AlignedBuffer<float> x = filled<float>(kInputs), scales(kInputs / group);
-  AlignedBuffer<std::int8_t> values(kInputs);
-  AlignedBuffer<std::int32_t> sums(kInputs / group);
+  AlignedBuffer<float> x = filled<float>(kInputs);
+  AlignedBuffer<kernels::ActivationGroup> groups(kInputs / kernels::kGroup);
   for (auto _ : state) {
-    table.quantise(x.data(), kInputs, group, {values.data(), scales.data(), sums.data()});
+    table.quantise(x.data(), kInputs, kernels::kInt8Offset, groups.data());
     benchmark::ClobberMemory();
   }
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kInputs * sizeof(float)));
@@ -139,10 +137,9 @@ void quantise(benchmark::State& state, const kernels::Kernels& table, std::size_
 void register_integers(kernels::Isa isa, bool vnni) {
   const kernels::Kernels& table = kernels::kernels_for(isa, vnni);
   std::string prefix = std::string(isa_name(isa)) + (vnni ? "_vnni/" : "/");
+  benchmark::RegisterBenchmark((prefix + "quantise").c_str(),
+                               [&table](benchmark::State& state) { quantise(state, table); });
   for (const IntegerFormat& format : kIntegerFormats) {
-    benchmark::RegisterBenchmark(
-        fmt::format("{}quantise/group:{}", prefix, format.group).c_str(),
-        [&table, &format](benchmark::State& state) { quantise(state, table, format.group); });
     for (Shape shape : kShapes) {
       for (std::size_t rows : kRows) {
         if (isa == kernels::Isa::kScalar && rows > 12) continue;

@@ -18,19 +18,18 @@ constexpr const char* kScales = ".scales";
 constexpr const char* kCommon = ".common";
 constexpr const char* kShares = ".shares";
 constexpr std::int64_t kPanel = kernels::kPanelWidth;
+constexpr std::int64_t kGroup = kernels::kGroup;
 
 struct LayoutField {
   const char* name;
   std::int64_t value;
 };
-constexpr LayoutField kLayout[] = {{"version", 1},
-                                   {"panel", kPanel},
-                                   {"int8_group", kernels::kInt8Group},
-                                   {"int4_group", kernels::kInt4Group}};
+constexpr LayoutField kLayout[] = {
+    {"version", 1}, {"panel", kPanel}, {"int8_group", kGroup}, {"int4_group", kGroup}};
 
 // Bytes of one output's share of a group in a panel, in fours.
 std::int64_t quads_of_group(QuantisedType type) {
-  return type == QuantisedType::kInt8 ? group_size(type) / 4 : group_size(type) / 8;
+  return type == QuantisedType::kInt8 ? kGroup / 4 : kGroup / 8;
 }
 
 Result<void> check_layout(const std::string& text) {
@@ -98,10 +97,6 @@ const char* quantised_type_name(QuantisedType type) {
   return type == QuantisedType::kInt8 ? "int8" : "int4";
 }
 
-std::int64_t group_size(QuantisedType type) {
-  return type == QuantisedType::kInt8 ? kernels::kInt8Group : kernels::kInt4Group;
-}
-
 Shape weights_shape(const QuantisedMatrix& matrix) {
   return {matrix.panels, matrix.groups, quads_of_group(matrix.type), kPanel, 4};
 }
@@ -112,7 +107,7 @@ QuantisedMatrix empty_quantised(QuantisedType type, std::int64_t outputs, std::i
   QuantisedMatrix matrix;
   matrix.type = type;
   matrix.panels = (outputs + kPanel - 1) / kPanel;
-  matrix.groups = (inputs + group_size(type) - 1) / group_size(type);
+  matrix.groups = (inputs + kGroup - 1) / kGroup;
   matrix.outputs = outputs;
   matrix.inputs = inputs;
   return matrix;

@@ -27,7 +27,6 @@ constexpr const char* kQuantised = "chorus.quantised";  // the key in the metada
 constexpr std::size_t kFileAlignment = 64;  // of data in a file that Chorus writes: a cache line
 
 const char* quantised_type_name(QuantisedType type);  // "int8", "int4"
-std::int64_t group_size(QuantisedType type);          // inputs that share a scale
 
 // The shapes of a matrix's two tensors in a file.
 std::vector<std::int64_t> weights_shape(const QuantisedMatrix& matrix);

@@ -39,9 +39,8 @@ struct Integers {
     __builtin_memcpy(&bytes, p, sizeof(bytes));
     return broadcast(bytes);
   }
-  // The integer sum that a group starts from: here the weights are made signed first.
+  // Weights of int8 are made signed first: there is no offset to be taken off.
   static Integers int8_start(std::int32_t) { return broadcast(0); }
-  static Integers int4_start(std::int32_t sum) { return broadcast(-kInt4Offset * sum); }
 
   Integers add_int8(const Int8Weights& weights, Integers x) const {
     __m256i pairs = _mm256_maddubs_epi16(weights.magnitude, _mm256_sign_epi8(x.v, weights.value));

@@ -29,8 +29,7 @@ struct Integers {
     __builtin_memcpy(&bytes, p, sizeof(bytes));
     return broadcast(bytes);
   }
-  static Integers int8_start(std::int32_t sum) { return broadcast(-kInt8Offset * sum); }
-  static Integers int4_start(std::int32_t sum) { return broadcast(-kInt4Offset * sum); }
+  static Integers int8_start(std::int32_t start) { return broadcast(start); }
 
   Integers add_int8(__m512i weights, Integers x) const { return add_unsigned(weights, x); }
   Integers add_unsigned(__m512i weights, Integers x) const {

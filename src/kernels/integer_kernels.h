@@ -4,28 +4,27 @@
 //
 // Integers, a vector of 32-bit sums, offers: kLanes, load_int8 and load_int4 (4 * kLanes bytes of
 // weights), low_nibbles and high_nibbles, broadcast, four_bytes (of activations, to every lane),
-// int8_start and int4_start (from the sum of a group's activations), add_int8 and add_unsigned
-// (four products a lane), to_float.
+// int8_start (from an activation group's `start`), add_int8 and add_unsigned (four products a
+// lane), to_float.
 
 namespace chorus::kernels {
 namespace {
 
 // What differs between the two formats: how a group's products are added up.
 struct Int8 {
-  static constexpr std::size_t kGroup = kInt8Group;
   static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
   static constexpr std::size_t kInputs = 4;  // in one pass over the panel's outputs
-  static Integers start(std::int32_t sum) { return Integers::int8_start(sum); }
+  static Integers start(std::int32_t value) { return Integers::int8_start(value); }
 
   template <std::size_t kRows, std::size_t kVectors, class Place>
   static void add(Integers (&sums)[kRows][kVectors], Place place,
-                  const std::int8_t* const (&x)[kRows], std::size_t k) {
+                  const ActivationGroup* const (&x)[kRows], std::size_t k) {
     decltype(Integers::load_int8(nullptr)) weights[kVectors];
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) weights[v] = Integers::load_int8(place(v));
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < kRows; ++r) {
-      Integers values = Integers::four_bytes(x[r] + k);
+      Integers values = Integers::four_bytes(x[r]->values + k);
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < kVectors; ++v) {
         sums[r][v] = sums[r][v].add_int8(weights[v], values);
@@ -35,14 +34,13 @@ struct Int8 {
 };
 
 struct Int4 {
-  static constexpr std::size_t kGroup = kInt4Group;
   static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
   static constexpr std::size_t kInputs = 8;
-  static Integers start(std::int32_t sum) { return Integers::int4_start(sum); }
+  static Integers start(std::int32_t value) { return Integers::broadcast(value); }
 
   template <std::size_t kRows, std::size_t kVectors, class Place>
   static void add(Integers (&sums)[kRows][kVectors], Place place,
-                  const std::int8_t* const (&x)[kRows], std::size_t k) {
+                  const ActivationGroup* const (&x)[kRows], std::size_t k) {
     decltype(Integers::load_int4(nullptr)) low[kVectors], high[kVectors];
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -52,7 +50,8 @@ struct Int4 {
     }
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < kRows; ++r) {
-      Integers first = Integers::four_bytes(x[r] + k), second = Integers::four_bytes(x[r] + k + 4);
+      Integers first = Integers::four_bytes(x[r]->values + k),
+               second = Integers::four_bytes(x[r]->values + k + 4);
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < kVectors; ++v) {
         sums[r][v] = sums[r][v].add_unsigned(low[v], first).add_unsigned(high[v], second);
@@ -64,7 +63,11 @@ struct Int4 {
 constexpr std::size_t kIntegerLanes = Integers::kLanes;
 constexpr std::size_t kIntegerPanelVectors = kPanelWidth / kIntegerLanes;
 constexpr std::size_t kVectorBytes = kIntegerLanes * 4;
-constexpr std::size_t kIntegerPrefetch = 2048;  // bytes ahead in each panel, as in vector_kernels.h
+
+// How many bytes ahead of its use a panel is fetched. A tile of many rows walks one panel slowly,
+// and all that it has under way comes from there; one of few rows walks several at once. Measured:
+// docs/measurements.md.
+constexpr std::size_t integer_prefetch(std::size_t rows) { return rows >= 4 ? 8192 : 2048; }
 
 // A tile: kRows rows by kVectors vectors of outputs. The integer sums of a group stay in registers.
 template <class Format, std::size_t kRows, std::size_t kVectors>
@@ -76,12 +79,8 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
   const std::uint8_t* weights = args.weights + panel * panel_bytes + first * kVectorBytes;
   const std::uint16_t* scales = args.scales + panel * panel_scales + first * kIntegerLanes;
   std::size_t output = panel * kPanelWidth + first * kIntegerLanes;
-  const std::int8_t* x[kRows];
-  for (std::size_t r = 0; r < kRows; ++r) {
-    x[r] = args.x.values + (row + r) * args.groups * Format::kGroup;
-  }
-  const float* x_scales = args.x.scales + row * args.groups;
-  const std::int32_t* x_sums = args.x.sums + row * args.groups;
+  const ActivationGroup* x[kRows];
+  for (std::size_t r = 0; r < kRows; ++r) x[r] = args.x + (row + r) * args.groups;
 
   Vector results[kRows][kVectors];
   for (std::size_t r = 0; r < kRows; ++r) {
@@ -99,21 +98,20 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
     for (std::size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < kVectors; ++v) {
-        sums[r][v] = Format::start(x_sums[r * args.groups + g]);
+        sums[r][v] = Format::start(x[r]->start);
       }
     }
     const std::uint8_t* group = weights + g * Format::kGroupBytes;
     // Unrolled: GCC 12 copies the sums at every turn of a loop.
 #pragma GCC unroll 16
-    for (std::size_t pass = 0; pass < Format::kGroup / Format::kInputs; ++pass) {
+    for (std::size_t pass = 0; pass < kGroup / Format::kInputs; ++pass) {
       auto place = [group, pass, panel_bytes](std::size_t v) {
         const std::uint8_t* at = group + pass * kPass + v / kIntegerPanelVectors * panel_bytes +
                                  v % kIntegerPanelVectors * kVectorBytes;
-        if (v * kVectorBytes % 64 == 0) __builtin_prefetch(at + kIntegerPrefetch);
+        if (v * kVectorBytes % 64 == 0) __builtin_prefetch(at + integer_prefetch(kRows));
         return at;
       };
-      std::size_t k = g * Format::kGroup + pass * Format::kInputs;
-      Format::template add<kRows, kVectors>(sums, place, x, k);
+      Format::template add<kRows, kVectors>(sums, place, x, pass * Format::kInputs);
     }
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -122,10 +120,10 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
 #pragma GCC unroll 16
       for (std::size_t r = 0; r < kRows; ++r) {
         results[r][v] =
-            fma(sums[r][v].to_float(), scale * Vector::broadcast(x_scales[r * args.groups + g]),
-                results[r][v]);
+            fma(sums[r][v].to_float(), scale * Vector::broadcast(x[r]->scale), results[r][v]);
       }
     }
+    for (std::size_t r = 0; r < kRows; ++r) ++x[r];
   }
   float* out = args.out + row * args.out_stride + output;
   for (std::size_t r = 0; r < kRows; ++r) {

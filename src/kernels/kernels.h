@@ -25,6 +25,9 @@ struct MatmulArgs {
   std::size_t k;             // inputs
   const void* weights;       // first panel: [k][32] of f32, or of bf16 bits
   std::size_t panel_stride;  // elements between panels
+  // If not null, panel p stands at panel_table[p] + panel_offset bytes instead.
+  const std::byte* const* panel_table = nullptr;
+  std::size_t panel_offset = 0;
   std::size_t panels;
   const float* bias;  // [panels * 32] or null
   bool accumulate;
@@ -44,11 +47,11 @@ struct Kernels {
   // See IntegerMatmulArgs.
   void (*matmul_int8)(const IntegerMatmulArgs& args);
   void (*matmul_int4)(const IntegerMatmulArgs& args);
-  // One row x[k] in groups of `group` (a multiple of 16): scale = largest |x| / 127, value = x *
-  // (127 / largest |x|) rounded to nearest, ties to even. A group whose largest |x| is under
-  // kQuantiseZero is all zeros with scale 0; one that holds a NaN or an infinity has the scale NaN
-  // and values 0, so that every output that reads it is NaN. Writes row 0 of `out`.
-  void (*quantise)(const float* x, std::size_t k, std::size_t group, const QuantisedRows& out);
+  // One row x[k] into ceil(k / kGroup) groups, to be multiplied by weights stored with `offset`:
+  // scale = largest |x| / 127, value = x * (127 / largest |x|) rounded to nearest, ties to even. A
+  // group whose largest |x| is under kQuantiseZero is all zeros with scale 0; one that holds a NaN
+  // or an infinity has the scale NaN and values 0, so that every output that reads it is NaN.
+  void (*quantise)(const float* x, std::size_t k, std::int32_t offset, ActivationGroup* out);
 
   // out[i] = (x[i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i], i in [0, n); bias may
   // be null. Sums in 16 interleaved partial sums, joined by one fixed tree. `out` may be `x`.

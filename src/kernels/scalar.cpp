@@ -17,9 +17,11 @@ float widen(std::uint16_t weight) {
 
 template <class Weight>
 void matmul(const MatmulArgs& args) {
-  const auto* weights = static_cast<const Weight*>(args.weights);
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
-    const Weight* panel_weights = weights + panel * args.panel_stride;
+    const Weight* panel_weights =
+        args.panel_table != nullptr
+            ? reinterpret_cast<const Weight*>(args.panel_table[panel] + args.panel_offset)
+            : static_cast<const Weight*>(args.weights) + panel * args.panel_stride;
     for (std::size_t r = 0; r < args.rows; ++r) {
       const float* x = args.x + r * args.x_stride;
       float* out = args.out + r * args.out_stride + panel * kPanelWidth;
@@ -41,14 +43,12 @@ void matmul(const MatmulArgs& args) {
 
 // A weight as the integer that it stands for: k in the group, lane in the panel.
 struct Int8 {
-  static constexpr std::size_t kGroup = kInt8Group;
   static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
   static std::int32_t weight(const std::uint8_t* group, std::size_t k, std::size_t lane) {
     return group[(k / 4 * kPanelWidth + lane) * 4 + k % 4] - kInt8Offset;
   }
 };
 struct Int4 {
-  static constexpr std::size_t kGroup = kInt4Group;
   static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
   static std::int32_t weight(const std::uint8_t* group, std::size_t k, std::size_t lane) {
     std::uint8_t both = group[(k / 8 * kPanelWidth + lane) * 4 + k % 4];
@@ -64,15 +64,15 @@ void matmul_integer(const IntegerMatmulArgs& args) {
         float result = args.bias != nullptr ? args.bias[panel * kPanelWidth + lane] : 0.0f;
         if (args.row_factor != nullptr) result *= args.row_factor[r];
         for (std::size_t g = 0; g < args.groups; ++g) {
-          const std::int8_t* x = args.x.values + (r * args.groups + g) * Format::kGroup;
+          const ActivationGroup& x = args.x[r * args.groups + g];
           std::size_t group = panel * args.groups + g;
           std::int32_t sum = 0;
-          for (std::size_t k = 0; k < Format::kGroup; ++k) {
-            sum += x[k] * Format::weight(args.weights + group * Format::kGroupBytes, k, lane);
+          for (std::size_t k = 0; k < kGroup; ++k) {
+            sum +=
+                x.values[k] * Format::weight(args.weights + group * Format::kGroupBytes, k, lane);
           }
           float scale = widen(args.scales[group * kPanelWidth + lane]);
-          result =
-              std::fma(static_cast<float>(sum), scale * args.x.scales[r * args.groups + g], result);
+          result = std::fma(static_cast<float>(sum), scale * x.scale, result);
         }
         args.out[r * args.out_stride + panel * kPanelWidth + lane] = result;
       }
@@ -80,24 +80,26 @@ void matmul_integer(const IntegerMatmulArgs& args) {
   }
 }
 
-void quantise(const float* x, std::size_t k, std::size_t group, const QuantisedRows& out) {
-  for (std::size_t g = 0; g * group < k; ++g) {
-    std::size_t end = k - g * group < group ? k : (g + 1) * group;
+void quantise(const float* x, std::size_t k, std::int32_t offset, ActivationGroup* out) {
+  for (std::size_t g = 0; g * kGroup < k; ++g) {
+    std::size_t begin = g * kGroup;
+    std::size_t count = k - begin < kGroup ? k - begin : kGroup;
     float largest = 0.0f;
     bool finite = true;
-    for (std::size_t i = g * group; i < end; ++i) {
+    for (std::size_t i = begin; i < begin + count; ++i) {
       largest = std::fabs(x[i]) > largest ? std::fabs(x[i]) : largest;
       finite = finite && std::isfinite(x[i]);
     }
     bool zero = !finite || largest < kQuantiseZero;
-    out.scales[g] = finite ? zero ? 0.0f : largest / 127.0f : std::bit_cast<float>(0x7fc00000u);
-    out.sums[g] = 0;
-    for (std::size_t i = g * group; i < (g + 1) * group; ++i) {
-      float scaled = zero || i >= end ? 0.0f : x[i] * (127.0f / largest);
+    out[g].scale = finite ? zero ? 0.0f : largest / 127.0f : std::bit_cast<float>(0x7fc00000u);
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < kGroup; ++i) {
+      float scaled = zero || i >= count ? 0.0f : x[begin + i] * (127.0f / largest);
       float rounded = (scaled + kRoundToInteger) - kRoundToInteger;
-      out.values[i] = static_cast<std::int8_t>(rounded);
-      out.sums[g] += out.values[i];
+      out[g].values[i] = static_cast<std::int8_t>(rounded);
+      sum += out[g].values[i];
     }
+    out[g].start = -offset * sum;
   }
 }
 

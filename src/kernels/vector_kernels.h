@@ -38,12 +38,23 @@ constexpr std::size_t prefetch_bytes(std::size_t rows) {
   return rows == 1 && sizeof(Weight) == 4 ? 512 : 2048;
 }
 
+template <class Weight>
+inline const Weight* panel_at(const MatmulArgs& args, std::size_t panel) {
+  if (args.panel_table != nullptr) {
+    return reinterpret_cast<const Weight*>(args.panel_table[panel] + args.panel_offset);
+  }
+  return static_cast<const Weight*>(args.weights) + panel * args.panel_stride;
+}
+
 // A tile: kRows rows by kVectors vectors of outputs, whose sums stay in registers for all of k. Its
-// first output is vector `first` of the panel at `weights`.
+// first output is vector `first` of panel `panel`.
 template <class Weight, std::size_t kRows, std::size_t kVectors>
 void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std::size_t first) {
-  const Weight* weights =
-      static_cast<const Weight*>(args.weights) + panel * args.panel_stride + first * kLanes;
+  constexpr std::size_t kTilePanels = (kVectors + kPanelVectors - 1) / kPanelVectors;
+  const Weight* weights[kTilePanels];
+  for (std::size_t p = 0; p < kTilePanels; ++p) {
+    weights[p] = panel_at<Weight>(args, panel + p) + first * kLanes;
+  }
   const float* x = args.x + row * args.x_stride;
   std::size_t output = panel * kPanelWidth + first * kLanes;
   float* out = args.out + row * args.out_stride + output;
@@ -64,8 +75,8 @@ void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std
     Vector w[kVectors];
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
-      const Weight* at = weights + (v / kPanelVectors) * args.panel_stride + k * kPanelWidth +
-                         (v % kPanelVectors) * kLanes;
+      const Weight* at =
+          weights[v / kPanelVectors] + k * kPanelWidth + (v % kPanelVectors) * kLanes;
       w[v] = load_weights(at);
       // Near a panel's end this is the next panel, or memory that is not ours, which does no harm.
       if (v * kLanes * sizeof(Weight) % kCacheLine == 0) {
@@ -351,8 +362,8 @@ double sum_exp(const float* x, std::size_t n, float largest) {
 // --- quantisation of activations ---
 
 // The first `count` values of a group, the rest 0.
-inline void quantise_group(const float* x, std::size_t count, std::size_t group,
-                           std::int8_t* values, float& scale, std::int32_t& sum) {
+inline void quantise_group(const float* x, std::size_t count, std::int32_t offset,
+                           ActivationGroup& out) {
   Vector magnitudes = Vector::zero();
   for (std::size_t i = 0; i < count; i += kLanes) {
     std::size_t lanes = count - i < kLanes ? count - i : kLanes;
@@ -363,26 +374,24 @@ inline void quantise_group(const float* x, std::size_t count, std::size_t group,
   __builtin_memcpy(&largest, &bits, sizeof(largest));
   bool finite = largest < __builtin_inff();
   if (!finite || largest < kQuantiseZero) {
-    __builtin_memset(values, 0, group);
-    scale = finite ? 0.0f : __builtin_nanf("");
-    sum = 0;
+    __builtin_memset(out.values, 0, sizeof(out.values));
+    out.scale = finite ? 0.0f : __builtin_nanf("");
+    out.start = 0;
     return;
   }
-  scale = largest / 127.0f;
+  out.scale = largest / 127.0f;
   Vector factor = Vector::broadcast(127.0f / largest);
   IntegerSum total_lanes = no_sum();
-  for (std::size_t i = 0; i < group; i += kLanes) {
+  for (std::size_t i = 0; i < kGroup; i += kLanes) {
     std::size_t lanes = i >= count ? 0 : count - i < kLanes ? count - i : kLanes;
-    store_rounded(load_lanes(x + i, lanes) * factor, values + i, total_lanes);
+    store_rounded(load_lanes(x + i, lanes) * factor, out.values + i, total_lanes);
   }
-  sum = total(total_lanes);
+  out.start = -offset * total(total_lanes);
 }
 
-void quantise(const float* x, std::size_t k, std::size_t group, const QuantisedRows& out) {
-  for (std::size_t g = 0; g * group < k; ++g) {
-    std::size_t begin = g * group;
-    quantise_group(x + begin, k - begin < group ? k - begin : group, group, out.values + begin,
-                   out.scales[g], out.sums[g]);
+void quantise(const float* x, std::size_t k, std::int32_t offset, ActivationGroup* out) {
+  for (std::size_t begin = 0; begin < k; begin += kGroup) {
+    quantise_group(x + begin, k - begin < kGroup ? k - begin : kGroup, offset, out[begin / kGroup]);
   }
 }
 

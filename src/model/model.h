@@ -34,18 +34,16 @@ struct Chunk {
 
 // The buffers of a step; they grow to what the largest step so far has needed.
 struct Workspace {
-  AlignedBuffer<float> residual;                // [R][padded(C)]
-  AlignedBuffer<float> normalised;              // [R][padded(C)]
-  AlignedBuffer<float> projected;               // [R][padded(C)]
-  AlignedBuffer<float> qkv;                     // [R][padded(3C)]
-  AlignedBuffer<float> inner;                   // [R][padded(F)]
-  kernels::QuantisedRows quantised();           // the next three buffers
-  AlignedBuffer<std::int8_t> quantised_values;  // [R][K in whole groups] of the matmul to come
-  AlignedBuffer<float> quantised_scales;        // [R][groups]
-  AlignedBuffer<std::int32_t> quantised_sums;   // [R][groups]
-  AlignedBuffer<float> row_factors;             // [rows that get logits]
-  AlignedBuffer<float> scores;                  // a score tile for each thread
-  AlignedBuffer<float> logits;                  // [rows that get logits][padded(V)]
+  AlignedBuffer<float> residual;                            // [R][padded(C)]
+  AlignedBuffer<float> normalised;                          // [R][padded(C)]
+  AlignedBuffer<float> projected;                           // [R][padded(C)]
+  AlignedBuffer<float> qkv;                                 // [R][padded(3C)]
+  AlignedBuffer<float> inner;                               // [R][padded(F)]
+  AlignedBuffer<kernels::ActivationGroup> quantised;        // [R][groups] of normalised
+  AlignedBuffer<kernels::ActivationGroup> quantised_inner;  // [R][groups] of inner
+  AlignedBuffer<float> row_factors;                         // [rows that get logits]
+  AlignedBuffer<float> scores;                              // a score tile for each thread
+  AlignedBuffer<float> logits;                              // [rows that get logits][padded(V)]
 };
 
 class Model {

@@ -14,6 +14,7 @@ using checkpoint::DType;
 using checkpoint::QuantisedMatrix;
 using checkpoint::QuantisedType;
 using checkpoint::Tensor;
+using kernels::kGroup;
 using kernels::kPanelWidth;
 
 float load(DType dtype, const std::byte* at) {
@@ -85,7 +86,6 @@ PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
       integers_(reinterpret_cast<const std::uint8_t*>(weight.weights.data()),
                 weight.weights.size()),
       groups_(static_cast<std::size_t>(weight.groups)),
-      group_size_(static_cast<std::size_t>(checkpoint::group_size(weight.type))),
       scales_(reinterpret_cast<const std::uint16_t*>(weight.scales.data()),
               weight.scales.size() / sizeof(std::uint16_t)) {
   if (bias != nullptr) bias_ = padded_vector(*bias);
@@ -136,6 +136,10 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
   }
 }
 
+std::int32_t PackedMatrix::offset() const {
+  return type_ == WeightType::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
+}
+
 std::size_t PackedMatrix::bytes() const {
   return (f32_.size() + bias_.size() + common_.size()) * sizeof(float) +
          (bf16_.size() + scales_.size()) * sizeof(std::uint16_t) + integers_.size();
@@ -167,7 +171,7 @@ void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const
 }
 
 void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels,
-                            const kernels::QuantisedRows& x, const float* row_factors,
+                            const kernels::ActivationGroup* x, const float* row_factors,
                             std::size_t rows, float* out, std::size_t out_stride) const {
   if (panels.begin == panels.end) return;
   bool int8 = type_ == WeightType::kInt8;
@@ -216,8 +220,8 @@ void PackedMatrix::read_row(std::size_t n, float* out) const {
 void PackedMatrix::read_quantised_row(std::size_t panel, std::size_t lane, float* out) const {
   float share = has_common_part() ? bias_[panel * kPanelWidth + lane] : 0.0f;
   for (std::size_t k = 0; k < inputs_; ++k) {
-    std::size_t group = panel * groups_ + k / group_size_;
-    std::size_t i = k % group_size_;
+    std::size_t group = panel * groups_ + k / kGroup;
+    std::size_t i = k % kGroup;
     float scale = checkpoint::bf16_to_f32(scales_[group * kPanelWidth + lane]);
     std::int32_t integer;
     if (type_ == WeightType::kInt8) {

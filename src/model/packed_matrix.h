@@ -35,17 +35,17 @@ class PackedMatrix {
   std::size_t panels() const { return padded(outputs_) / kernels::kPanelWidth; }
   std::size_t bytes() const;
   bool is_quantised() const { return groups_ > 0; }
-  std::size_t groups() const { return groups_; }          // along K; 0 if not quantised
-  std::size_t group_size() const { return group_size_; }  // inputs that share a scale
+  std::size_t groups() const { return groups_; }  // along K; 0 if not quantised
+  std::int32_t offset() const;                    // of quantised weights as they are stored
 
   // out[r][n] = bias[n] + chain over k, for the outputs of panels [range.begin, range.end);
   // x is [rows][x_stride], out is [rows][out_stride] with out_stride >= padded(N).
   void multiply(const kernels::Kernels& kernels, Range panels, const float* x, std::size_t x_stride,
                 std::size_t rows, float* out, std::size_t out_stride) const;
 
-  // The same of a quantised matrix: x is [rows], quantised in groups of group_size(). row_factors
+  // The same of a quantised matrix: x is [rows], quantised for offset(). row_factors
   // is [rows] of row_factor() if the matrix needs them.
-  void multiply(const kernels::Kernels& kernels, Range panels, const kernels::QuantisedRows& x,
+  void multiply(const kernels::Kernels& kernels, Range panels, const kernels::ActivationGroup* x,
                 const float* row_factors, std::size_t rows, float* out,
                 std::size_t out_stride) const;
 
@@ -69,7 +69,7 @@ class PackedMatrix {
   AlignedBuffer<float> bias_;  // [padded(N)], or empty; of a matrix with a common part, its shares
 
   // Of quantised matrices.
-  std::size_t groups_ = 0, group_size_ = 0;
+  std::size_t groups_ = 0;
   std::span<const std::uint16_t> scales_;  // [panels][groups][32] bf16
   AlignedBuffer<float> common_;            // a panel whose first output it is, [K][32]; or empty
 };

@@ -17,11 +17,11 @@ using checkpoint::Checkpoint;
 using checkpoint::QuantisedMatrix;
 using checkpoint::QuantisedType;
 using checkpoint::Tensor;
+using kernels::kGroup;
 using kernels::kPanelWidth;
 
 constexpr float kRoundToInteger =
     0x1.8p23f;  // adding it rounds |x| < 2^22 to an integer, ties to even
-constexpr std::size_t kLargestGroup = std::max(kernels::kInt8Group, kernels::kInt4Group);
 
 float round_to_integer(float x) { return (x + kRoundToInteger) - kRoundToInteger; }
 
@@ -127,7 +127,6 @@ void put(const Target& target, std::uint8_t* group, std::size_t k, std::size_t l
 // `rows` are the panel's outputs, [lanes][K].
 void quantise_panel(Target& target, std::size_t panel, std::span<const float> rows) {
   const QuantisedMatrix& shape = target.shape;
-  auto group_size = static_cast<std::size_t>(checkpoint::group_size(shape.type));
   auto groups = static_cast<std::size_t>(shape.groups);
   auto inputs = static_cast<std::size_t>(shape.inputs);
   std::size_t group_bytes = target.weights.size() / static_cast<std::size_t>(shape.panels) / groups;
@@ -135,13 +134,13 @@ void quantise_panel(Target& target, std::size_t panel, std::span<const float> ro
     std::uint8_t* bytes = target.weights.data() + (panel * groups + g) * group_bytes;
     std::uint16_t* scales = target.scales.data() + (panel * groups + g) * kPanelWidth;
     for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
-      std::int32_t integers[kLargestGroup] = {};
+      std::int32_t integers[kGroup] = {};
       if ((lane + 1) * inputs <= rows.size()) {
-        std::size_t begin = g * group_size;
-        auto group = rows.subspan(lane * inputs + begin, std::min(group_size, inputs - begin));
+        std::size_t begin = g * kGroup;
+        auto group = rows.subspan(lane * inputs + begin, std::min(kGroup, inputs - begin));
         scales[lane] = quantise_group(group, shape.type, integers);
       }
-      for (std::size_t k = 0; k < group_size; ++k) put(target, bytes, k, lane, integers[k]);
+      for (std::size_t k = 0; k < kGroup; ++k) put(target, bytes, k, lane, integers[k]);
     }
   }
 }

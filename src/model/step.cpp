@@ -19,8 +19,12 @@ void grow(AlignedBuffer<T>& buffer, std::size_t size) {
   if (buffer.size() < size) buffer = AlignedBuffer<T>(size);
 }
 
-void store(float value, float& element) { element = value; }
-void store(float value, std::uint16_t& element) { element = checkpoint::f32_to_bf16(value); }
+void store(const float* values, std::size_t count, float* elements) {
+  std::copy_n(values, count, elements);
+}
+void store(const float* values, std::size_t count, std::uint16_t* elements) {
+  for (std::size_t i = 0; i < count; ++i) elements[i] = checkpoint::f32_to_bf16(values[i]);
+}
 
 }  // namespace
 
@@ -42,25 +46,38 @@ class Step {
     const Chunk* chunk;
     std::size_t first_row;  // in the step
     std::size_t first_index, rows;
+    std::size_t first_position() const { return chunk->position + first_index; }
+    bool is_whole() const { return rows == chunk->ids.size(); }  // all of its chunk
   };
 
-  // Room for the quantised input of `matrix`, if it is quantised.
-  void reserve_quantised(const PackedMatrix& matrix, std::size_t rows);
+  // What a matrix multiplies: rows of floats or, for a quantised matrix, the groups made of them.
+  struct Input {
+    float* values;
+    std::size_t stride;
+    kernels::ActivationGroup* groups;
+  };
+  Input normalised() {
+    return {workspace_.normalised.data(), stride_, workspace_.quantised.data()};
+  }
+  Input inner() {
+    return {workspace_.inner.data(), inner_stride_, workspace_.quantised_inner.data()};
+  }
+
   void embed(ThreadTeam::Member& member);
   // The normalised rows, ready for a multiplication by `matrix`.
   void normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm,
                  const PackedMatrix& matrix);
   void normalise_row(const Model::LayerNorm& norm, std::size_t row, std::size_t to) const;
-  // If `matrix` is quantised: waits for all members, then makes its input of x. Else does nothing.
-  void quantise(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
-                std::size_t x_stride);
-  // Groups [begin, end) of row `row` of x.
-  void quantise_groups(const PackedMatrix& matrix, const float* x, std::size_t row, Range groups);
-  // out = matrix * x over a range of panels; x has been quantised if the matrix is.
-  void multiply(const PackedMatrix& matrix, Range panels, const float* x, std::size_t x_stride,
-                std::size_t rows, float* out, std::size_t out_stride) const;
-  void store_keys_and_values(ThreadTeam::Member& member, std::size_t layer);
-  void attend(ThreadTeam::Member& member, std::size_t layer);
+  // Where `matrix` is quantised: groups [begin, end) of row `row`, of its values. Else nothing.
+  void quantise_groups(const PackedMatrix& matrix, const Input& input, std::size_t row,
+                       Range groups) const;
+  // out = matrix * input over a range of panels.
+  void multiply(const PackedMatrix& matrix, Range panels, const Input& input, std::size_t rows,
+                float* out, std::size_t out_stride) const;
+  void store_split_chunks(ThreadTeam::Member& member, std::size_t layer);
+  void store_keys_and_values(const Tile& tile, std::size_t layer, std::size_t head);
+  // The heads' sums, ready for a multiplication by `matrix`.
+  void attend(ThreadTeam::Member& member, std::size_t layer, const PackedMatrix& matrix);
   void attend_tile(const Tile& tile, std::size_t layer, std::size_t head, float* scratch);
   void weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, const float* scores,
                     float* sums);
@@ -71,10 +88,9 @@ class Step {
   void multiply_cached(const kernels::MatmulArgs& args) const {
     (kv_.type == KvType::kF32 ? kernels_.matmul_f32 : kernels_.matmul_bf16)(args);
   }
-  // residual += matrix * x, over this member's panels.
-  void project(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
-               std::size_t x_stride);
-  void mlp_inner(ThreadTeam::Member& member, const PackedMatrix& matrix);
+  // residual += matrix * input, over this member's panels.
+  void project(ThreadTeam::Member& member, const PackedMatrix& matrix, const Input& input);
+  void mlp_inner(ThreadTeam::Member& member, const Model::Layer& layer);
   void project_logits(ThreadTeam::Member& member);
 
   const Model& model_;
@@ -87,6 +103,7 @@ class Step {
   std::vector<Row> rows_;
   std::vector<std::size_t> logits_rows_;  // rows of the step that get logits
   std::vector<Tile> tiles_;
+  bool splits_chunks_ = false;  // there is a chunk of more than one tile
 };
 
 Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspace,
@@ -102,6 +119,7 @@ Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspa
   std::size_t positions = 0;
   for (const Chunk& chunk : chunks) {
     for (std::size_t i = 0; i < chunk.ids.size(); i += kTileRows) {
+      splits_chunks_ |= chunk.ids.size() > kTileRows;
       tiles_.push_back({&chunk, rows_.size() + i, i, std::min(kTileRows, chunk.ids.size() - i)});
     }
     for (std::size_t i = 0; i < chunk.ids.size(); ++i) {
@@ -117,22 +135,17 @@ Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspa
   grow(workspace.projected, rows_.size() * stride_);
   grow(workspace.qkv, rows_.size() * qkv_stride_);
   grow(workspace.inner, rows_.size() * inner_stride_);
-  reserve_quantised(model.head(), logits_rows_.size());
+  std::size_t groups = model.head().groups(), inner_groups = 0;
   for (const Model::Layer& layer : model.layers_) {
-    for (const PackedMatrix* matrix :
-         {&layer.attention, &layer.attention_projection, &layer.mlp_inner, &layer.mlp_projection}) {
-      reserve_quantised(*matrix, rows_.size());
-    }
+    groups = std::max({groups, layer.attention.groups(), layer.attention_projection.groups(),
+                       layer.mlp_inner.groups()});
+    inner_groups = std::max(inner_groups, layer.mlp_projection.groups());
   }
+  grow(workspace.quantised, rows_.size() * groups);
+  grow(workspace.quantised_inner, rows_.size() * inner_groups);
   grow(workspace.row_factors, logits_rows_.size());
   grow(workspace.scores, members * scratch_stride_);
   grow(workspace.logits, logits_rows_.size() * model.logits_stride());
-}
-
-void Step::reserve_quantised(const PackedMatrix& matrix, std::size_t rows) {
-  grow(workspace_.quantised_values, rows * matrix.groups() * matrix.group_size());
-  grow(workspace_.quantised_scales, rows * matrix.groups());
-  grow(workspace_.quantised_sums, rows * matrix.groups());
 }
 
 void Step::run(ThreadTeam::Member& member) {
@@ -142,22 +155,22 @@ void Step::run(ThreadTeam::Member& member) {
     member.barrier();
     normalise(member, layer.attention_norm, layer.attention);
     member.barrier();
-    multiply(layer.attention, member.share(layer.attention.panels()), workspace_.normalised.data(),
-             stride_, rows_.size(), workspace_.qkv.data(), qkv_stride_);
+    multiply(layer.attention, member.share(layer.attention.panels()), normalised(), rows_.size(),
+             workspace_.qkv.data(), qkv_stride_);
     member.barrier();
-    store_keys_and_values(member, i);
+    if (splits_chunks_) {
+      store_split_chunks(member, i);
+      member.barrier();
+    }
+    attend(member, i, layer.attention_projection);
     member.barrier();
-    attend(member, i);
-    quantise(member, layer.attention_projection, workspace_.normalised.data(), stride_);
-    member.barrier();
-    project(member, layer.attention_projection, workspace_.normalised.data(), stride_);
+    project(member, layer.attention_projection, normalised());
     member.barrier();
     normalise(member, layer.mlp_norm, layer.mlp_inner);
     member.barrier();
-    mlp_inner(member, layer.mlp_inner);
-    quantise(member, layer.mlp_projection, workspace_.inner.data(), inner_stride_);
+    mlp_inner(member, layer);
     member.barrier();
-    project(member, layer.mlp_projection, workspace_.inner.data(), inner_stride_);
+    project(member, layer.mlp_projection, inner());
   }
   member.barrier();
   project_logits(member);
@@ -178,7 +191,7 @@ void Step::normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm,
   Range range = member.share(rows_.size());
   for (std::size_t r = range.begin; r < range.end; ++r) {
     normalise_row(norm, r, r);
-    quantise_groups(matrix, workspace_.normalised.data() + r * stride_, r, {0, matrix.groups()});
+    quantise_groups(matrix, normalised(), r, {0, matrix.groups()});
   }
 }
 
@@ -189,58 +202,52 @@ void Step::normalise_row(const Model::LayerNorm& norm, std::size_t row, std::siz
                       workspace_.normalised.data() + to * stride_);
 }
 
-void Step::quantise(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
-                    std::size_t x_stride) {
-  if (!matrix.is_quantised()) return;
-  member.barrier();
-  std::size_t groups = matrix.groups();
-  Range range = member.share(rows_.size() * groups);
-  for (std::size_t item = range.begin; item < range.end;) {
-    std::size_t row = item / groups;
-    std::size_t end = std::min(range.end, (row + 1) * groups);
-    quantise_groups(matrix, x + row * x_stride, row, {item - row * groups, end - row * groups});
-    item = end;
-  }
+void Step::quantise_groups(const PackedMatrix& matrix, const Input& input, std::size_t row,
+                           Range groups) const {
+  groups.end = std::min(groups.end, matrix.groups());  // 0 if it is not quantised
+  if (groups.begin >= groups.end) return;
+  std::size_t first = groups.begin * kernels::kGroup;
+  std::size_t last = std::min(groups.end * kernels::kGroup, matrix.inputs());
+  kernels_.quantise(input.values + row * input.stride + first, last - first, matrix.offset(),
+                    input.groups + row * matrix.groups() + groups.begin);
 }
 
-void Step::quantise_groups(const PackedMatrix& matrix, const float* x, std::size_t row,
-                           Range groups) {
-  if (groups.begin == groups.end) return;
-  std::size_t first = groups.begin * matrix.group_size();
-  std::size_t last = std::min(groups.end * matrix.group_size(), matrix.inputs());
-  std::size_t at = row * matrix.groups() + groups.begin;
-  kernels::QuantisedRows out = workspace_.quantised();
-  kernels_.quantise(x + first, last - first, matrix.group_size(),
-                    {out.values + at * matrix.group_size(), out.scales + at, out.sums + at});
-}
-
-void Step::multiply(const PackedMatrix& matrix, Range panels, const float* x, std::size_t x_stride,
-                    std::size_t rows, float* out, std::size_t out_stride) const {
+void Step::multiply(const PackedMatrix& matrix, Range panels, const Input& input, std::size_t rows,
+                    float* out, std::size_t out_stride) const {
   if (matrix.is_quantised()) {
-    matrix.multiply(kernels_, panels, workspace_.quantised(), workspace_.row_factors.data(), rows,
-                    out, out_stride);
+    matrix.multiply(kernels_, panels, input.groups, workspace_.row_factors.data(), rows, out,
+                    out_stride);
   } else {
-    matrix.multiply(kernels_, panels, x, x_stride, rows, out, out_stride);
+    matrix.multiply(kernels_, panels, input.values, input.stride, rows, out, out_stride);
   }
 }
 
-void Step::store_keys_and_values(ThreadTeam::Member& member, std::size_t layer) {
-  Range range = member.share(rows_.size() * kv_.heads);
+// Of the rows whose attention may be computed by other members than the one that stores here.
+void Step::store_split_chunks(ThreadTeam::Member& member, std::size_t layer) {
+  Range range = member.share(tiles_.size() * kv_.heads);
   for (std::size_t item = range.begin; item < range.end; ++item) {
-    const Row& row = rows_[item / kv_.heads];
-    std::size_t head = item % kv_.heads;
-    std::size_t slot = row.position() % kPagePositions;
-    std::byte* page = row.chunk->pages[row.position() / kPagePositions];
-    const float* key =
-        workspace_.qkv.data() + item / kv_.heads * qkv_stride_ + channels_ + head * kv_.head_size;
+    const Tile& tile = tiles_[item / kv_.heads];
+    if (!tile.is_whole()) store_keys_and_values(tile, layer, item % kv_.heads);
+  }
+}
+
+void Step::store_keys_and_values(const Tile& tile, std::size_t layer, std::size_t head) {
+  for (std::size_t r = 0; r < tile.rows; ++r) {
+    std::size_t position = tile.first_position() + r;
+    std::size_t slot = position % kPagePositions;
+    std::byte* page = tile.chunk->pages[position / kPagePositions];
+    const float* key = workspace_.qkv.data() + (tile.first_row + r) * qkv_stride_ + channels_ +
+                       head * kv_.head_size;
     const float* value = key + channels_;
     auto put = [&]<class Element>(Element* elements) {
-      Element* keys = elements + kv_.keys(layer, head);
-      Element* values = elements + kv_.values(layer, head);
-      for (std::size_t d = 0; d < kv_.head_size; ++d) {
-        std::size_t at = (d / kPanelWidth * kPagePositions + slot) * kPanelWidth + d % kPanelWidth;
-        store(key[d], keys[d * kPagePositions + slot]);
-        store(value[d], values[at]);
+      Element* keys = elements + kv_.keys(layer, head) + slot;
+      Element* values = elements + kv_.values(layer, head) + slot * kPanelWidth;
+      for (std::size_t d = 0; d < kv_.head_size; d += kPanelWidth) {
+        std::size_t count = std::min(kPanelWidth, kv_.head_size - d);
+        Element run[kPanelWidth];
+        store(key + d, count, run);
+        for (std::size_t i = 0; i < count; ++i) keys[(d + i) * kPagePositions] = run[i];
+        store(value + d, count, values + d * kPagePositions);
       }
     };
     if (kv_.type == KvType::kF32) {
@@ -251,36 +258,50 @@ void Step::store_keys_and_values(ThreadTeam::Member& member, std::size_t layer) 
   }
 }
 
-void Step::attend(ThreadTeam::Member& member, std::size_t layer) {
+void Step::attend(ThreadTeam::Member& member, std::size_t layer, const PackedMatrix& matrix) {
   float* scratch = workspace_.scores.data() + member.index() * scratch_stride_;
+  std::size_t head_groups = kv_.head_size / kernels::kGroup;
+  bool whole_groups = kv_.head_size % kernels::kGroup == 0;
   Range range = member.share(tiles_.size() * kv_.heads);
   for (std::size_t item = range.begin; item < range.end; ++item) {
-    attend_tile(tiles_[item / kv_.heads], layer, item % kv_.heads, scratch);
+    const Tile& tile = tiles_[item / kv_.heads];
+    std::size_t head = item % kv_.heads;
+    if (tile.is_whole()) store_keys_and_values(tile, layer, head);
+    attend_tile(tile, layer, head, scratch);
+    for (std::size_t r = 0; r < tile.rows && whole_groups; ++r) {
+      quantise_groups(matrix, normalised(), tile.first_row + r,
+                      {head * head_groups, (head + 1) * head_groups});
+    }
+  }
+  if (whole_groups || !matrix.is_quantised()) return;
+  member.barrier();
+  Range rows = member.share(rows_.size());
+  for (std::size_t r = rows.begin; r < rows.end; ++r) {
+    quantise_groups(matrix, normalised(), r, {0, matrix.groups()});
   }
 }
 
-// Scores of a tile over all positions up to its last row's, page by page; those after a row's own
-// position are computed with the others and never read.
+// Scores of a tile over all positions up to its last row's, each page a panel; those after a row's
+// own position are computed with the others and never read.
 void Step::attend_tile(const Tile& tile, std::size_t layer, std::size_t head, float* scratch) {
   float* scores = scratch;
   float* sums = scratch + kTileRows * score_stride_;
   const float* queries =
       workspace_.qkv.data() + tile.first_row * qkv_stride_ + head * kv_.head_size;
-  std::size_t first_position = tile.chunk->position + tile.first_index;
-  std::size_t pages = padded(first_position + tile.rows) / kPagePositions;
-  for (std::size_t page = 0; page < pages; ++page) {
-    multiply_cached({.x = queries,
-                     .x_stride = qkv_stride_,
-                     .rows = tile.rows,
-                     .k = kv_.head_size,
-                     .weights = cached(tile, page, kv_.keys(layer, head)),
-                     .panel_stride = 0,
-                     .panels = 1,
-                     .bias = nullptr,
-                     .accumulate = false,
-                     .out = scores + page * kPagePositions,
-                     .out_stride = score_stride_});
-  }
+  std::size_t first_position = tile.first_position();
+  multiply_cached({.x = queries,
+                   .x_stride = qkv_stride_,
+                   .rows = tile.rows,
+                   .k = kv_.head_size,
+                   .weights = nullptr,
+                   .panel_stride = 0,
+                   .panel_table = tile.chunk->pages.data(),
+                   .panel_offset = kv_.keys(layer, head) * kv_.element_size(),
+                   .panels = padded(first_position + tile.rows) / kPagePositions,
+                   .bias = nullptr,
+                   .accumulate = false,
+                   .out = scores,
+                   .out_stride = score_stride_});
   for (std::size_t r = 0; r < tile.rows; ++r) {
     kernels_.softmax(scores + r * score_stride_, first_position + r + 1,
                      model_.layers_[layer].score_scale);
@@ -297,7 +318,7 @@ void Step::attend_tile(const Tile& tile, std::size_t layer, std::size_t head, fl
 // rows of the tile see are taken together, the few that only later rows see row by row.
 void Step::weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, const float* scores,
                         float* sums) {
-  std::size_t first_position = tile.chunk->position + tile.first_index;
+  std::size_t first_position = tile.first_position();
   std::size_t common = first_position + 1;
   std::size_t sum_stride = padded(kv_.head_size);
   auto add = [&](std::size_t row, std::size_t rows, std::size_t begin, std::size_t end) {
@@ -328,10 +349,9 @@ void Step::weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, c
   }
 }
 
-void Step::project(ThreadTeam::Member& member, const PackedMatrix& matrix, const float* x,
-                   std::size_t x_stride) {
+void Step::project(ThreadTeam::Member& member, const PackedMatrix& matrix, const Input& input) {
   Range panels = member.share(matrix.panels());
-  multiply(matrix, panels, x, x_stride, rows_.size(), workspace_.projected.data(), stride_);
+  multiply(matrix, panels, input, rows_.size(), workspace_.projected.data(), stride_);
   std::size_t begin = panels.begin * kPanelWidth;
   std::size_t end = std::min(panels.end * kPanelWidth, channels_);
   for (std::size_t r = 0; r < rows_.size() && begin < end; ++r) {
@@ -340,16 +360,21 @@ void Step::project(ThreadTeam::Member& member, const PackedMatrix& matrix, const
   }
 }
 
-void Step::mlp_inner(ThreadTeam::Member& member, const PackedMatrix& matrix) {
-  Range panels = member.share(matrix.panels());
-  multiply(matrix, panels, workspace_.normalised.data(), stride_, rows_.size(),
-           workspace_.inner.data(), inner_stride_);
+// A panel of outputs is a group of the next matrix's inputs, so that a member's own panels are all
+// that it needs to quantise.
+static_assert(kPanelWidth == kernels::kGroup);
+
+void Step::mlp_inner(ThreadTeam::Member& member, const Model::Layer& layer) {
+  Range panels = member.share(layer.mlp_inner.panels());
+  multiply(layer.mlp_inner, panels, normalised(), rows_.size(), workspace_.inner.data(),
+           inner_stride_);
   auto activate = kernels_.gelu_tanh;
   if (model_.config().activation == checkpoint::Activation::kGeluErf) activate = kernels_.gelu_erf;
   if (model_.config().activation == checkpoint::Activation::kRelu) activate = kernels_.relu;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     activate(workspace_.inner.data() + r * inner_stride_ + panels.begin * kPanelWidth,
              (panels.end - panels.begin) * kPanelWidth);
+    quantise_groups(layer.mlp_projection, inner(), r, panels);
   }
 }
 
@@ -357,18 +382,16 @@ void Step::project_logits(ThreadTeam::Member& member) {
   const PackedMatrix& head = model_.head();
   Range range = member.share(logits_rows_.size());
   for (std::size_t i = range.begin; i < range.end; ++i) {
-    const float* x = workspace_.normalised.data() + i * stride_;
     normalise_row(model_.final_norm_, logits_rows_[i], i);
-    quantise_groups(head, x, i, {0, head.groups()});
-    if (head.has_common_part()) workspace_.row_factors[i] = head.row_factor(kernels_, x);
+    quantise_groups(head, normalised(), i, {0, head.groups()});
+    if (head.has_common_part()) {
+      workspace_.row_factors[i] =
+          head.row_factor(kernels_, workspace_.normalised.data() + i * stride_);
+    }
   }
   member.barrier();
-  multiply(head, member.share(head.panels()), workspace_.normalised.data(), stride_,
-           logits_rows_.size(), workspace_.logits.data(), model_.logits_stride());
-}
-
-kernels::QuantisedRows Workspace::quantised() {
-  return {quantised_values.data(), quantised_scales.data(), quantised_sums.data()};
+  multiply(head, member.share(head.panels()), normalised(), logits_rows_.size(),
+           workspace_.logits.data(), model_.logits_stride());
 }
 
 void Model::forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team) const {

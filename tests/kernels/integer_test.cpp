@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -50,26 +51,23 @@ std::vector<std::uint32_t> bits_of(const std::vector<float>& values) {
   return bits;
 }
 
-struct Rows {
-  std::vector<std::int8_t> values;
-  std::vector<float> scales;
-  std::vector<std::int32_t> sums;
-
-  Rows(std::size_t rows, std::size_t groups, std::size_t group)
-      : values(rows * groups * group), scales(rows * groups), sums(rows * groups) {}
-  QuantisedRows view() { return {values.data(), scales.data(), sums.data()}; }
-};
+std::vector<std::uint32_t> scale_bits(const std::vector<ActivationGroup>& groups) {
+  std::vector<std::uint32_t> bits;
+  for (const ActivationGroup& group : groups)
+    bits.push_back(std::bit_cast<std::uint32_t>(group.scale));
+  return bits;
+}
 
 struct Case {
   bool int4, bias, row_factor;
   std::size_t rows, groups, panels;
 
-  std::size_t group() const { return int4 ? kInt4Group : kInt8Group; }
+  std::int32_t offset() const { return int4 ? kInt4Offset : kInt8Offset; }
   std::size_t group_bytes() const { return int4 ? kInt4GroupBytes : kInt8GroupBytes; }
 };
 
 struct Product {
-  Rows x;
+  std::vector<ActivationGroup> x;
   std::vector<std::uint8_t> weights;
   std::vector<std::uint16_t> scales;
   std::vector<float> bias, row_factor;
@@ -79,7 +77,7 @@ constexpr std::size_t kMisalign = 1;  // elements: no vector load is ever aligne
 
 std::vector<std::uint32_t> multiply(const Kernels& kernels, const Case& c, Product& product) {
   std::vector<float> out(c.rows * (c.panels * kPanelWidth + 5) + kMisalign, -1.0f);
-  IntegerMatmulArgs args{.x = product.x.view(),
+  IntegerMatmulArgs args{.x = product.x.data(),
                          .rows = c.rows,
                          .groups = c.groups,
                          .weights = product.weights.data() + kMisalign,
@@ -102,7 +100,7 @@ TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
            .groups = 1 + below(5),
            .panels = 1 + below(7)};
     std::size_t scales = c.panels * c.groups * kPanelWidth;
-    Product product{.x = Rows(c.rows, c.groups, c.group()),
+    Product product{.x = std::vector<ActivationGroup>(c.rows * c.groups),
                     .weights = std::vector<std::uint8_t>(c.panels * c.groups * c.group_bytes() + 1),
                     .scales = std::vector<std::uint16_t>(scales + kMisalign),
                     .bias = random(c.panels * kPanelWidth + kMisalign),
@@ -113,12 +111,14 @@ TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
       byte = static_cast<std::uint8_t>(extreme ? (below(8) == 0 ? 255 : 0) : below(256));
     }
     for (auto& scale : product.scales) scale = static_cast<std::uint16_t>(0x3c00 + below(1024));
-    product.x.scales = random(product.x.scales.size());
-    for (auto& value : product.x.values) {
-      value = static_cast<std::int8_t>(extreme ? -127 : static_cast<int>(below(255)) - 127);
-    }
-    for (std::size_t i = 0; i < product.x.values.size(); ++i) {
-      product.x.sums[i / c.group()] += product.x.values[i];
+    for (ActivationGroup& group : product.x) {
+      group.scale = random(1)[0];
+      std::int32_t sum = 0;
+      for (std::int8_t& value : group.values) {
+        value = static_cast<std::int8_t>(extreme ? -127 : static_cast<int>(below(255)) - 127);
+        sum += value;
+      }
+      group.start = -c.offset() * sum;
     }
     ASSERT_EQ(multiply(tested(), c, product), multiply(scalar(), c, product))
         << (c.int4 ? "int4" : "int8") << ", " << c.rows << " rows, " << c.groups << " groups, "
@@ -129,8 +129,8 @@ TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
 TEST_P(IntegerKernelsTest, QuantiseEqualsTheScalarProgram) {
   const float special[] = {0.0f, -0.0f, 1e-40f, 0x1p-101f, 0x1p-100f, -3e38f, 1e30f, 0.5f, -1.5f};
   for (int round = 0; round < 200; ++round) {
-    std::size_t group = below(2) == 0 ? kInt8Group : kInt4Group;
-    std::size_t k = 1 + below(200), groups = (k + group - 1) / group;
+    std::int32_t offset = below(2) == 0 ? kInt8Offset : kInt4Offset;
+    std::size_t k = 1 + below(200), groups = (k + kGroup - 1) / kGroup;
     auto x = random(k + kMisalign, round % 5 == 0 ? 1e-31f : 3.0f);
     if (round % 3 == 0) x[kMisalign + below(k)] = special[below(std::size(special))];
     if (round % 7 == 0) std::fill(x.begin(), x.end(), special[below(std::size(special))]);
@@ -140,34 +140,41 @@ TEST_P(IntegerKernelsTest, QuantiseEqualsTheScalarProgram) {
       for (float& value : x) value = static_cast<float>(below(200)) * 0.5f;
       x[kMisalign] = 127.0f;
     }
-    Rows ours(1, groups, group), theirs(1, groups, group);
-    std::fill(ours.values.begin(), ours.values.end(), std::int8_t{99});
-    tested().quantise(x.data() + kMisalign, k, group, ours.view());
-    scalar().quantise(x.data() + kMisalign, k, group, theirs.view());
-    ASSERT_EQ(ours.values, theirs.values) << k;
-    ASSERT_EQ(bits_of(ours.scales), bits_of(theirs.scales)) << k;
-    ASSERT_EQ(ours.sums, theirs.sums) << k;
+    std::vector<ActivationGroup> ours(groups), theirs(groups);
+    for (ActivationGroup& group : ours) std::fill(group.values, group.values + kGroup, 99);
+    tested().quantise(x.data() + kMisalign, k, offset, ours.data());
+    scalar().quantise(x.data() + kMisalign, k, offset, theirs.data());
+    ASSERT_EQ(scale_bits(ours), scale_bits(theirs)) << k;
+    for (std::size_t g = 0; g < groups; ++g) {
+      ASSERT_TRUE(std::ranges::equal(ours[g].values, theirs[g].values)) << k << ", group " << g;
+      ASSERT_EQ(ours[g].start, theirs[g].start) << k << ", group " << g;
+    }
   }
 }
 
 TEST_P(IntegerKernelsTest, QuantisedValuesAreNearTheirs) {
   auto x = random(640, 2.0f);
-  Rows rows(1, x.size() / kInt8Group, kInt8Group);
-  tested().quantise(x.data(), x.size(), kInt8Group, rows.view());
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    float scale = rows.scales[i / kInt8Group];
-    ASSERT_NEAR(static_cast<float>(rows.values[i]) * scale, x[i], 0.501f * scale);
+  std::vector<ActivationGroup> groups(x.size() / kGroup);
+  tested().quantise(x.data(), x.size(), kInt8Offset, groups.data());
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < kGroup; ++i) {
+      float value = static_cast<float>(groups[g].values[i]) * groups[g].scale;
+      ASSERT_NEAR(value, x[g * kGroup + i], 0.501f * groups[g].scale);
+      sum += groups[g].values[i];
+    }
+    ASSERT_EQ(groups[g].start, -kInt8Offset * sum);
   }
 }
 
 TEST_P(IntegerKernelsTest, AnInfinityMakesItsGroupNaNAndNoOther) {
-  auto x = random(2 * kInt8Group);
-  x[kInt8Group + 6] = std::numeric_limits<float>::infinity();
-  Rows rows(1, 2, kInt8Group);
-  tested().quantise(x.data(), x.size(), kInt8Group, rows.view());
-  EXPECT_GT(rows.scales[0], 0.0f);
-  EXPECT_TRUE(std::isnan(rows.scales[1]));
-  EXPECT_EQ(rows.sums[1], 0);
+  auto x = random(2 * kGroup);
+  x[kGroup + 6] = std::numeric_limits<float>::infinity();
+  ActivationGroup groups[2];
+  tested().quantise(x.data(), x.size(), kInt8Offset, groups);
+  EXPECT_GT(groups[0].scale, 0.0f);
+  EXPECT_TRUE(std::isnan(groups[1].scale));
+  EXPECT_EQ(groups[1].start, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryIsa, IntegerKernelsTest,

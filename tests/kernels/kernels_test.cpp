@@ -57,7 +57,9 @@ struct MatmulData {
   std::vector<std::uint16_t> w16;
 };
 
-std::vector<float> run_matmul(const Kernels& kernels, const MatmulCase& c, MatmulData data) {
+// The panels in a row or, with a `table`, each at its own place.
+std::vector<float> run_matmul(const Kernels& kernels, const MatmulCase& c, MatmulData data,
+                              bool table = false) {
   const void* weights = data.w32.data() + kMisalign;
   if (c.bf16) weights = data.w16.data() + kMisalign;
   MatmulArgs args{.x = data.x.data() + kMisalign,
@@ -71,6 +73,18 @@ std::vector<float> run_matmul(const Kernels& kernels, const MatmulCase& c, Matmu
                   .accumulate = c.accumulate,
                   .out = data.out.data() + kMisalign,
                   .out_stride = c.panels * kPanelWidth + 5};
+  std::vector<const std::byte*> places;
+  for (std::size_t panel = 0; panel < c.panels; ++panel) {
+    std::size_t element = panel * args.panel_stride;
+    const void* place = c.bf16 ? static_cast<const void*>(data.w16.data() + element)
+                               : static_cast<const void*>(data.w32.data() + element);
+    places.push_back(static_cast<const std::byte*>(place));
+  }
+  if (table) {
+    args.weights = nullptr;
+    args.panel_table = places.data();
+    args.panel_offset = kMisalign * (c.bf16 ? 2 : 4);
+  }
   (c.bf16 ? kernels.matmul_bf16 : kernels.matmul_f32)(args);
   return data.out;
 }
@@ -93,6 +107,8 @@ TEST_P(KernelsTest, MatmulEqualsTheScalarChain) {
     }
     expect_same_bits(run_matmul(tested(), c, data), run_matmul(scalar(), c, data),
                      "matmul of " + std::to_string(c.rows) + " rows, k " + std::to_string(c.k));
+    expect_same_bits(run_matmul(tested(), c, data, true), run_matmul(scalar(), c, data),
+                     "matmul by a table of panels");
   }
 }
 
@@ -105,9 +121,17 @@ TEST_P(KernelsTest, MatmulIsTheSameInPiecesOfK) {
     std::vector<float> out(kRows * kPanels * kPanelWidth);
     std::size_t begin = 0;
     for (std::size_t end : cuts) {
-      tested().matmul_f32({x.data() + begin, kWhole, kRows, end - begin,
-                           weights.data() + begin * kPanelWidth, kWhole * kPanelWidth, kPanels,
-                           bias.data(), begin > 0, out.data(), kPanels * kPanelWidth});
+      tested().matmul_f32({.x = x.data() + begin,
+                           .x_stride = kWhole,
+                           .rows = kRows,
+                           .k = end - begin,
+                           .weights = weights.data() + begin * kPanelWidth,
+                           .panel_stride = kWhole * kPanelWidth,
+                           .panels = kPanels,
+                           .bias = bias.data(),
+                           .accumulate = begin > 0,
+                           .out = out.data(),
+                           .out_stride = kPanels * kPanelWidth});
       begin = end;
     }
     return out;
