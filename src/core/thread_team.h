@@ -30,7 +30,10 @@ class ThreadTeam {
     std::size_t index() const { return index_; }
     std::size_t count() const { return team_->size(); }
     // This member's share of [0, n): contiguous, shares differ by at most one.
-    Range share(std::size_t n) const { return {n * index_ / count(), n * (index_ + 1) / count()}; }
+    Range share(std::size_t n) const { return share_of(index_, n); }
+    Range share_of(std::size_t member, std::size_t n) const {
+      return {n * member / count(), n * (member + 1) / count()};
+    }
     // Returns when every member has called it; what each wrote before is visible to all after.
     void barrier() { team_->barrier(); }
 

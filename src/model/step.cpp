@@ -1,10 +1,11 @@
-// One forward step: a fixed list of phases with a barrier between them. Each phase is split over
+// One forward step: a fixed list of phases with a barrier between them. Each phase is dealt in
 // rows, output panels or (chunk, head, row tile) items; no split changes a bit (docs/numerics.md).
 // Within a phase a member allocates nothing and locks nothing.
 
 #include <algorithm>
 
 #include "checkpoint/half.h"
+#include "core/deal.h"
 #include "model/model.h"
 
 namespace chorus::model {
@@ -13,6 +14,10 @@ namespace {
 using kernels::kPanelWidth;
 
 constexpr std::size_t kTileRows = 24;  // rows of one attention item
+constexpr std::size_t kPanels = 4;     // of a matrix, in one piece of work: as a tile of one row
+
+// Phases in which work is dealt, at most: those of a layer, and the embedding and the head's two.
+constexpr std::size_t kLayerPhases = 9, kOtherPhases = 3;
 
 template <class T>
 void grow(AlignedBuffer<T>& buffer, std::size_t size) {
@@ -63,10 +68,9 @@ class Step {
     return {workspace_.inner.data(), inner_stride_, workspace_.quantised_inner.data()};
   }
 
-  void embed(ThreadTeam::Member& member);
+  void embed(Deal::Hand& hand);
   // The normalised rows, ready for a multiplication by `matrix`.
-  void normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm,
-                 const PackedMatrix& matrix);
+  void normalise(Deal::Hand& hand, const Model::LayerNorm& norm, const PackedMatrix& matrix);
   void normalise_row(const Model::LayerNorm& norm, std::size_t row, std::size_t to) const;
   // Where `matrix` is quantised: groups [begin, end) of row `row`, of its values. Else nothing.
   void quantise_groups(const PackedMatrix& matrix, const Input& input, std::size_t row,
@@ -74,10 +78,10 @@ class Step {
   // out = matrix * input over a range of panels.
   void multiply(const PackedMatrix& matrix, Range panels, const Input& input, std::size_t rows,
                 float* out, std::size_t out_stride) const;
-  void store_split_chunks(ThreadTeam::Member& member, std::size_t layer);
+  void store_split_chunks(Deal::Hand& hand, std::size_t layer);
   void store_keys_and_values(const Tile& tile, std::size_t layer, std::size_t head);
   // The heads' sums, ready for a multiplication by `matrix`.
-  void attend(ThreadTeam::Member& member, std::size_t layer, const PackedMatrix& matrix);
+  void attend(Deal::Hand& hand, std::size_t layer, const PackedMatrix& matrix);
   void attend_tile(const Tile& tile, std::size_t layer, std::size_t head, float* scratch);
   void weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, const float* scores,
                     float* sums);
@@ -88,14 +92,15 @@ class Step {
   void multiply_cached(const kernels::MatmulArgs& args) const {
     (kv_.type == KvType::kF32 ? kernels_.matmul_f32 : kernels_.matmul_bf16)(args);
   }
-  // residual += matrix * input, over this member's panels.
-  void project(ThreadTeam::Member& member, const PackedMatrix& matrix, const Input& input);
-  void mlp_inner(ThreadTeam::Member& member, const Model::Layer& layer);
-  void project_logits(ThreadTeam::Member& member);
+  // residual += matrix * input.
+  void project(Deal::Hand& hand, const PackedMatrix& matrix, const Input& input);
+  void mlp_inner(Deal::Hand& hand, const Model::Layer& layer);
+  void project_logits(Deal::Hand& hand);
 
   const Model& model_;
   const kernels::Kernels& kernels_;
   Workspace& workspace_;
+  Deal deal_;
   const KvLayout& kv_;
   std::size_t channels_, stride_, qkv_stride_, inner_stride_;  // C and padded row lengths
   std::size_t score_stride_;    // floats of one row of scores: the positions, in whole pages
@@ -111,6 +116,7 @@ Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspa
     : model_(model),
       kernels_(model.kernels()),
       workspace_(workspace),
+      deal_(members, model.layers_.size() * kLayerPhases + kOtherPhases),
       kv_(model.kv_layout()),
       channels_(static_cast<std::size_t>(model.config().n_embd)),
       stride_(padded(channels_)),
@@ -149,50 +155,50 @@ Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspa
 }
 
 void Step::run(ThreadTeam::Member& member) {
-  embed(member);
+  Deal::Hand hand(deal_, member);
+  embed(hand);
   for (std::size_t i = 0; i < model_.layers_.size(); ++i) {
     const Model::Layer& layer = model_.layers_[i];
-    member.barrier();
-    normalise(member, layer.attention_norm, layer.attention);
-    member.barrier();
-    multiply(layer.attention, member.share(layer.attention.panels()), normalised(), rows_.size(),
-             workspace_.qkv.data(), qkv_stride_);
-    member.barrier();
+    hand.barrier();
+    normalise(hand, layer.attention_norm, layer.attention);
+    hand.barrier();
+    hand.deal(layer.attention.panels(), kPanels, [&](Range panels) {
+      multiply(layer.attention, panels, normalised(), rows_.size(), workspace_.qkv.data(),
+               qkv_stride_);
+    });
+    hand.barrier();
     if (splits_chunks_) {
-      store_split_chunks(member, i);
-      member.barrier();
+      store_split_chunks(hand, i);
+      hand.barrier();
     }
-    attend(member, i, layer.attention_projection);
-    member.barrier();
-    project(member, layer.attention_projection, normalised());
-    member.barrier();
-    normalise(member, layer.mlp_norm, layer.mlp_inner);
-    member.barrier();
-    mlp_inner(member, layer);
-    member.barrier();
-    project(member, layer.mlp_projection, inner());
+    attend(hand, i, layer.attention_projection);
+    hand.barrier();
+    project(hand, layer.attention_projection, normalised());
+    hand.barrier();
+    normalise(hand, layer.mlp_norm, layer.mlp_inner);
+    hand.barrier();
+    mlp_inner(hand, layer);
+    hand.barrier();
+    project(hand, layer.mlp_projection, inner());
   }
-  member.barrier();
-  project_logits(member);
+  hand.barrier();
+  project_logits(hand);
 }
 
-void Step::embed(ThreadTeam::Member& member) {
-  Range range = member.share(rows_.size());
-  for (std::size_t r = range.begin; r < range.end; ++r) {
-    float* x = workspace_.residual.data() + r * stride_;
-    auto id = static_cast<std::size_t>(rows_[r].chunk->ids[rows_[r].index]);
-    model_.token_embedding_.read_row(id, x);
-    kernels_.add(x, model_.positions_.data() + rows_[r].position() * channels_, channels_);
-  }
+void Step::embed(Deal::Hand& hand) {
+  hand.deal(rows_.size(), 1, [&](Range range) {
+    const Row& row = rows_[range.begin];
+    float* x = workspace_.residual.data() + range.begin * stride_;
+    model_.token_embedding_.read_row(static_cast<std::size_t>(row.chunk->ids[row.index]), x);
+    kernels_.add(x, model_.positions_.data() + row.position() * channels_, channels_);
+  });
 }
 
-void Step::normalise(ThreadTeam::Member& member, const Model::LayerNorm& norm,
-                     const PackedMatrix& matrix) {
-  Range range = member.share(rows_.size());
-  for (std::size_t r = range.begin; r < range.end; ++r) {
-    normalise_row(norm, r, r);
-    quantise_groups(matrix, normalised(), r, {0, matrix.groups()});
-  }
+void Step::normalise(Deal::Hand& hand, const Model::LayerNorm& norm, const PackedMatrix& matrix) {
+  hand.deal(rows_.size(), 1, [&](Range range) {
+    normalise_row(norm, range.begin, range.begin);
+    quantise_groups(matrix, normalised(), range.begin, {0, matrix.groups()});
+  });
 }
 
 void Step::normalise_row(const Model::LayerNorm& norm, std::size_t row, std::size_t to) const {
@@ -223,12 +229,11 @@ void Step::multiply(const PackedMatrix& matrix, Range panels, const Input& input
 }
 
 // Of the rows whose attention may be computed by other members than the one that stores here.
-void Step::store_split_chunks(ThreadTeam::Member& member, std::size_t layer) {
-  Range range = member.share(tiles_.size() * kv_.heads);
-  for (std::size_t item = range.begin; item < range.end; ++item) {
-    const Tile& tile = tiles_[item / kv_.heads];
-    if (!tile.is_whole()) store_keys_and_values(tile, layer, item % kv_.heads);
-  }
+void Step::store_split_chunks(Deal::Hand& hand, std::size_t layer) {
+  hand.deal(tiles_.size() * kv_.heads, 1, [&](Range range) {
+    const Tile& tile = tiles_[range.begin / kv_.heads];
+    if (!tile.is_whole()) store_keys_and_values(tile, layer, range.begin % kv_.heads);
+  });
 }
 
 void Step::store_keys_and_values(const Tile& tile, std::size_t layer, std::size_t head) {
@@ -258,27 +263,25 @@ void Step::store_keys_and_values(const Tile& tile, std::size_t layer, std::size_
   }
 }
 
-void Step::attend(ThreadTeam::Member& member, std::size_t layer, const PackedMatrix& matrix) {
-  float* scratch = workspace_.scores.data() + member.index() * scratch_stride_;
+void Step::attend(Deal::Hand& hand, std::size_t layer, const PackedMatrix& matrix) {
+  float* scratch = workspace_.scores.data() + hand.index() * scratch_stride_;
   std::size_t head_groups = kv_.head_size / kernels::kGroup;
   bool whole_groups = kv_.head_size % kernels::kGroup == 0;
-  Range range = member.share(tiles_.size() * kv_.heads);
-  for (std::size_t item = range.begin; item < range.end; ++item) {
-    const Tile& tile = tiles_[item / kv_.heads];
-    std::size_t head = item % kv_.heads;
+  hand.deal(tiles_.size() * kv_.heads, 1, [&](Range range) {
+    const Tile& tile = tiles_[range.begin / kv_.heads];
+    std::size_t head = range.begin % kv_.heads;
     if (tile.is_whole()) store_keys_and_values(tile, layer, head);
     attend_tile(tile, layer, head, scratch);
     for (std::size_t r = 0; r < tile.rows && whole_groups; ++r) {
       quantise_groups(matrix, normalised(), tile.first_row + r,
                       {head * head_groups, (head + 1) * head_groups});
     }
-  }
+  });
   if (whole_groups || !matrix.is_quantised()) return;
-  member.barrier();
-  Range rows = member.share(rows_.size());
-  for (std::size_t r = rows.begin; r < rows.end; ++r) {
-    quantise_groups(matrix, normalised(), r, {0, matrix.groups()});
-  }
+  hand.barrier();
+  hand.deal(rows_.size(), 1, [&](Range range) {
+    quantise_groups(matrix, normalised(), range.begin, {0, matrix.groups()});
+  });
 }
 
 // Scores of a tile over all positions up to its last row's, each page a panel; those after a row's
@@ -349,49 +352,53 @@ void Step::weighted_sum(const Tile& tile, std::size_t layer, std::size_t head, c
   }
 }
 
-void Step::project(ThreadTeam::Member& member, const PackedMatrix& matrix, const Input& input) {
-  Range panels = member.share(matrix.panels());
-  multiply(matrix, panels, input, rows_.size(), workspace_.projected.data(), stride_);
-  std::size_t begin = panels.begin * kPanelWidth;
-  std::size_t end = std::min(panels.end * kPanelWidth, channels_);
-  for (std::size_t r = 0; r < rows_.size() && begin < end; ++r) {
-    kernels_.add(workspace_.residual.data() + r * stride_ + begin,
-                 workspace_.projected.data() + r * stride_ + begin, end - begin);
-  }
+void Step::project(Deal::Hand& hand, const PackedMatrix& matrix, const Input& input) {
+  hand.deal(matrix.panels(), kPanels, [&](Range panels) {
+    multiply(matrix, panels, input, rows_.size(), workspace_.projected.data(), stride_);
+    std::size_t begin = panels.begin * kPanelWidth;
+    std::size_t end = std::min(panels.end * kPanelWidth, channels_);
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      kernels_.add(workspace_.residual.data() + r * stride_ + begin,
+                   workspace_.projected.data() + r * stride_ + begin, end - begin);
+    }
+  });
 }
 
-// A panel of outputs is a group of the next matrix's inputs, so that a member's own panels are all
-// that it needs to quantise.
+// A panel of outputs is a group of the next matrix's inputs, so that the panels that a member has
+// computed are all that it needs to quantise.
 static_assert(kPanelWidth == kernels::kGroup);
 
-void Step::mlp_inner(ThreadTeam::Member& member, const Model::Layer& layer) {
-  Range panels = member.share(layer.mlp_inner.panels());
-  multiply(layer.mlp_inner, panels, normalised(), rows_.size(), workspace_.inner.data(),
-           inner_stride_);
+void Step::mlp_inner(Deal::Hand& hand, const Model::Layer& layer) {
   auto activate = kernels_.gelu_tanh;
   if (model_.config().activation == checkpoint::Activation::kGeluErf) activate = kernels_.gelu_erf;
   if (model_.config().activation == checkpoint::Activation::kRelu) activate = kernels_.relu;
-  for (std::size_t r = 0; r < rows_.size(); ++r) {
-    activate(workspace_.inner.data() + r * inner_stride_ + panels.begin * kPanelWidth,
-             (panels.end - panels.begin) * kPanelWidth);
-    quantise_groups(layer.mlp_projection, inner(), r, panels);
-  }
+  hand.deal(layer.mlp_inner.panels(), kPanels, [&](Range panels) {
+    multiply(layer.mlp_inner, panels, normalised(), rows_.size(), workspace_.inner.data(),
+             inner_stride_);
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      activate(workspace_.inner.data() + r * inner_stride_ + panels.begin * kPanelWidth,
+               (panels.end - panels.begin) * kPanelWidth);
+      quantise_groups(layer.mlp_projection, inner(), r, panels);
+    }
+  });
 }
 
-void Step::project_logits(ThreadTeam::Member& member) {
+void Step::project_logits(Deal::Hand& hand) {
   const PackedMatrix& head = model_.head();
-  Range range = member.share(logits_rows_.size());
-  for (std::size_t i = range.begin; i < range.end; ++i) {
+  hand.deal(logits_rows_.size(), 1, [&](Range range) {
+    std::size_t i = range.begin;
     normalise_row(model_.final_norm_, logits_rows_[i], i);
     quantise_groups(head, normalised(), i, {0, head.groups()});
     if (head.has_common_part()) {
       workspace_.row_factors[i] =
           head.row_factor(kernels_, workspace_.normalised.data() + i * stride_);
     }
-  }
-  member.barrier();
-  multiply(head, member.share(head.panels()), normalised(), logits_rows_.size(),
-           workspace_.logits.data(), model_.logits_stride());
+  });
+  hand.barrier();
+  hand.deal(head.panels(), kPanels, [&](Range panels) {
+    multiply(head, panels, normalised(), logits_rows_.size(), workspace_.logits.data(),
+             model_.logits_stride());
+  });
 }
 
 void Model::forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team) const {
