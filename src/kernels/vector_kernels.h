@@ -35,7 +35,7 @@ constexpr std::size_t kCacheLine = 64;
 // does nothing but read, it needs less help. Measured: bench/kernels_bench.cpp.
 template <class Weight>
 constexpr std::size_t prefetch_bytes(std::size_t rows) {
-  return rows == 1 && sizeof(Weight) == 4 ? 512 : 2048;
+  return rows == 1 && sizeof(Weight) == 4 ? 512 : rows < 8 ? 2048 : 8192;
 }
 
 template <class Weight>
@@ -163,8 +163,7 @@ void matmul_some_rows(const MatmulArgs& args, std::size_t row, std::size_t rows,
 // Panels outside, tiles of rows inside: a panel is read from memory once and stays in the cache for
 // all the rows. Rows are dealt to tiles evenly.
 template <class Weight>
-void matmul(const MatmulArgs& args) {
-  if (args.rows == 0) return;
+void matmul_chunk(const MatmulArgs& args) {
   std::size_t tiles = (args.rows + kMaxTileRows - 1) / kMaxTileRows;
   std::size_t group = tiles == 1 ? args.panels : 4;
   for (std::size_t panel = 0; panel < args.panels; panel += group) {
@@ -174,6 +173,23 @@ void matmul(const MatmulArgs& args) {
       std::size_t end = args.rows * (tile + 1) / tiles;
       matmul_some_rows<Weight>(args, begin, end - begin, panel, panels);
     }
+  }
+}
+
+// More rows than a tile's go through K in chunks, so that x and the panels stay in the caches.
+template <class Weight>
+void matmul(const MatmulArgs& args) {
+  constexpr std::size_t kChunk = 768;
+  if (args.rows == 0) return;
+  if (args.rows <= kMaxTileRows || args.k <= kChunk) return matmul_chunk<Weight>(args);
+  MatmulArgs chunk = args;
+  for (std::size_t k = 0; k < args.k; k += kChunk) {
+    chunk.k = args.k - k < kChunk ? args.k - k : kChunk;
+    matmul_chunk<Weight>(chunk);
+    chunk.x += kChunk;
+    chunk.weights = static_cast<const Weight*>(chunk.weights) + kChunk * kPanelWidth;
+    chunk.panel_offset += kChunk * kPanelWidth * sizeof(Weight);
+    chunk.accumulate = true;
   }
 }
 
