@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "engine/log.h"
-#include "engine/top_k.h"
 
 namespace chorus::engine {
 namespace {
 
 // The ids of the `count` largest of `values`, descending; of equal ones the lower id first.
-std::vector<std::int32_t> largest_ids(std::span<const float> values, std::size_t count) {
+std::vector<std::int32_t> largest_ids(const kernels::Kernels& kernels,
+                                      std::span<const float> values, std::size_t count) {
   auto value = [&](std::int32_t id) { return values[static_cast<std::size_t>(id)]; };
   auto before = [&](std::int32_t a, std::int32_t b) {
     return value(a) > value(b) || (value(a) == value(b) && a < b);
@@ -18,7 +18,7 @@ std::vector<std::int32_t> largest_ids(std::span<const float> values, std::size_t
   if (count == 0) return ids;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (ids.size() == count) {
-      i = find_over(values, i, value(ids.back()));
+      i = kernels.find_over(values.data(), i, values.size(), value(ids.back()));
       if (i == values.size()) break;
       ids.pop_back();
     }
@@ -41,7 +41,8 @@ TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> log
   };
   TokenInfo info{.id = id, .logprob = logprob(id)};
   auto count = static_cast<std::size_t>(std::min(top, usable));
-  for (std::int32_t token : largest_ids(logits.first(static_cast<std::size_t>(usable)), count)) {
+  for (std::int32_t token :
+       largest_ids(kernels, logits.first(static_cast<std::size_t>(usable)), count)) {
     info.top.push_back({token, logprob(token)});
   }
   return info;

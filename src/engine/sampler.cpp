@@ -58,7 +58,7 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits, std::int32_t
     CHORUS_TRY(check_any(std::span(probabilities).first(end), usable));
     return static_cast<std::int32_t>(stream_.multinomial(probabilities, end, scratch.draws));
   }
-  top_k(probabilities, usable, k, scratch.candidates);
+  top_k(*kernels_, probabilities, usable, k, scratch.candidates);
   std::vector<float>& chosen = scratch.candidate_probabilities;
   chosen.clear();
   for (const Candidate& candidate : scratch.candidates) chosen.push_back(candidate.probability);

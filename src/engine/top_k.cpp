@@ -15,7 +15,7 @@ Candidate candidate_at(std::span<const float> probabilities, std::size_t i) {
 // What std::partial_sort does on all pairs (value, id), with room for k + 1 of them: a heap of the
 // first k, the least on top; each later value over the top takes its place, by the step that
 // pop_heap does when the newcomer stands behind the heap; the heap is sorted at the end.
-void select_by_heap(std::span<const float> usable, std::size_t k,
+void select_by_heap(const kernels::Kernels& kernels, std::span<const float> usable, std::size_t k,
                     std::vector<Candidate>& candidates) {
   candidates.resize(k + 1);
   for (std::size_t i = 0; i < k; ++i) candidates[i] = candidate_at(usable, i);
@@ -23,7 +23,7 @@ void select_by_heap(std::span<const float> usable, std::size_t k,
   auto end = begin + static_cast<std::ptrdiff_t>(k);
   std::make_heap(begin, end, more_probable);
   for (std::size_t i = k; i < usable.size(); ++i) {
-    i = find_over(usable, i, candidates.front().probability);
+    i = kernels.find_over(usable.data(), i, usable.size(), candidates.front().probability);
     if (i == usable.size()) break;
     candidates[k] = candidate_at(usable, i);
     std::pop_heap(begin, end + 1, more_probable);
@@ -60,24 +60,12 @@ void select_by_partition(std::span<const float> probabilities, std::size_t usabl
 
 }  // namespace
 
-std::size_t find_over(std::span<const float> values, std::size_t begin, float threshold) {
-  constexpr std::size_t kBlock = 32;
-  std::size_t i = begin;
-  for (; i + kBlock <= values.size(); i += kBlock) {
-    int any = 0;
-    for (std::size_t j = 0; j < kBlock; ++j) any |= values[i + j] > threshold;
-    if (any != 0) break;
-  }
-  while (i < values.size() && !(values[i] > threshold)) ++i;
-  return i;
-}
-
-void top_k(std::span<const float> probabilities, std::int32_t usable, std::int32_t k,
-           std::vector<Candidate>& candidates) {
+void top_k(const kernels::Kernels& kernels, std::span<const float> probabilities,
+           std::int32_t usable, std::int32_t k, std::vector<Candidate>& candidates) {
   auto count = static_cast<std::size_t>(k);
   auto end = static_cast<std::size_t>(usable);
   if (count * 64 <= probabilities.size()) {
-    select_by_heap(probabilities.first(end), count, candidates);
+    select_by_heap(kernels, probabilities.first(end), count, candidates);
   } else {
     select_by_partition(probabilities, end, count, candidates);
   }

@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/kernels.h"
+
 namespace chorus::engine {
 
 struct Candidate {
@@ -20,10 +22,7 @@ struct Candidate {
 // size. Needs 1 <= k <= usable <= probabilities.size(), every probability in [0, 1], no NaN. The
 // vector's room is reused: up to k + 1 elements, or one per probability when k is over 1/64 of
 // them.
-void top_k(std::span<const float> probabilities, std::int32_t usable, std::int32_t k,
-           std::vector<Candidate>& candidates);
-
-// The first position in [begin, values.size()) of a value over `threshold`, or values.size().
-std::size_t find_over(std::span<const float> values, std::size_t begin, float threshold);
+void top_k(const kernels::Kernels& kernels, std::span<const float> probabilities,
+           std::int32_t usable, std::int32_t k, std::vector<Candidate>& candidates);
 
 }  // namespace chorus::engine

@@ -73,6 +73,9 @@ struct Kernels {
   // max) * (1 / sum). `out` may be `x`.
   void (*softmax_vocabulary)(const float* x, std::size_t n, float* out);
 
+  // The first position in [begin, n) of an element over `threshold`, or n.
+  std::size_t (*find_over)(const float* x, std::size_t begin, std::size_t n, float threshold);
+
   // The sum of exp(x[i] - max): 16 interleaved partial sums over blocks of 1024, blocks joined in
   // double. With max = the largest x, log-softmax is x[i] - max - log(sum).
   double (*sum_exp)(const float* x, std::size_t n, float max);

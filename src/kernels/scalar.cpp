@@ -172,6 +172,11 @@ void softmax_vocabulary(const float* x, std::size_t n, float* out) {
   for (std::size_t i = 0; i < n; ++i) out[i] *= reciprocal;
 }
 
+std::size_t find_over(const float* x, std::size_t begin, std::size_t n, float threshold) {
+  while (begin < n && !(x[begin] > threshold)) ++begin;
+  return begin;
+}
+
 double sum_exp(const float* x, std::size_t n, float largest) {
   double sum = 0.0;
   for (std::size_t begin = 0; begin < n; begin += kSumExpBlock) {
@@ -201,6 +206,7 @@ const Kernels kScalarKernels = {
     .add = add,
     .softmax = softmax,
     .softmax_vocabulary = softmax_vocabulary,
+    .find_over = find_over,
     .sum_exp = sum_exp,
     .max = max,
 };

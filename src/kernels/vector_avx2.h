@@ -68,6 +68,12 @@ inline float sum8(__m256 lanes) {
   __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+// sums + x, eight lanes at a time.
+inline __m256 add_eights(__m256 sums, Vector x) { return _mm256_add_ps(sums, x.v); }
+// Whether any lane of `a` is over that of `b`, as bits.
+inline unsigned over(Vector a, Vector b) {
+  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)));
+}
 inline float sum16(const Vector (&sums)[2]) { return sum8(_mm256_add_ps(sums[0].v, sums[1].v)); }
 
 // --- of the activation quantiser ---

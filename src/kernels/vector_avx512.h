@@ -65,6 +65,13 @@ inline float sum8(__m256 lanes) {
   __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+// sums + x, eight lanes at a time.
+inline __m256 add_eights(__m256 sums, Vector x) {
+  return _mm256_add_ps(_mm256_add_ps(sums, _mm512_castps512_ps256(x.v)),
+                       _mm512_extractf32x8_ps(x.v, 1));
+}
+// Whether any lane of `a` is over that of `b`, as bits.
+inline unsigned over(Vector a, Vector b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 inline float sum16(const Vector (&sums)[1]) {
   return sum8(
       _mm256_add_ps(_mm512_castps512_ps256(sums[0].v), _mm512_extractf32x8_ps(sums[0].v, 1)));

@@ -4,8 +4,8 @@
 // the operations of scalar.cpp in the same order, element by element.
 //
 // Vector offers: kLanes, load, load_first (n lanes, the rest 0), store, store_first, broadcast,
-// zero, widen_bf16, fma, +, -, *, /, max, less (a < b ? x : y), scale_by_power, the sums sum16 and
-// sum8, and the quantiser's steps.
+// zero, widen_bf16, fma, +, -, *, /, max, less (a < b ? x : y), over, scale_by_power, the sums
+// sum16, sum8 and add_eights, and the quantiser's steps.
 
 namespace chorus::kernels {
 namespace {
@@ -344,20 +344,32 @@ void softmax(float* x, std::size_t n, float scale) {
 }
 
 void softmax_vocabulary(const float* x, std::size_t n, float* out) {
-  constexpr std::size_t kTorchLanes = 8;
   Vector largest = Vector::broadcast(max(x, n));
+  __m256 sums = _mm256_setzero_ps();
   for (std::size_t i = 0; i < n; i += kLanes) {
     std::size_t lanes = n - i < kLanes ? n - i : kLanes;
-    store_lanes(exp_vector(load_lanes(x + i, lanes) - largest), out + i, lanes);
+    Vector value = exp_vector(load_lanes(x + i, lanes) - largest);
+    if (lanes < kLanes) value = value.first(lanes);
+    sums = add_eights(sums, value);
+    store_lanes(value, out + i, lanes);
   }
-  __m256 sums = _mm256_setzero_ps();
-  std::size_t i = 0;
-  for (; i + kTorchLanes <= n; i += kTorchLanes)
-    sums = _mm256_add_ps(sums, _mm256_loadu_ps(out + i));
-  float tail[kTorchLanes] = {};
-  for (std::size_t lane = 0; i + lane < n; ++lane) tail[lane] = out[i + lane];
-  sums = _mm256_add_ps(sums, _mm256_loadu_ps(tail));
   scale_all(out, n, 1.0f / sum8(sums));
+}
+
+std::size_t find_over(const float* x, std::size_t begin, std::size_t n, float threshold) {
+  Vector thresholds = Vector::broadcast(threshold);
+  std::size_t i = begin;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    unsigned any = 0;
+    for (std::size_t v = 0; v < 4; ++v) any |= over(Vector::load(x + i + v * kLanes), thresholds);
+    if (any != 0) break;
+  }
+  for (; i + kLanes <= n; i += kLanes) {
+    unsigned found = over(Vector::load(x + i), thresholds);
+    if (found != 0) return i + static_cast<std::size_t>(__builtin_ctz(found));
+  }
+  while (i < n && !(x[i] > threshold)) ++i;
+  return i;
 }
 
 double sum_exp(const float* x, std::size_t n, float largest) {
@@ -426,6 +438,7 @@ constexpr Kernels table(const char* name, const IntegerKernels& integers) {
       .add = add,
       .softmax = softmax,
       .softmax_vocabulary = softmax_vocabulary,
+      .find_over = find_over,
       .sum_exp = sum_exp,
       .max = max,
   };

@@ -53,7 +53,7 @@ TEST(TopK, TiesComeOutInTheOrderOfPyTorchsAlgorithms) {
     std::vector<float> values = tied_values(count, levels, random);
     std::int32_t largest_k = std::min<std::int32_t>(size_of(values), round % 2 == 0 ? 60 : 4000);
     auto k = static_cast<std::int32_t>(1 + random() % static_cast<std::uint64_t>(largest_k));
-    top_k(values, size_of(values), k, candidates);
+    top_k(kernels::kernels_for(kernels::Isa::kScalar), values, size_of(values), k, candidates);
     ASSERT_EQ(candidates, torch_topk(values, k)) << count << " values, k " << k;
   }
 }
@@ -63,7 +63,7 @@ TEST(TopK, BothAlgorithmsMeetWherePyTorchChangesOver) {
   std::vector<Candidate> candidates;
   for (std::size_t count : {3199u, 3200u, 3201u}) {
     std::vector<float> values = tied_values(count, 40, random);
-    top_k(values, size_of(values), 50, candidates);
+    top_k(kernels::kernels_for(kernels::Isa::kScalar), values, size_of(values), 50, candidates);
     EXPECT_EQ(candidates, torch_topk(values, 50)) << count;
   }
 }
@@ -76,7 +76,7 @@ TEST(TopK, AscendingAndDescendingAndConstantValuesAreNoSpecialCase) {
   std::vector<Candidate> candidates;
   for (const auto& values : {ascending, descending, constant}) {
     for (std::int32_t k : {1, 2, 50, 78, 79, 4999, 5000}) {
-      top_k(values, 5000, k, candidates);
+      top_k(kernels::kernels_for(kernels::Isa::kScalar), values, 5000, k, candidates);
       EXPECT_EQ(candidates, torch_topk(values, k)) << k;
     }
   }
@@ -87,7 +87,7 @@ TEST(TopK, PaddingIsNeverACandidateHoweverProbable) {
   for (std::size_t i = 900; i < 1000; ++i) values[i] = 1.0f;
   std::vector<Candidate> candidates;
   for (std::int32_t k : {1, 15, 16, 500, 900}) {
-    top_k(values, 900, k, candidates);
+    top_k(kernels::kernels_for(kernels::Isa::kScalar), values, 900, k, candidates);
     ASSERT_EQ(candidates.size(), static_cast<std::size_t>(k));
     std::vector<bool> seen(900, false);
     for (const Candidate& candidate : candidates) {
@@ -104,7 +104,7 @@ TEST(TopK, PaddingThatPyTorchLeavesOutDoesNotChangeTheOrderOfTies) {
   for (std::int32_t k : {5, 50, 51, 300}) {
     std::vector<float> values = tied_values(3300, 11, random);
     for (std::size_t i = 3250; i < 3300; ++i) values[i] = 0.0f;
-    top_k(values, 3250, k, candidates);
+    top_k(kernels::kernels_for(kernels::Isa::kScalar), values, 3250, k, candidates);
     EXPECT_EQ(candidates, torch_topk(values, k)) << k;
   }
 }

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -198,6 +199,25 @@ TEST_P(KernelsTest, ReductionsEqualTheScalarOnes) {
     EXPECT_EQ(tested().max(in, n), scalar().max(in, n));
     EXPECT_EQ(tested().sum_exp(in, n, 3.5f), scalar().sum_exp(in, n, 3.5f)) << n;
   }
+}
+
+TEST_P(KernelsTest, FindOverStopsAtTheFirstElementOverTheThreshold) {
+  for (std::size_t n : {1u, 7u, 16u, 31u, 64u, 65u, 200u, 1000u}) {
+    auto x = random(n);
+    for (float& value : x) value = std::min(value, 2.0f);
+    for (std::size_t begin : {std::size_t{0}, n / 3, n - 1, n}) {
+      EXPECT_EQ(tested().find_over(x.data(), begin, n, 2.0f), n) << n << " from " << begin;
+      for (int round = 0; round < 20; ++round) {
+        auto marked = x;
+        for (std::size_t i = below(4); i > 0; --i) marked[below(n)] = 2.5f;
+        EXPECT_EQ(tested().find_over(marked.data(), begin, n, 2.0f),
+                  scalar().find_over(marked.data(), begin, n, 2.0f))
+            << n << " from " << begin;
+      }
+    }
+  }
+  const float special[] = {-1.0f, std::numeric_limits<float>::quiet_NaN(), 3.0f};
+  EXPECT_EQ(tested().find_over(special, 0, 3, 0.0f), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryIsa, KernelsTest,
