@@ -9,6 +9,13 @@ namespace chorus::engine {
 constexpr std::size_t kSlabBytes = std::size_t{16} << 20;
 constexpr std::size_t kSlabPages = 64;  // at most: pages of small models are small
 
+// Of how many pages that begin with one token a search looks at, at most.
+constexpr std::size_t kMostLooks = 64;
+
+std::uint64_t beginning_hash(PrefixKey parent, std::int32_t token) {
+  return (parent * 0x9e3779b97f4a7c15u) ^ static_cast<std::uint32_t>(token);
+}
+
 PagePool::PagePool(const model::KvLayout& layout, std::size_t max_pages, bool caching)
     : layout_(layout), max_pages_(max_pages), caching_(caching) {}
 
@@ -63,7 +70,7 @@ void PagePool::retain(PageId page) {
 // always the first to go: a page whose predecessor is gone cannot be found.
 void PagePool::release(PageId page) {
   if (--pages_[page].holders > 0) return;
-  if (pages_[page].key == kEmptyPrefix) {
+  if (pages_[page].cached == 0) {
     free_.push_back(page);
     return;
   }
@@ -82,6 +89,7 @@ std::optional<PagePool::Match> PagePool::find(PrefixKey parent, const PageTokens
 
 PagePool::Match PagePool::publish(PageId page, PrefixKey parent, const PageTokens& tokens) {
   if (!caching_) return {page, kEmptyPrefix};
+  forget(page);  // its beginning
   auto [entry, added] = cache_.try_emplace({parent, tokens}, page);
   if (!added) {
     PageId other = entry->second;
@@ -89,16 +97,57 @@ PagePool::Match PagePool::publish(PageId page, PrefixKey parent, const PageToken
     release(page);
     return {other, pages_[other].key};
   }
-  cached_as_.emplace(page, entry->first);
+  cache(page, parent, tokens);
   pages_[page].key = next_key_++;
   return {page, pages_[page].key};
 }
 
+void PagePool::keep_beginning(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens) {
+  if (!caching_ || tokens.empty()) return;
+  auto found = find_beginning(parent, tokens);
+  if (found && found->count == tokens.size()) return;
+  forget(page);
+  cache(page, parent, tokens);
+}
+
+std::optional<PagePool::Beginning> PagePool::find_beginning(PrefixKey parent,
+                                                            std::span<const std::int32_t> tokens) {
+  if (tokens.empty()) return std::nullopt;
+  std::optional<Beginning> best;
+  auto [next, end] = by_beginning_.equal_range(beginning_hash(parent, tokens[0]));
+  for (std::size_t looks = 0; next != end && looks < kMostLooks; ++next, ++looks) {
+    const Page& page = pages_[next->second];
+    if (page.content.parent != parent) continue;
+    std::size_t most = std::min(page.cached, tokens.size());
+    auto differs = std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(most),
+                                 page.content.tokens.begin());
+    auto count = static_cast<std::size_t>(differs.first - tokens.begin());
+    if (count > (best ? best->count : 0)) best = Beginning{next->second, count};
+  }
+  if (best && pages_[best->page].holders == 0) {
+    retain(best->page);
+    release(best->page);  // used just now
+  }
+  return best;
+}
+
+void PagePool::cache(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens) {
+  pages_[page].cached = tokens.size();
+  pages_[page].content.parent = parent;
+  std::ranges::copy(tokens, pages_[page].content.tokens.begin());
+  by_beginning_.emplace(beginning_hash(parent, tokens[0]), page);
+}
+
 void PagePool::forget(PageId page) {
-  auto entry = cached_as_.find(page);
-  cache_.erase(entry->second);
-  cached_as_.erase(entry);
-  pages_[page].key = kEmptyPrefix;
+  Page& forgotten = pages_[page];
+  if (forgotten.cached == 0) return;
+  auto [next, end] = by_beginning_.equal_range(
+      beginning_hash(forgotten.content.parent, forgotten.content.tokens[0]));
+  by_beginning_.erase(
+      std::find_if(next, end, [page](auto& entry) { return entry.second == page; }));
+  if (forgotten.key != kEmptyPrefix) cache_.erase(forgotten.content);
+  forgotten.cached = 0;
+  forgotten.key = kEmptyPrefix;
 }
 
 std::size_t PagePool::CacheKeyHash::operator()(const CacheKey& key) const {
@@ -117,14 +166,19 @@ Result<void> PagePool::check(std::span<const std::span<const PageId>> holders,
   for (std::span<const PageId> table : holders) {
     for (PageId page : table) ++counts.at(page);
   }
-  std::size_t unheld = 0, idle = 0;
+  std::size_t unheld = 0, idle = 0, cached_pages = 0, whole_pages = 0;
   for (PageId page = 0; page < pages_.size(); ++page) {
-    bool cached = pages_[page].key != kEmptyPrefix;
+    bool cached = pages_[page].cached > 0, whole = pages_[page].key != kEmptyPrefix;
     if (counts[page] != pages_[page].holders) {
       return fail(fmt::format("page {}: {} holders counted, {} found", page, pages_[page].holders,
                               counts[page]));
     }
-    if (cached != cached_as_.contains(page)) return fail(fmt::format("page {}: cache entry", page));
+    auto entry = cache_.find(pages_[page].content);
+    if (whole != (entry != cache_.end() && entry->second == page) || (whole && !cached)) {
+      return fail(fmt::format("page {}: cache entry", page));
+    }
+    cached_pages += cached ? 1 : 0;
+    whole_pages += whole ? 1 : 0;
     if (counts[page] == 0 && cached) ++idle;
     if (counts[page] == 0 && !cached) ++unheld;
   }
@@ -137,7 +191,8 @@ Result<void> PagePool::check(std::span<const std::span<const PageId>> holders,
   }
   if (unheld != free_.size()) return fail("free pages lost");
   if (idle != idle_.size()) return fail("idle pages lost");
-  if (cache_.size() != cached_as_.size()) return fail("cache entries lost");
+  if (cache_.size() != whole_pages) return fail("cache entries lost");
+  if (by_beginning_.size() != cached_pages) return fail("beginnings lost");
   return ok();
 }
 

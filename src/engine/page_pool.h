@@ -1,7 +1,8 @@
 // The pages of keys and values of all sequences, within one bound, shared by reference count; and
 // the prefix cache: a page that holds a whole run of a text's tokens can be found again by those
-// tokens and the page before it. A cached page that no sequence holds is kept until its room is
-// needed, the one used longest ago first.
+// tokens and the page before it; the first tokens of a run, such as the end of a prompt, can be
+// found to be copied. A cached page that no sequence holds is kept until its room is needed, the
+// one used longest ago first.
 //
 // Pages are promised before they are taken: a sequence reserves its worst case when it is admitted,
 // so that it never finds the pool empty later. Memory is allotted in slabs of several pages when
@@ -66,6 +67,17 @@ class PagePool {
   // contents are the same bits.
   Match publish(PageId page, PrefixKey parent, const PageTokens& tokens);
 
+  // Caches the first tokens.size() positions, fewer than a page's, of `page`, which continues
+  // `parent` with them; unless they can be found already. Whoever holds the page may fill the rest.
+  void keep_beginning(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens);
+
+  struct Beginning {
+    PageId page;  // may be gone at the next take(), which then may return it, as it is
+    std::size_t count;
+  };
+  // The cached page after `parent` that has most of `tokens` at its start. Empty if none has any.
+  std::optional<Beginning> find_beginning(PrefixKey parent, std::span<const std::int32_t> tokens);
+
   // Whether every count agrees with `holders`, the page tables of all sequences, and with the pages
   // still promised to them. Errors: kCorrupt, with what disagrees. For tests: it looks at
   // everything.
@@ -83,11 +95,14 @@ class PagePool {
   struct Page {
     std::byte* data;
     std::uint32_t holders = 0;
-    PrefixKey key = kEmptyPrefix;  // not kEmptyPrefix: cached
+    std::size_t cached = 0;        // positions that can be found
+    CacheKey content = {};         // of these
+    PrefixKey key = kEmptyPrefix;  // if they are all
     std::uint64_t last_use = 0;    // its place in idle_, while cached and held by nobody
   };
 
   void allot();
+  void cache(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens);
   void retain(PageId page);
   void forget(PageId page);
 
@@ -98,9 +113,9 @@ class PagePool {
   std::vector<AlignedBuffer<std::byte>> slabs_;
   std::vector<Page> pages_;  // allotted so far
   std::vector<PageId> free_;
-  std::map<std::uint64_t, PageId> idle_;  // cached, held by nobody, by last use
-  std::unordered_map<CacheKey, PageId, CacheKeyHash> cache_;
-  std::unordered_map<PageId, CacheKey> cached_as_;
+  std::map<std::uint64_t, PageId> idle_;                      // cached, held by nobody, by last use
+  std::unordered_map<CacheKey, PageId, CacheKeyHash> cache_;  // whole pages
+  std::unordered_multimap<std::uint64_t, PageId> by_beginning_;  // all that is cached
   PrefixKey next_key_ = 1;
   std::uint64_t clock_ = 0;
 };

@@ -16,6 +16,9 @@ constexpr std::size_t kPromptRowsBesideDecoding = 16;
 // Rows with logits in a step, beside those that decode: each is a whole vocabulary of floats.
 constexpr std::size_t kPromptLogitsRows = 64;
 
+// Positions of another page's beginning that are copied, at least: fewer are computed as fast.
+constexpr std::size_t kWorthCopying = 2;
+
 std::size_t pages_for(std::size_t positions) {
   return (positions + kPagePositions - 1) / kPagePositions;
 }
@@ -48,7 +51,7 @@ void Scheduler::admit() {
       release_pages(sequence);
       return;
     }
-    copy_partial_page(sequence);
+    copy_beginning(sequence);
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
   }
@@ -75,21 +78,28 @@ bool Scheduler::match_prefix(Sequence& sequence) {
   return true;
 }
 
-// A later sample of a request copies the page in which the prompt ends from the first one, all but
-// the prompt's last position, whose logits it needs.
-void Scheduler::copy_partial_page(Sequence& sequence) {
-  const Sequence* leader = sequence.state->leader;
-  std::size_t last = sequence.state->prompt_size() - 1;
-  if (leader == nullptr || sequence.done != last / kPagePositions * kPagePositions ||
-      sequence.done == last) {
-    return;
-  }
+// Where cached pages end in the middle of the prompt, the positions that another page begins with
+// are copied: all but the prompt's last, whose logits are needed.
+void Scheduler::copy_beginning(Sequence& sequence) {
+  if (sequence.done % kPagePositions != 0) return;
+  auto rest = std::span(sequence.tokens).first(sequence.first_logits()).subspan(sequence.done);
+  auto found =
+      pool_.find_beginning(sequence.prefix, rest.first(std::min(rest.size(), kPagePositions)));
+  if (!found || found->count < kWorthCopying) return;
   add_page(sequence, pool_.take());
   --sequence.promised;
-  std::memcpy(sequence.page_data.back(), leader->page_data[sequence.pages.size() - 1],
-              pool_.page_bytes());
-  sequence.cached += last - sequence.done;
-  sequence.done = last;
+  if (sequence.pages.back() != found->page) {
+    std::memcpy(sequence.page_data.back(), pool_.data(found->page), pool_.page_bytes());
+  }
+  sequence.cached += found->count;
+  sequence.done += found->count;
+}
+
+void Scheduler::keep_prompts_end(const Sequence& sequence) {
+  std::size_t begin = sequence.published * kPagePositions, end = sequence.state->prompt_size();
+  if (begin == end) return;
+  pool_.keep_beginning(sequence.pages[sequence.published], sequence.prefix,
+                       std::span(sequence.tokens).first(end).subspan(begin));
 }
 
 void Scheduler::add_page(Sequence& sequence, PageId page) {
@@ -157,12 +167,12 @@ void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
 void Scheduler::advance() {
   for (std::size_t i = 0; i < plan_.sequences.size(); ++i) {
     Sequence& sequence = *plan_.sequences[i];
+    bool read_prompt = sequence.reads_prompt();
     sequence.done += plan_.chunks[i].ids.size();
     publish_full_pages(sequence);
-    if (sequence.sample == 0 && !sequence.reads_prompt()) {
-      sequence.state->prompt_read = true;
-      sequence.state->leader = &sequence;
-    }
+    if (!read_prompt || sequence.reads_prompt()) continue;
+    keep_prompts_end(sequence);
+    if (sequence.sample == 0) sequence.state->prompt_read = true;
   }
 }
 
@@ -194,10 +204,7 @@ void Scheduler::remove_ended() {
   if (ended_.empty()) return;
   auto has_ended = [this](const std::unique_ptr<Sequence>& sequence) {
     if (std::find(ended_.begin(), ended_.end(), sequence.get()) == ended_.end()) return false;
-    if (sequence->sample == 0) {
-      sequence->state->prompt_read = true;
-      sequence->state->leader = nullptr;
-    }
+    if (sequence->sample == 0) sequence->state->prompt_read = true;
     release_pages(*sequence);
     return true;
   };

@@ -58,7 +58,8 @@ class Scheduler {
  private:
   bool is_ready(const Sequence& sequence) const;
   bool match_prefix(Sequence& sequence);
-  void copy_partial_page(Sequence& sequence);
+  void copy_beginning(Sequence& sequence);
+  void keep_prompts_end(const Sequence& sequence);
   void publish_full_pages(Sequence& sequence);
   void add_page(Sequence& sequence, PageId page);
   void release_pages(Sequence& sequence);

@@ -31,7 +31,6 @@ struct RequestState {
 
   // Sample 0 reads the prompt; the others wait for it, so as to share its pages.
   bool prompt_read = false;            // or sample 0 has ended
-  const Sequence* leader = nullptr;    // sample 0, from then on while it runs
   std::vector<TokenInfo> prompt = {};  // for the kPrompt event; filled in by sample 0
 
   std::size_t prompt_size() const { return request.prompt.size(); }

@@ -210,10 +210,26 @@ TEST(ManyRequests, APromptThatIsThereAlreadyIsFound) {
   auto first = engine->complete(request).assume_value();
   EXPECT_EQ(first[0].usage.cached_tokens, 0);
   auto second = engine->complete(request).assume_value();
-  EXPECT_EQ(second[0].usage.cached_tokens, 64);
+  EXPECT_EQ(second[0].usage.cached_tokens, 69);  // all but the one whose logits are needed
   EXPECT_EQ(second[0].tokens, first[0].tokens);
-  EXPECT_EQ(engine->stats().prefix_hits, 64u);
+  EXPECT_EQ(engine->stats().prefix_hits, 69u);
   EXPECT_EQ(engine->stats().prefix_queries, 140u);
+}
+
+TEST(ManyRequests, PromptsThatBeginAlikeShareWhatIsAlike) {
+  auto engine = load(), fresh = load({.prefix_cache = false});
+  std::vector<std::int32_t> prompt = some_ids(50, 1);
+  engine->complete({.prompt = prompt, .max_length = 60}).assume_value();
+  for (std::size_t alike : {1u, 2u, 31u, 32u, 33u, 34u, 45u}) {
+    Request request{.prompt = prompt, .max_length = 60, .sampling = {.seed = alike}};
+    request.prompt[alike] = (request.prompt[alike] + 1) % 100;
+    auto result = engine->complete(request).assume_value();
+    // One position is not worth the copying of its page.
+    std::int32_t copied = alike % 32 < 2 ? 0 : static_cast<std::int32_t>(alike) % 32;
+    EXPECT_EQ(result[0].usage.cached_tokens, static_cast<std::int32_t>(alike) / 32 * 32 + copied);
+    EXPECT_EQ(result[0].tokens, fresh->complete(request).assume_value()[0].tokens) << alike;
+  }
+  expect_idle(*engine);
 }
 
 TEST(ManyRequests, TheSamplesOfAPromptReadItOnce) {

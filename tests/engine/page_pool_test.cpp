@@ -72,11 +72,71 @@ TEST(PagePool, IdlePagesGoLeastRecentlyUsedFirst) {
   EXPECT_TRUE(pool.find(kEmptyPrefix, tokens(1)));
 }
 
+std::vector<std::int32_t> run(std::int32_t first, std::size_t count) {
+  std::vector<std::int32_t> result(count);
+  for (std::int32_t& token : result) token = first++;
+  return result;
+}
+
+TEST(PagePool, TheLongestBeginningIsFound) {
+  PagePool pool(tiny_layout(), 4, true);
+  PageId a = take(pool), b = take(pool);
+  pool.keep_beginning(a, kEmptyPrefix, run(5, 3));
+  EXPECT_FALSE(pool.find_beginning(kEmptyPrefix, run(6, 3)));
+  EXPECT_FALSE(pool.find_beginning(7, run(5, 3)));
+  EXPECT_EQ(pool.find_beginning(kEmptyPrefix, run(5, 9))->count, 3u);
+  EXPECT_EQ(pool.find_beginning(kEmptyPrefix, run(5, 2))->count, 2u);
+  pool.keep_beginning(b, kEmptyPrefix, run(5, 2));  // is there already
+  pool.release(b);
+  b = take(pool);
+  pool.keep_beginning(b, kEmptyPrefix, run(5, 6));
+  auto found = pool.find_beginning(kEmptyPrefix, run(5, 9));
+  EXPECT_EQ(found->page, b);
+  EXPECT_EQ(found->count, 6u);
+  std::vector<PageId> table = {a, b};
+  std::span<const PageId> view(table);
+  EXPECT_TRUE(pool.check({&view, 1}, 0));
+}
+
+TEST(PagePool, ABeginningIsKeptUntilItsRoomIsNeeded) {
+  PagePool pool(tiny_layout(), 2, true);
+  PageId a = take(pool), b = take(pool);
+  pool.keep_beginning(a, kEmptyPrefix, run(1, 4));
+  pool.keep_beginning(b, kEmptyPrefix, run(2, 4));
+  pool.release(a);
+  pool.release(b);
+  EXPECT_EQ(pool.available(), 2u);
+  EXPECT_EQ(pool.find_beginning(kEmptyPrefix, run(1, 4))->page, a);  // used again
+  EXPECT_EQ(take(pool), b);
+  EXPECT_FALSE(pool.find_beginning(kEmptyPrefix, run(2, 4)));
+  EXPECT_TRUE(pool.find_beginning(kEmptyPrefix, run(1, 4)));
+  EXPECT_EQ(take(pool), a);
+  EXPECT_FALSE(pool.find_beginning(kEmptyPrefix, run(1, 4)));
+}
+
+TEST(PagePool, APageThatFillsUpIsFoundByItsBeginningToo) {
+  PagePool pool(tiny_layout(), 3, true);
+  PageId page = take(pool);
+  pool.keep_beginning(page, kEmptyPrefix, std::vector<std::int32_t>(3, 1));
+  auto whole = pool.publish(page, kEmptyPrefix, tokens(1));
+  EXPECT_EQ(whole.page, page);
+  EXPECT_EQ(pool.find_beginning(kEmptyPrefix, std::vector<std::int32_t>(9, 1))->count, 9u);
+  PageId again = take(pool);
+  pool.keep_beginning(again, kEmptyPrefix, std::vector<std::int32_t>(9, 1));  // nothing new
+  EXPECT_EQ(pool.publish(again, kEmptyPrefix, tokens(1)).page, page);
+  EXPECT_EQ(pool.held(), 1u);
+  pool.release(page);
+  pool.release(page);
+  EXPECT_TRUE(pool.check({}, 0));
+}
+
 TEST(PagePool, WithoutCachingNothingIsFound) {
   PagePool pool(tiny_layout(), 2, false);
   PageId page = take(pool);
   EXPECT_EQ(pool.publish(page, kEmptyPrefix, tokens(1)).page, page);
   EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(1)));
+  pool.keep_beginning(page, kEmptyPrefix, run(1, 4));
+  EXPECT_FALSE(pool.find_beginning(kEmptyPrefix, run(1, 4)));
   pool.release(page);
   EXPECT_EQ(pool.available(), 2u);
 }
@@ -113,6 +173,11 @@ TEST(PagePool, RandomUseLosesNoPage) {
         if (!match) match = pool.publish(take(pool), key, run);
         table.push_back(match->page);
         key = match->key;
+      }
+      if (pool.available() > 0 && random() % 2 == 0) {
+        PageTokens rest = tokens(static_cast<std::int32_t>(random() % 3));
+        table.push_back(take(pool));
+        pool.keep_beginning(table.back(), key, std::span(rest).first(1 + random() % 31));
       }
       tables.push_back(table);
     } else if (!tables.empty()) {
