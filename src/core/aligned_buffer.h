@@ -1,7 +1,7 @@
 // An array of plain values, zero at first, aligned for vectors. Large ones come straight from the
-// system, which gives zeros without writing them here: memory is spent, in huge pages where they are
-// allowed, when and by whom it is first touched. Moves, does not copy. Not thread-safe beyond what
-// the elements are.
+// system, which gives zeros without writing them here: memory is spent, in huge pages where they
+// are allowed, when and by whom it is first touched. Moves, does not copy. Not thread-safe beyond
+// what the elements are.
 #pragma once
 
 #include <sys/mman.h>

@@ -15,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // How long a member spins before it sleeps. Longer than what one thread does alone between two
-// steps (the sampling of a few tokens, about 100 microseconds), so that steps in a row cost no
+// steps (planning, and telling whoever reads: tens of microseconds), so that steps in a row cost no
 // waking; far shorter than a scheduler's time slice (milliseconds), so that a member that awaits
 // one which another process keeps from running soon gives its own processor away.
 constexpr std::chrono::microseconds kSpinTime{200};
@@ -114,6 +114,14 @@ void ThreadTeam::barrier() {
   } else {
     await_change(phase_, phase);
   }
+}
+
+void ThreadTeam::add_and_await(std::atomic<std::uint32_t>& value, std::uint32_t more,
+                               std::uint32_t target) {
+  std::uint32_t now = more == 0 ? value.load(std::memory_order_acquire)
+                                : value.fetch_add(more, std::memory_order_acq_rel) + more;
+  if (more > 0 && now == target) value.notify_all();
+  for (; now != target; now = value.load(std::memory_order_acquire)) await_change(value, now);
 }
 
 void ThreadTeam::await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) const {

@@ -36,6 +36,12 @@ class ThreadTeam {
     }
     // Returns when every member has called it; what each wrote before is visible to all after.
     void barrier() { team_->barrier(); }
+    // Adds to `value` and returns when it has reached `target`, by additions of any member; what
+    // each wrote before its own is visible after.
+    void add_and_await(std::atomic<std::uint32_t>& value, std::uint32_t more,
+                       std::uint32_t target) {
+      team_->add_and_await(value, more, target);
+    }
 
    private:
     friend class ThreadTeam;
@@ -65,6 +71,7 @@ class ThreadTeam {
  private:
   void serve(std::size_t index);
   void barrier();
+  void add_and_await(std::atomic<std::uint32_t>& value, std::uint32_t more, std::uint32_t target);
   // Waits until `value` is no longer `old`: spins, then sleeps.
   void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) const;
 

@@ -1,7 +1,6 @@
 #include "engine/worker.h"
 
 #include <algorithm>
-#include <atomic>
 #include <new>
 #include <utility>
 
@@ -74,10 +73,9 @@ void Worker::step() {
     for (Sequence* sequence : plan.sequences) {
       if (!sequence->started) start(*sequence, now);
     }
-    model_.forward(plan.chunks, workspace_, team_);
+    compute(plan);
     scheduler_.advance();
     ++counts_.steps;
-    sample(plan);
     emit(plan);
   } catch (const std::bad_alloc&) {
     fail_all({ErrorCode::kUnsupported, "not enough memory for keys, values and the step's rows"});
@@ -93,18 +91,14 @@ void Worker::start(Sequence& sequence, Clock::time_point now) {
   sequence.text.emplace(sequence.request);
 }
 
-// Rows are dealt to the team's members as they come, since their costs differ.
-void Worker::sample(const Plan& plan) {
+// The forward step, and what its logits say.
+void Worker::compute(const Plan& plan) {
   outcomes_.assign(plan.logits_rows.size(), {});
-  std::atomic<std::size_t> next = 0;
   auto vocabulary = static_cast<std::size_t>(model_.config().vocab_size);
-  auto work = [&](ThreadTeam::Member& member) {
-    for (std::size_t i = next++; i < outcomes_.size(); i = next++) {
-      std::span<float> logits(workspace_.logits.data() + i * model_.logits_stride(), vocabulary);
-      outcomes_[i] = outcome_of(plan.logits_rows[i], logits, scratch_[member.index()]);
-    }
-  };
-  if (!outcomes_.empty()) team_.run(work);
+  model_.forward(plan.chunks, workspace_, team_, [&](std::size_t i, std::size_t member) {
+    std::span<float> logits(workspace_.logits.data() + i * model_.logits_stride(), vocabulary);
+    outcomes_[i] = outcome_of(plan.logits_rows[i], logits, scratch_[member]);
+  });
 }
 
 Worker::Outcome Worker::outcome_of(const LogitsRow& row, std::span<float> logits,

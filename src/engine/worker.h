@@ -39,7 +39,7 @@ class Worker {
   void end_cancelled();
   void step();
   void start(Sequence& sequence, Clock::time_point now);
-  void sample(const Plan& plan);
+  void compute(const Plan& plan);
   Outcome outcome_of(const LogitsRow& row, std::span<float> logits, SamplerScratch& scratch) const;
   void emit(const Plan& plan);
   void emit_token(Sequence& sequence, TokenInfo info);

@@ -65,7 +65,10 @@ class Model {
   // Runs the chunks through the model: their keys and values are written to their pages, and the
   // logits of the rows that want them to workspace.logits, in row order, logits_stride() apart.
   // The caller has checked ids < V and positions < T.
-  void forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team) const;
+  // Then `use`, if there is one, gets each row that has logits, once, on any member of the team.
+  using UseLogits = std::function<void(std::size_t logits_row, std::size_t member)>;
+  void forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team,
+               const UseLogits& use = {}) const;
 
   std::size_t logits_stride() const { return padded(static_cast<std::size_t>(config_.vocab_size)); }
 

@@ -1,6 +1,6 @@
-// One forward step: a fixed list of phases with a barrier between them. Each phase is dealt in
-// rows, output panels or (chunk, head, row tile) items; no split changes a bit (docs/numerics.md).
-// Within a phase a member allocates nothing and locks nothing.
+// One forward step: a fixed list of phases, one after the other. Each is dealt in rows, output
+// panels or (chunk, head, row tile) items; no split changes a bit (docs/numerics.md). Within a
+// phase a member allocates nothing and locks nothing.
 
 #include <algorithm>
 
@@ -16,8 +16,8 @@ using kernels::kPanelWidth;
 constexpr std::size_t kTileRows = 24;  // rows of one attention item
 constexpr std::size_t kPanels = 4;     // of a matrix, in one piece of work: as a tile of one row
 
-// Phases in which work is dealt, at most: those of a layer, and the embedding and the head's two.
-constexpr std::size_t kLayerPhases = 9, kOtherPhases = 3;
+// Phases in which work is dealt, at most: those of a layer, the embedding and the head's three.
+constexpr std::size_t kLayerPhases = 9, kOtherPhases = 4;
 
 template <class T>
 void grow(AlignedBuffer<T>& buffer, std::size_t size) {
@@ -35,8 +35,8 @@ void store(const float* values, std::size_t count, std::uint16_t* elements) {
 
 class Step {
  public:
-  Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspace,
-       std::size_t members);
+  Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspace, std::size_t members,
+       const Model::UseLogits& use);
 
   void run(ThreadTeam::Member& member);
 
@@ -98,6 +98,7 @@ class Step {
   void project_logits(Deal::Hand& hand);
 
   const Model& model_;
+  const Model::UseLogits& use_;
   const kernels::Kernels& kernels_;
   Workspace& workspace_;
   Deal deal_;
@@ -112,8 +113,9 @@ class Step {
 };
 
 Step::Step(const Model& model, std::span<const Chunk> chunks, Workspace& workspace,
-           std::size_t members)
+           std::size_t members, const Model::UseLogits& use)
     : model_(model),
+      use_(use),
       kernels_(model.kernels()),
       workspace_(workspace),
       deal_(members, model.layers_.size() * kLayerPhases + kOtherPhases),
@@ -159,29 +161,20 @@ void Step::run(ThreadTeam::Member& member) {
   embed(hand);
   for (std::size_t i = 0; i < model_.layers_.size(); ++i) {
     const Model::Layer& layer = model_.layers_[i];
-    hand.barrier();
     normalise(hand, layer.attention_norm, layer.attention);
-    hand.barrier();
     hand.deal(layer.attention.panels(), kPanels, [&](Range panels) {
       multiply(layer.attention, panels, normalised(), rows_.size(), workspace_.qkv.data(),
                qkv_stride_);
     });
-    hand.barrier();
     if (splits_chunks_) {
       store_split_chunks(hand, i);
-      hand.barrier();
     }
     attend(hand, i, layer.attention_projection);
-    hand.barrier();
     project(hand, layer.attention_projection, normalised());
-    hand.barrier();
     normalise(hand, layer.mlp_norm, layer.mlp_inner);
-    hand.barrier();
     mlp_inner(hand, layer);
-    hand.barrier();
     project(hand, layer.mlp_projection, inner());
   }
-  hand.barrier();
   project_logits(hand);
 }
 
@@ -278,7 +271,6 @@ void Step::attend(Deal::Hand& hand, std::size_t layer, const PackedMatrix& matri
     }
   });
   if (whole_groups || !matrix.is_quantised()) return;
-  hand.barrier();
   hand.deal(rows_.size(), 1, [&](Range range) {
     quantise_groups(matrix, normalised(), range.begin, {0, matrix.groups()});
   });
@@ -394,15 +386,17 @@ void Step::project_logits(Deal::Hand& hand) {
           head.row_factor(kernels_, workspace_.normalised.data() + i * stride_);
     }
   });
-  hand.barrier();
   hand.deal(head.panels(), kPanels, [&](Range panels) {
     multiply(head, panels, normalised(), logits_rows_.size(), workspace_.logits.data(),
              model_.logits_stride());
   });
+  if (!use_) return;
+  hand.deal(logits_rows_.size(), 1, [&](Range range) { use_(range.begin, hand.index()); });
 }
 
-void Model::forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team) const {
-  Step step(*this, chunks, workspace, team.size());
+void Model::forward(std::span<const Chunk> chunks, Workspace& workspace, ThreadTeam& team,
+                    const UseLogits& use) const {
+  Step step(*this, chunks, workspace, team.size(), use);
   team.run([&step](ThreadTeam::Member& member) { step.run(member); });
 }
 
