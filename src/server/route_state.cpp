@@ -24,7 +24,7 @@ constexpr std::string_view kFrontPage = R"(<!doctype html>
   text as it is made; <code>?max_length=100&amp;top_k=50&amp;seed=42</code></li>
 <li><code>POST /v1/completions</code>: OpenAI's API, streaming too</li>
 <li><code>POST /v1/score</code>: the log-probability of every token of a text</li>
-<li><code>POST /tokenize</code>, <code>POST /detokenize</code></li>
+<li><code>POST /tokenize</code>, <code>POST /detokenize</code>, <a href="tokenizer_info"><code>GET /tokenizer_info</code></a></li>
 <li><a href="/v1/models"><code>GET /v1/models</code></a></li>
 <li><a href="/health"><code>GET /health</code></a></li>
 <li><a href="/metrics"><code>GET /metrics</code></a>: for Prometheus</li>

@@ -30,6 +30,7 @@ constexpr Route kRoutes[] = {
     {"/v1/models", "/v1/models", "GET", list_models, true},
     {"/tokenize", "/tokenize", "POST", tokenize, true},
     {"/detokenize", "/detokenize", "POST", detokenize, true},
+    {"/tokenizer_info", "/tokenizer_info", "GET", tokenizer_info, true},
     {"/health", "/health", "GET", health, false, true},
     {"/metrics", "/metrics", "GET", metrics, false, true},
     {"/plaintext", "/plaintext", "GET", plaintext, false, true},

@@ -15,6 +15,7 @@ boost::asio::awaitable<void> score(Exchange& exchange);          // POST /v1/sco
 boost::asio::awaitable<void> list_models(Exchange& exchange);    // GET /v1/models
 boost::asio::awaitable<void> tokenize(Exchange& exchange);       // POST /tokenize
 boost::asio::awaitable<void> detokenize(Exchange& exchange);     // POST /detokenize
+boost::asio::awaitable<void> tokenizer_info(Exchange& exchange);  // GET /tokenizer_info
 boost::asio::awaitable<void> health(Exchange& exchange);         // GET /health
 boost::asio::awaitable<void> metrics(Exchange& exchange);        // GET /metrics
 boost::asio::awaitable<void> plaintext(Exchange& exchange);      // GET /plaintext

@@ -217,6 +217,12 @@ TEST_F(CompletionsRoute, TokensThereAndBack) {
   EXPECT_EQ(
       post_json("/detokenize", json::serialize(json::object{{"tokens", tokens}})).at("content"),
       "Hello, world");
+  // As vLLM has it.
+  EXPECT_EQ(post_json("/tokenize", R"({"prompt":"a<|endoftext|>","add_special_tokens":false})"),
+            (json::object{{"tokens", {64, 50256}}, {"count", 2}}));
+  EXPECT_EQ(post_json("/tokenize", R"({"content":"<|endoftext|>"})").at("count"), 7);
+  EXPECT_EQ(post_json("/detokenize", R"({"tokens":[64,50256]})").at("prompt"), "a<|endoftext|>");
+  EXPECT_EQ(json::parse(get("/tokenizer_info").body).at("eos_token"), "<|endoftext|>");
   EXPECT_EQ(error(post("/tokenize", "{}")).at("param"), "content");
   EXPECT_EQ(error(post("/detokenize", R"({"tokens":"x"})")).at("param"), "tokens");
 }
