@@ -12,9 +12,9 @@
 #include "cli/engine_options.h"
 #include "cli/input.h"
 #include "cli/json_lines.h"
-#include "cli/json_text.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "core/json_text.h"
 
 namespace chorus::cli {
 namespace {

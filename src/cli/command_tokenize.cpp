@@ -10,8 +10,8 @@
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/json_lines.h"
-#include "cli/json_text.h"
 #include "cli/output.h"
+#include "core/json_text.h"
 #include "tokenizer/tokenizer.h"
 
 namespace chorus::cli {

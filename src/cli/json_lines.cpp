@@ -5,16 +5,15 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <semaphore>
 
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "core/json_text.h"
+#include "core/json_value.h"
 
 namespace chorus::cli {
 namespace {
@@ -149,55 +148,21 @@ void JsonFields::require(const char* name) {
   if (!has(name)) throw CommandFailed(fmt::format("expected a field \"{}\"", name));
 }
 
-void JsonFields::read(const char* name, std::int32_t& value) {
+template <class Value>
+void JsonFields::read_as(const char* name, Value& value) {
   const json::value* field = find(name);
   if (field == nullptr) return;
-  json::error_code error;
-  auto number = field->is_number() ? field->to_number<std::int32_t>(error) : 0;
-  if (!field->is_number() || error) expected(name, "a whole number of 32 bits");
-  value = number;
+  if (const char* what = read_json(*field, value)) expected(name, what);
 }
+
+void JsonFields::read(const char* name, std::int32_t& value) { read_as(name, value); }
+void JsonFields::read(const char* name, std::uint64_t& value) { read_as(name, value); }
+void JsonFields::read(const char* name, float& value) { read_as(name, value); }
+void JsonFields::read(const char* name, bool& value) { read_as(name, value); }
+void JsonFields::read(const char* name, std::string& value) { read_as(name, value); }
 
 void JsonFields::read(const char* name, std::optional<std::int32_t>& value) {
-  if (!has(name)) return;
-  std::int32_t number = 0;
-  read(name, number);
-  value = number;
-}
-
-void JsonFields::read(const char* name, std::uint64_t& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  if (const auto* number = field->if_int64()) {
-    value = static_cast<std::uint64_t>(*number);
-  } else if (const auto* large = field->if_uint64()) {
-    value = *large;
-  } else {
-    expected(name, "a whole number of 64 bits");
-  }
-}
-
-void JsonFields::read(const char* name, float& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  if (!field->is_number()) expected(name, "a number");
-  double number = field->to_number<double>();
-  if (std::abs(number) > std::numeric_limits<float>::max()) expected(name, "a number of 32 bits");
-  value = static_cast<float>(number);
-}
-
-void JsonFields::read(const char* name, bool& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  if (!field->is_bool()) expected(name, "true or false");
-  value = field->as_bool();
-}
-
-void JsonFields::read(const char* name, std::string& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  if (!field->is_string()) expected(name, "a string");
-  value = std::string(field->as_string());
+  if (has(name)) read(name, value.emplace());
 }
 
 void JsonFields::read(const char* name, std::vector<std::int32_t>& value) {

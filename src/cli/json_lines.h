@@ -49,6 +49,8 @@ class JsonFields {
 
  private:
   const boost::json::value* find(const char* name);
+  template <class Value>
+  void read_as(const char* name, Value& value);
 
   const boost::json::object& object_;
   std::vector<std::string> known_;

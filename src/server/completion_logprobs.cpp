@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "chorus/engine.h"
+#include "core/json_text.h"
 #include "core/utf8.h"
-#include "server/json_text.h"
 
 namespace chorus::server {
 namespace {

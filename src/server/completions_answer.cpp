@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "server/json_text.h"
+#include "core/json_text.h"
 
 namespace chorus::server {
 namespace {

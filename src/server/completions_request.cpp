@@ -8,6 +8,7 @@
 
 #include "chorus/engine.h"
 #include "chorus/sampling.h"
+#include "core/json_value.h"
 #include "server/json_fields.h"
 
 namespace chorus::server {
@@ -24,9 +25,9 @@ constexpr const char* kPromptKinds =
 // One element of an array of prompts. Nothing if it is neither text nor ids.
 std::optional<Prompt> prompt_of(const json::value& value) {
   if (value.is_string()) return Prompt{std::string(value.get_string()), {}};
-  auto ids = ids_of(value);
-  if (!ids || ids->empty()) return std::nullopt;
-  return Prompt{{}, std::move(*ids)};
+  Prompt prompt;
+  if (read_json(value, prompt.ids) != nullptr || prompt.ids.empty()) return std::nullopt;
+  return prompt;
 }
 
 void read_prompts(JsonFields& fields, CompletionsRequest& request) {

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <cmath>
 #include <utility>
 
 #include "checkpoint/json.h"
+#include "core/json_value.h"
 
 namespace chorus::server {
 namespace {
@@ -25,15 +25,6 @@ std::string found(const json::value& value) {
     default:
       return json::serialize(value);
   }
-}
-
-// A whole number, also one written as 5.0.
-std::optional<std::int64_t> whole_number(const json::value& value) {
-  if (!value.is_number()) return std::nullopt;
-  json::error_code error;
-  auto number = value.to_number<std::int64_t>(error);
-  if (error) return std::nullopt;
-  return number;
 }
 
 }  // namespace
@@ -56,48 +47,27 @@ void JsonFields::refuse(const char* name, const std::string& expected) {
                                        value == nullptr ? "nothing" : found(*value)));
 }
 
-void JsonFields::read(const char* name, bool& value) {
+template <class Value>
+void JsonFields::read_as(const char* name, Value& value) {
   const json::value* field = find(name);
   if (field == nullptr) return;
-  if (!field->is_bool()) return refuse(name, "true or false");
-  value = field->get_bool();
+  if (const char* expected = read_json(*field, value)) refuse(name, expected);
 }
 
-void JsonFields::read(const char* name, std::string& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  if (!field->is_string()) return refuse(name, "a string");
-  value = std::string(field->get_string());
-}
-
-void JsonFields::read(const char* name, float& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  double number = field->is_number() ? field->to_number<double>() : HUGE_VAL;
-  if (!(std::abs(number) <= std::numeric_limits<float>::max())) return refuse(name, "a number");
-  value = static_cast<float>(number);
-}
-
-void JsonFields::read(const char* name, std::uint64_t& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  if (const auto* large = field->if_uint64()) {
-    value = *large;
-  } else if (auto number = whole_number(*field)) {
-    value = static_cast<std::uint64_t>(*number);
-  } else {
-    refuse(name, "a whole number of 64 bits");
-  }
-}
+void JsonFields::read(const char* name, bool& value) { read_as(name, value); }
+void JsonFields::read(const char* name, std::string& value) { read_as(name, value); }
+void JsonFields::read(const char* name, float& value) { read_as(name, value); }
+void JsonFields::read(const char* name, std::uint64_t& value) { read_as(name, value); }
+void JsonFields::read(const char* name, std::vector<std::int32_t>& value) { read_as(name, value); }
 
 void JsonFields::read(const char* name, std::int32_t& value, std::int64_t low, std::int64_t high) {
   const json::value* field = find(name);
   if (field == nullptr) return;
-  auto number = whole_number(*field);
-  if (!number || *number < low || *number > high) {
+  std::int64_t number = 0;
+  if (read_json(*field, number) != nullptr || number < low || number > high) {
     return refuse(name, fmt::format("a whole number from {} to {}", low, high));
   }
-  value = static_cast<std::int32_t>(*number);
+  value = static_cast<std::int32_t>(number);
 }
 
 void JsonFields::read(const char* name, std::optional<std::int32_t>& value, std::int64_t low,
@@ -106,28 +76,6 @@ void JsonFields::read(const char* name, std::optional<std::int32_t>& value, std:
   std::int32_t number = 0;
   read(name, number, low, high);
   value = number;
-}
-
-void JsonFields::read(const char* name, std::vector<std::int32_t>& value) {
-  const json::value* field = find(name);
-  if (field == nullptr) return;
-  auto ids = ids_of(*field);
-  if (!ids) return refuse(name, "an array of token ids");
-  value = std::move(*ids);
-}
-
-std::optional<std::vector<std::int32_t>> ids_of(const json::value& value) {
-  const json::array* array = value.if_array();
-  if (array == nullptr) return std::nullopt;
-  std::vector<std::int32_t> ids;
-  ids.reserve(array->size());
-  for (const json::value& element : *array) {
-    json::error_code error;
-    auto id = element.is_number() ? element.to_number<std::int32_t>(error) : 0;
-    if (!element.is_number() || error) return std::nullopt;
-    ids.push_back(id);
-  }
-  return ids;
 }
 
 }  // namespace chorus::server

@@ -42,11 +42,11 @@ class JsonFields {
   const std::optional<ApiError>& error() const { return error_; }
 
  private:
+  template <class Value>
+  void read_as(const char* name, Value& value);
+
   const boost::json::object& object_;
   std::optional<ApiError> error_;
 };
-
-// The ids of a JSON array of whole numbers of 32 bits; none if it is something else.
-std::optional<std::vector<std::int32_t>> ids_of(const boost::json::value& value);
 
 }  // namespace chorus::server

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <iterator>
 
-#include "server/json_text.h"
+#include "core/json_text.h"
 
 namespace chorus::server {
 namespace {

@@ -6,8 +6,8 @@
 #include <deque>
 #include <utility>
 
+#include "core/json_text.h"
 #include "server/generation.h"
-#include "server/json_text.h"
 #include "server/offload.h"
 #include "server/routes.h"
 #include "server/score_request.h"

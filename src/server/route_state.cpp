@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "server/json_text.h"
+#include "core/json_text.h"
 #include "server/routes.h"
 
 namespace chorus::server {

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "chorus/engine.h"
+#include "core/json_text.h"
 #include "server/json_fields.h"
-#include "server/json_text.h"
 #include "server/offload.h"
 #include "server/routes.h"
 

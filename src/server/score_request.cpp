@@ -8,9 +8,10 @@
 #include <cmath>
 #include <utility>
 
+#include "core/json_text.h"
+#include "core/json_value.h"
 #include "server/completion_logprobs.h"
 #include "server/json_fields.h"
-#include "server/json_text.h"
 
 namespace chorus::server {
 namespace {
@@ -40,17 +41,17 @@ void read_ids(JsonFields& fields, ScoreTexts& request) {
   const json::value* field = fields.find("ids");
   if (field == nullptr) return;
   const std::string expected = fmt::format("an array of token ids, or 1 to {} of them", kMostTexts);
-  if (auto ids = ids_of(*field); ids && !ids->empty()) {
-    request.ids.push_back(std::move(*ids));
+  std::vector<std::int32_t> ids;
+  if (read_json(*field, ids) == nullptr && !ids.empty()) {
+    request.ids.push_back(std::move(ids));
     return;
   }
   bool is_list =
       field->is_array() && !field->get_array().empty() && field->get_array().size() <= kMostTexts;
   if (!is_list) return fields.refuse("ids", expected);
   for (const json::value& element : field->get_array()) {
-    auto ids = ids_of(element);
-    if (!ids || ids->empty()) return fields.refuse("ids", expected);
-    request.ids.push_back(std::move(*ids));
+    if (read_json(element, ids) != nullptr || ids.empty()) return fields.refuse("ids", expected);
+    request.ids.push_back(std::move(ids));
   }
 }
 

@@ -82,7 +82,7 @@ TEST(JsonFields, ASeedHasSixtyFourBitsAndMayBeNegative) {
   EXPECT_EQ(read(R"({"seed": 18446744073709551615})", "seed", Seed{0}), ~Seed{0});
   EXPECT_EQ(read(R"({"seed": -1})", "seed", Seed{0}), ~Seed{0});
   for (const char* wrong :
-       {"18446744073709551616", "-9223372036854775809", "1.0", "1e400", "\"1\"", "null", "[]"}) {
+       {"18446744073709551616", "-9223372036854775809", "1.5", "1e400", "\"1\"", "null", "[]"}) {
     EXPECT_EQ(error_of<Seed>((std::string("{\"seed\":") + wrong + "}").c_str(), "seed"),
               "seed: expected a whole number of 64 bits")
         << wrong;

@@ -43,7 +43,7 @@ TEST_F(Http, BytesMayComeOneByOne) {
       "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 19\r\n\r\n{\"content\":\"Hello\"}";
   for (int round = 0; round < 2; ++round) {
     for (char byte : request) client.send(std::string(1, byte));
-    EXPECT_EQ(client.answer().body, R"({"tokens":[15496]})");
+    EXPECT_EQ(client.answer().body, R"({"tokens":[15496],"count":1})");
   }
 }
 

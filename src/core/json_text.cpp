@@ -1,4 +1,4 @@
-#include "server/json_text.h"
+#include "core/json_text.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "core/utf8.h"
 
-namespace chorus::server {
+namespace chorus {
 
 std::string json_number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
@@ -22,4 +22,4 @@ std::string json_string(std::string_view text) {
   return boost::json::serialize(boost::json::string_view(replace_ill_formed(text)));
 }
 
-}  // namespace chorus::server
+}  // namespace chorus

@@ -1,0 +1,26 @@
+// Pieces of JSON text for what is printed and answered: numbers in the shortest form that reads
+// back as they are, strings that are always well-formed (U+FFFD for bytes that are not UTF-8). Pure
+// functions.
+#pragma once
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace chorus {
+
+std::string json_number(double value);  // null for a NaN or an infinity
+std::string json_number(const std::optional<double>& value);
+std::string json_string(std::string_view text);
+
+// Of numbers, or of what is JSON text already.
+template <class T>
+std::string json_array(const std::vector<T>& values) {
+  return fmt::format("[{}]", fmt::join(values, ","));
+}
+
+}  // namespace chorus
