@@ -1,10 +1,10 @@
 """Clients that vanish at random points, many at a time, and whether anything is left of them.
 
-    python3 tests/clients/vanishing.py PROGRAM [--clients 1000] [--seconds 60] [options of chorus serve]
+    python3 tests/clients/vanishing.py PROGRAM [--clients 1000] [--seconds 60] [serve's options]
 
-A first storm of the same kind brings the server's memory to its size; the state after it and the one
-after the measured storm must agree: nothing runs or waits, no page of keys and values is held or
-promised, no descriptor is left, and the resident size has not grown. Beside the storm a client that
+A first storm of the same kind brings the server's memory to its size; the state after it and the
+one after the measured storm must agree: nothing runs or waits, no page of keys and values is held
+or promised, no descriptor is left, and the resident size has not grown. Beside the storm a client that
 stays asks for one text again and again. Prints JSON; the exit status is 1 if a check failed.
 """
 

@@ -1,5 +1,5 @@
-"""Clients that go away: what they ask for, how far they come, and how they leave. What each one does
-follows from its seed alone; when, from the machine. Standard library only."""
+"""Clients that go away: what they ask for, how far they come, and how they leave. What each one
+does follows from its seed alone; when, from the machine. Standard library only."""
 
 import asyncio
 import collections
@@ -9,8 +9,9 @@ import re
 import socket
 import struct
 
-WORDS = ("the king had a daughter who was so beautiful that the sun itself which has seen so much was "
-         "astonished whenever it shone in her face close by the castle lay a great dark forest").split()
+WORDS = ("the king had a daughter who was so beautiful that the sun itself which has seen so much "
+         "was astonished whenever it shone in her face close by the castle lay a great dark forest"
+         ).split()
 
 # How far a client comes before it leaves.
 POINTS = ("before sending", "in the request line", "in the headers", "in the body",

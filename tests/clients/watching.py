@@ -1,5 +1,5 @@
-"""What the system and /metrics tell of a server that runs, and how it is brought to a state that can
-be compared with a later one. Standard library only."""
+"""What the system and /metrics tell of a server that runs, and how it is brought to a state that
+can be compared with a later one. Standard library only."""
 
 import os
 import random
