@@ -66,8 +66,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string output;
   Loop loop;
   auto serve = [&]() -> asio::awaitable<void> {
-    Connection connection(
-        app, loop, std::make_unique<MemoryTransport>(loop.context(), input, piece, output), "fuzz");
+    Connection connection(app, loop,
+                          std::make_unique<MemoryTransport>(loop.context(), input, piece, output),
+                          "fuzz", true);
     co_await connection.run();
   };
   asio::co_spawn(loop.context(), serve(), asio::detached);

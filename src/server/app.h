@@ -34,9 +34,10 @@ struct App {
   Log log;
   const ApiKeys keys;
 
-  std::atomic<bool> draining{false};     // no new work
-  std::atomic<std::int64_t> running{0};  // requests that are being answered
-  std::atomic<std::size_t> connections{0};
+  std::atomic<bool> draining{false};        // no new work
+  std::atomic<std::int64_t> running{0};     // requests that are being answered
+  std::atomic<std::size_t> connections{0};  // served; those that are turned away come on top
+  std::atomic<std::size_t> turned_away{0};
   boost::asio::thread_pool workers{1};  // for what would hold up a loop, such as long tokenizations
 };
 

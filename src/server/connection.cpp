@@ -11,30 +11,30 @@ namespace {
 
 namespace asio = boost::asio;
 
-// What is read ahead while a request is being answered.
-constexpr std::size_t kMostReadAhead = 64 * 1024;
 // How long, and how much, a client that was refused may go on sending.
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::size_t kMostLingering = 4 * 1024 * 1024;
 
 }  // namespace
 
-Connection::Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer)
+Connection::Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer,
+                       bool admitted)
     : app_(app),
       loop_(loop),
+      admitted_(admitted),
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       signal_(loop.context().get_executor()),
       reader_({app.options.max_header, app.options.max_body}) {
   loop_.add(*this);
-  ++app_.connections;
-  app_.metrics.connections_changed(1);
+  ++(admitted_ ? app_.connections : app_.turned_away);
+  if (admitted_) app_.metrics.connections_changed(1);
 }
 
 Connection::~Connection() {
   loop_.remove(*this);
-  --app_.connections;
-  app_.metrics.connections_changed(-1);
+  --(admitted_ ? app_.connections : app_.turned_away);
+  if (admitted_) app_.metrics.connections_changed(-1);
 }
 
 void Connection::enter(Phase phase, std::chrono::milliseconds time) {
@@ -80,7 +80,12 @@ asio::awaitable<bool> Connection::read_more() {
 }
 
 asio::awaitable<void> Connection::wait() {
-  if (input_.size() < kMostReadAhead) start_read();
+  // Who does not read cannot see the client go away.
+  if (input_.size() <= app_.options.max_header + app_.options.max_body) {
+    start_read();
+  } else {
+    abort("too much sent ahead");
+  }
   co_await signal_.wait();
 }
 
@@ -108,6 +113,10 @@ asio::awaitable<void> Connection::run() {
 
 asio::awaitable<void> Connection::serve_all() {
   bool goes_on = co_await transport_->handshake();
+  if (goes_on && !admitted_) {
+    co_await refuse(ApiError(503, "too many connections", {}, "connections"));
+    co_return;
+  }
   while (goes_on) goes_on = co_await serve_one();
 }
 

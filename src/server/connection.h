@@ -25,7 +25,9 @@ class Connection {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer);
+  // One that is not `admitted` is told that there are too many, and no more.
+  Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer,
+             bool admitted);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -69,6 +71,7 @@ class Connection {
 
   App& app_;
   Loop& loop_;
+  bool admitted_;
   std::unique_ptr<Transport> transport_;
   std::string peer_;
   Signal signal_;

@@ -28,11 +28,8 @@ using boost::system::error_code;
 // How long nothing is accepted after the system refused to, for want of descriptors or memory.
 constexpr std::chrono::milliseconds kBackOff{100};
 
-constexpr std::string_view kTooMany =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-    "Content-Length: 116\r\nConnection: close\r\n\r\n"
-    R"({"error":{"message":"too many connections","type":"service_unavailable_error","param":null,)"
-    R"("code":"connections"}})";
+// Connections over the limit that are told so at once; others are closed without a word.
+constexpr std::size_t kMostTurnedAway = 64;
 
 std::string describe(const asio::generic::stream_protocol::endpoint& peer) {
   if (peer.protocol().family() == AF_UNIX) return "unix";
@@ -131,11 +128,8 @@ asio::awaitable<void> Listener::accept_all() {
 
 void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) {
   error_code ignored;
-  if (app_.connections >= app_.options.max_connections) {
-    socket.non_blocking(true, ignored);
-    socket.write_some(asio::buffer(kTooMany), ignored);
-    return;
-  }
+  bool admitted = app_.connections < app_.options.max_connections;
+  if (!admitted && app_.turned_away >= kMostTurnedAway) return;
   if (peer.protocol().family() != AF_UNIX)
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   // What the system holds for a slow reader is bounded, too.
@@ -144,11 +138,11 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
   auto transport = tls_ == nullptr ? make_transport(std::move(socket))
                                    : make_tls_transport(std::move(socket), *tls_);
   auto serve = [](App& app, Loop& its_loop, std::unique_ptr<Transport> its_transport,
-                  std::string name) -> asio::awaitable<void> {
-    Connection connection(app, its_loop, std::move(its_transport), std::move(name));
+                  std::string name, bool is_admitted) -> asio::awaitable<void> {
+    Connection connection(app, its_loop, std::move(its_transport), std::move(name), is_admitted);
     co_await connection.run();
   };
-  asio::co_spawn(loop.context(), serve(app_, loop, std::move(transport), describe(peer)),
+  asio::co_spawn(loop.context(), serve(app_, loop, std::move(transport), describe(peer), admitted),
                  asio::detached);
 }
 

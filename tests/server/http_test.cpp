@@ -104,10 +104,18 @@ TEST_F(Http, TooManyConnectionsAre503) {
   HttpClient first(server_->port());
   first.get("/plaintext");
   EXPECT_EQ(first.answer().status, 200);
-  HttpClient second(server_->port());
-  HttpAnswer refused = second.answer();
-  EXPECT_EQ(refused.status, 503);
-  EXPECT_EQ(error(refused).at("code"), "connections");
+  for (bool asks : {false, true}) {  // before it reads
+    HttpClient second(server_->port());
+    if (asks) second.post("/tokenize", std::string(50000, ' '));
+    HttpAnswer refused = second.answer();
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_TRUE(refused.is_whole);
+    EXPECT_EQ(refused.header("retry-after"), "1");
+    EXPECT_EQ(error(refused).at("code"), "connections");
+    EXPECT_TRUE(second.is_closed());
+  }
+  first.get("/metrics");
+  EXPECT_NE(first.answer().body.find("status=\"503\"} 2"), std::string::npos);
   first.close();
   for (int i = 0; i < 200; ++i) {
     if (get("/plaintext").status == 200) return;
@@ -311,8 +319,8 @@ TEST_F(Http, MetricsCount) {
 
 TEST_F(Http, WithoutDescriptorsItGoesOnWhenThereAreSomeAgain) {
 #if defined(__SANITIZE_ADDRESS__)
-  // Built together with the undefined behaviour sanitizer, which itself needs descriptors to look at
-  // an object's type.
+  // Built together with the undefined behaviour sanitizer, which itself needs descriptors to look
+  // at an object's type.
   GTEST_SKIP() << "the sanitizers do not work without descriptors";
 #endif
   start_bare();
