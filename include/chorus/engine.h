@@ -59,6 +59,7 @@ struct ModelInfo {
 struct EngineStats {
   std::size_t running = 0, waiting = 0;  // samples
   double kv_usage = 0.0;                 // of the pages that may be held, the share that is
+  double kv_promised = 0.0;              // the same, with what is promised to running samples
   std::uint64_t prefix_queries = 0, prefix_hits = 0;  // prompt tokens looked for and found
   std::uint64_t prompt_tokens = 0, generated_tokens = 0;
   std::uint64_t steps = 0;

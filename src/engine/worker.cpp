@@ -237,7 +237,9 @@ void Worker::update_stats() {
   const PagePool& pool = scheduler_.pool();
   mailbox_.set_waiting(scheduler_.waiting().size());
   counts_.running = scheduler_.running().size();
-  counts_.kv_usage = static_cast<double>(pool.held()) / static_cast<double>(pool.capacity());
+  auto capacity = static_cast<double>(pool.capacity());
+  counts_.kv_usage = static_cast<double>(pool.held()) / capacity;
+  counts_.kv_promised = static_cast<double>(pool.held() + pool.reserved()) / capacity;
   std::lock_guard lock(stats_mutex_);
   stats_ = counts_;
 }

@@ -41,16 +41,19 @@ class Generation {
     std::size_t request;
     std::int32_t number;
     std::chrono::steady_clock::time_point last_token;
+    std::int32_t tokens;
   };
 
   void count(const QueuedEvent& queued);  // for the metrics, the log and open()
   void count_token(const QueuedEvent& queued);
+  Sample* find(const QueuedEvent& queued);
 
   Exchange& exchange_;
   ServedModel model_;
   std::shared_ptr<EventQueue> queue_;
   std::vector<Stream> streams_;
   std::vector<Sample> samples_;  // that have begun
+  std::int64_t unended_ = 0;     // samples, begun or not
   std::size_t open_ = 0;
   std::optional<ApiError> error_;
 };

@@ -41,6 +41,9 @@ const std::vector<EngineMetric>& engine_metrics() {
        [=](const EngineStats& s) { return number(s.waiting); }},
       {"chorus_kv_cache_usage_perc", "Share of the pages for keys and values in use, 0 to 1",
        MetricType::Gauge, [](const EngineStats& s) { return s.kv_usage; }},
+      {"chorus_kv_cache_promised_perc",
+       "The same, with what running samples may still take: at 1 nobody is let in",
+       MetricType::Gauge, [](const EngineStats& s) { return s.kv_promised; }},
       {"chorus_prefix_cache_queries_total", "Prompt tokens looked for in the prefix cache",
        MetricType::Counter, [=](const EngineStats& s) { return number(s.prefix_queries); }},
       {"chorus_prefix_cache_hits_total", "Prompt tokens found in the prefix cache",
@@ -125,6 +128,13 @@ void Metrics::sample_done(const std::string& model, FinishReason reason, const U
   if (usage.generated_tokens > 0) impl_->first_token.Observe(usage.first_token_seconds);
   impl_->whole.Observe(usage.seconds);
   impl_->queue.Observe(usage.queue_seconds);
+}
+
+void Metrics::samples_cancelled(const std::string& model, std::int64_t count) {
+  if (count == 0) return;
+  const char* reason = finish_reason_name(FinishReason::kCancelled);
+  impl_->successes.Add({{"model_name", model}, {"finished_reason", reason}})
+      .Increment(static_cast<double>(count));
 }
 
 void Metrics::token_gap(double seconds) { impl_->token_gap.Observe(seconds); }

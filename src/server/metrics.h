@@ -21,6 +21,8 @@ class Metrics {
 
   // A sample ended.
   void sample_done(const std::string& model, FinishReason reason, const Usage& usage);
+  void samples_cancelled(const std::string& model,
+                         std::int64_t count);  // not told of by sample_done
   // The time between two tokens of a sample.
   void token_gap(double seconds);
   // A request was answered, or given up (status 499, as nginx counts them).

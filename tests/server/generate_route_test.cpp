@@ -123,6 +123,27 @@ TEST_F(GenerateRoute, AClientThatGoesAwayFreesItsSlot) {
     EXPECT_LT(engine_->stats().generated_tokens - before, 900u);
   }
   EXPECT_TRUE(engine_->check_integrity());
+  EXPECT_NE(get("/metrics").body.find("finished_reason=\"cancelled\",model_name=\"tiny\"} 2"),
+            std::string::npos);
+}
+
+TEST_F(GenerateRoute, AClientThatHasSentALotAheadIsSeenToGoToo) {
+  start({.max_body = 100000});
+  const std::string next = "GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (std::size_t ahead : {70000u, 400000u}) {
+    HttpClient client(server_->port());
+    client.post("/v1/completions", R"({"prompt":"a","max_tokens":1000,"n":4,"ignore_eos":true})");
+    ASSERT_TRUE(becomes_busy());
+    std::uint64_t before = engine_->stats().generated_tokens;
+    for (std::size_t sent = 0; sent < ahead && client.send(next); sent += next.size()) {
+    }
+    if (ahead > 200000u) {
+      EXPECT_TRUE(client.is_closed()) << "more than a request was kept";
+    }
+    client.close();
+    EXPECT_TRUE(becomes_idle());
+    EXPECT_LT(engine_->stats().generated_tokens - before, 3000u);
+  }
 }
 
 TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
