@@ -16,6 +16,11 @@ if(CHORUS_SANITIZE)
   # Sanitizers' own code makes GCC take the standard library's values for uninitialised.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(chorus_flags INTERFACE -fsanitize=${CHORUS_SANITIZE})
+  if(CHORUS_SANITIZE MATCHES "address")
+    # At a fixed address: otherwise a start of the program is above all relocating its descriptions.
+    target_compile_options(chorus_flags INTERFACE -fno-pie)
+    target_link_options(chorus_flags INTERFACE -no-pie)
+  endif()
 endif()
 if(CHORUS_FUZZ)
   target_compile_options(chorus_flags INTERFACE -fsanitize=fuzzer-no-link)

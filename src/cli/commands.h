@@ -11,7 +11,7 @@
 
 namespace chorus::cli {
 
-// Ends the command: main prints "chorus: MESSAGE" to standard error and exits with 1.
+// Ends the command: the program prints "chorus: MESSAGE" to standard error and exits with 1.
 struct CommandFailed : std::runtime_error {
   explicit CommandFailed(const std::string& message) : std::runtime_error(message) {}
   explicit CommandFailed(const Error& error) : std::runtime_error(error.message) {}

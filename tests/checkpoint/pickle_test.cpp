@@ -18,7 +18,7 @@ std::optional<int> resolve(std::string_view module, std::string_view name) {
   return std::nullopt;
 }
 
-Result<Pickle> read(const std::string& bytes) {
+Result<Pickle> read_pickle(const std::string& bytes) {
   return Pickle::read(std::as_bytes(std::span<const char>(bytes.data(), bytes.size())), resolve);
 }
 
@@ -27,7 +27,7 @@ class PickleTest : public testing::Test {
  protected:
   const PickleValue& root_of(const std::string& value) {
     bytes_ = pickle(value);
-    Result<Pickle> result = read(bytes_);
+    Result<Pickle> result = read_pickle(bytes_);
     if (!result) {
       ADD_FAILURE() << result.assume_error().message;
       return none_;
@@ -197,7 +197,7 @@ std::vector<WrongPickle> wrong_pickles() {
 TEST(Pickle, EveryWrongPickleIsRefusedWithItsReason) {
   for (const WrongPickle& wrong : wrong_pickles()) {
     SCOPED_TRACE(wrong.name);
-    Result<Pickle> result = read(wrong.bytes);
+    Result<Pickle> result = read_pickle(wrong.bytes);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.assume_error().code, wrong.code) << result.assume_error().message;
     EXPECT_THAT(result.assume_error().message, HasSubstr(wrong.message));
@@ -207,8 +207,9 @@ TEST(Pickle, EveryWrongPickleIsRefusedWithItsReason) {
 TEST(Pickle, EveryTruncationIsRefused) {
   std::string object = call(global("good", "Class"), {integer(1), real(2)});
   std::string good = pickle(dict({{"a", object + "q\1"}, {"b", list({"h\1", bytes("x")})}}));
-  EXPECT_TRUE(read(good));
-  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(read(good.substr(0, size)));
+  EXPECT_TRUE(read_pickle(good));
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_FALSE(read_pickle(good.substr(0, size)));
 }
 
 // Ten lists, each of ten times the one before: ten thousand million leaves if they were copied.
@@ -221,26 +222,26 @@ TEST(Pickle, SharedValuesAreNotMultiplied) {
     for (int i = 0; i < 10; ++i) body += "h\1";
     body += "e";
   }
-  Result<Pickle> result = read(pickle(body));
+  Result<Pickle> result = read_pickle(pickle(body));
   ASSERT_TRUE(result) << result.assume_error().message;
   EXPECT_EQ(result.assume_value()[result.assume_value().root()].items.size(), 10u);
 }
 
 TEST(Pickle, DeepNestingNeedsNoStack) {
   constexpr std::size_t kDepth = 1000000;
-  Result<Pickle> result = read(pickle("N"s + std::string(kDepth, '\x85')));
+  Result<Pickle> result = read_pickle(pickle("N"s + std::string(kDepth, '\x85')));
   EXPECT_TRUE(result);
 }
 
 TEST(Pickle, NumberOfValuesIsBounded) {
-  Result<Pickle> result = read(pickle("("s + std::string(std::size_t{5} << 20, ']') + "t"));
+  Result<Pickle> result = read_pickle(pickle("("s + std::string(std::size_t{5} << 20, ']') + "t"));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.assume_error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(result.assume_error().message, HasSubstr("more than 4194304 values"));
 }
 
 TEST(Pickle, SizeIsBounded) {
-  Result<Pickle> result = read(pickle(std::string(std::size_t{65} << 20, 'N')));
+  Result<Pickle> result = read_pickle(pickle(std::string(std::size_t{65} << 20, 'N')));
   ASSERT_FALSE(result);
   EXPECT_THAT(result.assume_error().message, HasSubstr("expected at most 67108864"));
 }

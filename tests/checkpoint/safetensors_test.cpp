@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
-Result<SafetensorsContent> read(const std::string& file) {
+Result<SafetensorsContent> read_content(const std::string& file) {
   return read_safetensors(copy_bytes("some.safetensors", file));
 }
 
@@ -42,10 +42,10 @@ TEST(Safetensors, GivesTensorsMetadataAndTheTypesOfTheRest) {
 }
 
 TEST(Safetensors, PaddingGapsAndBytesAfterTheEndAreLetPass) {
-  auto content =
-      read(safetensors_file(R"({"b": {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}, )"
-                            R"("a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}   )",
-                            std::string(20, 'x')));
+  auto content = read_content(
+      safetensors_file(R"({"b": {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}, )"
+                       R"("a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}   )",
+                       std::string(20, 'x')));
   EXPECT_TRUE(content) << content.assume_error().message;
 }
 
@@ -107,7 +107,7 @@ TEST(Safetensors, EveryWrongFileGetsOneClearError) {
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.what);
-    auto content = read(row.file);
+    auto content = read_content(row.file);
     ASSERT_FALSE(content);
     EXPECT_EQ(content.assume_error().code, ErrorCode::kCorrupt);
     EXPECT_THAT(content.assume_error().message, HasSubstr(row.message));

@@ -29,7 +29,7 @@ Checkpoint model_of(const ScratchFolder& folder, const FileTensors& tensors) {
   return open_or_fail(folder.write("source", test::safetensors_file(tensors)));
 }
 
-std::vector<float> elements(const Tensor& tensor) {
+std::vector<float> elements_by_stride(const Tensor& tensor) {
   std::vector<float> result;
   std::int64_t columns = tensor.shape.back();
   for (std::int64_t i = 0; i < tensor.element_count(); ++i) {
@@ -47,7 +47,7 @@ void expect_same_elements(const Checkpoint& left, const Checkpoint& right) {
   for (const auto& [name, tensor] : left.tensors) {
     ASSERT_TRUE(right.tensors.contains(name)) << name;
     EXPECT_EQ(tensor.shape, right.tensors.at(name).shape) << name;
-    EXPECT_EQ(elements(tensor), elements(right.tensors.at(name))) << name;
+    EXPECT_EQ(elements_by_stride(tensor), elements_by_stride(right.tensors.at(name))) << name;
   }
 }
 
@@ -112,7 +112,7 @@ TEST(WriteSafetensors, HalvesAreRoundedOnceAndThenStayTheSame) {
     EXPECT_EQ(common_dtype(half), dtype);
     const Tensor& bias = half.tensors.at("h.1.mlp.c_proj.bias");  // holds 28000, ...
     float expected = dtype == DType::kBF16 ? bf16_to_f32(f32_to_bf16(28001)) : 28000;
-    EXPECT_EQ(elements(bias)[1], expected);
+    EXPECT_EQ(elements_by_stride(bias)[1], expected);
     ScratchFolder again;
     expect_same_elements(half, round_trip(again, half, DType::kF32));
   }

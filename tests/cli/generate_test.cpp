@@ -45,12 +45,25 @@ std::vector<json::value> lines_of(const RunResult& result) {
   return lines;
 }
 
-std::string error_of_line(const std::string& line) {
-  RunResult result = generate({"--jsonl"}, {.input = line + "\n"});
+struct WrongLine {
+  std::string line;
+  testing::Matcher<std::string> message;
+};
+
+// All in one run.
+void expect_errors(const std::vector<WrongLine>& wrong) {
+  std::string input;
+  for (const WrongLine& row : wrong) input += row.line + "\n";
+  RunResult result = generate({"--jsonl"}, {.input = input});
   EXPECT_EQ(result.exit_code, 1);
-  std::vector<json::value> lines = lines_of(result);
-  if (lines.size() != 1 || !lines[0].as_object().contains("error")) return result.out;
-  return json::value_to<std::string>(lines[0].at("error").at("message"));
+  std::vector<json::value> answers = lines_of(result);
+  ASSERT_EQ(answers.size(), wrong.size());
+  for (std::size_t i = 0; i < wrong.size(); ++i) {
+    SCOPED_TRACE(wrong[i].line);
+    ASSERT_TRUE(answers[i].as_object().contains("error"));
+    EXPECT_THAT(json::value_to<std::string>(answers[i].at("error").at("message")),
+                wrong[i].message);
+  }
 }
 
 void expect_failure(const RunResult& result, int exit_code, const std::string& message) {
@@ -334,35 +347,45 @@ TEST(GenerateCommand, ABadRequestIsAnsweredWithItsErrorAndTheOthersGoOn) {
 }
 
 TEST(GenerateCommand, AWrongFieldIsNamed) {
-  EXPECT_EQ(error_of_line(R"({"prompt": 7})"), "prompt: expected a string");
-  EXPECT_EQ(error_of_line(R"({"prompt": "a", "prompt_ids": [1]})"),
-            "prompt: expected a prompt or prompt_ids, found both");
-  EXPECT_EQ(error_of_line(R"({"prompt_ids": []})"), "prompt_ids: expected at least one id");
-  EXPECT_EQ(error_of_line(R"({"max_length": 0})"), "max_length: expected at least 1, found 0");
-  EXPECT_EQ(error_of_line(R"({"max_length": 1e99})"),
-            "max_length: expected a whole number of 32 bits");
-  EXPECT_EQ(error_of_line(R"({"max_length": 2000})"),
-            "max_length: expected 1 to 1024 (the model's block size), found 2000");
-  EXPECT_EQ(error_of_line(R"({"n": 0})"), "n: expected 1 to 100000, found 0");
-  EXPECT_EQ(error_of_line(R"({"n": 2000000000})"), "n: expected 1 to 100000, found 2000000000");
-  EXPECT_EQ(error_of_line(R"({"seed": 1e30})"), "seed: expected a whole number of 64 bits");
-  EXPECT_EQ(error_of_line(R"({"temperature": 1e300})"),
-            "temperature: expected a number of 32 bits");
-  EXPECT_EQ(error_of_line(R"({"temperature": NaN})"), "not JSON: syntax error");
-  EXPECT_THAT(error_of_line(R"({"temperature": -1})"), StartsWith("temperature: "));
-  EXPECT_THAT(error_of_line(R"({"top_k": -1})"), StartsWith("top_k: "));
-  EXPECT_THAT(error_of_line(R"({"rng": "numpy"})"), StartsWith("rng: "));
+  expect_errors({
+      {R"({"prompt": 7})", "prompt: expected a string"},
+      {R"({"prompt": "a", "prompt_ids": [1]})",
+       "prompt: expected a prompt or prompt_ids, found both"},
+      {R"({"prompt_ids": []})", "prompt_ids: expected at least one id"},
+      {R"({"max_length": 0})", "max_length: expected at least 1, found 0"},
+      {R"({"max_length": 1e99})", "max_length: expected a whole number of 32 bits"},
+      {R"({"max_length": 2000})",
+       "max_length: expected 1 to 1024 (the model's block size), found 2000"},
+      {R"({"n": 0})", "n: expected 1 to 100000, found 0"},
+      {R"({"n": 2000000000})", "n: expected 1 to 100000, found 2000000000"},
+      {R"({"seed": 1e30})", "seed: expected a whole number of 64 bits"},
+      {R"({"temperature": 1e300})", "temperature: expected a number of 32 bits"},
+      {R"({"temperature": NaN})", "not JSON: syntax error"},
+      {R"({"temperature": -1})", StartsWith("temperature: ")},
+      {R"({"top_k": -1})", StartsWith("top_k: ")},
+      {R"({"rng": "numpy"})", StartsWith("rng: ")},
+  });
 }
 
 TEST(GenerateCommand, TextIsAlwaysWellFormed) {
   // Beginnings of an emoji that the result does not complete, and every byte that begins nothing.
-  for (const char* ids : {"8582", "8582,99", "447", "94,95", "222,223,7454"}) {
-    for (const char* seed : {"1", "2", "3"}) {
-      std::string text =
-          text_of(generate({"--prompt-ids", ids, "--seed", seed, "--max-length", "12"}));
-      EXPECT_TRUE(is_well_formed(text)) << ids << ": " << text;
-      EXPECT_THAT(text, StartsWith("\xEF\xBF\xBD"));
+  std::string lines;
+  for (std::string ids : {"8582", "8582,99", "447", "94,95", "222,223,7454"}) {
+    std::string text =
+        text_of(generate({"--prompt-ids", ids, "--seed", "1", "--max-length", "12"}));
+    EXPECT_TRUE(is_well_formed(text)) << ids << ": " << text;
+    EXPECT_THAT(text, StartsWith("\xEF\xBF\xBD"));
+    for (std::string seed : {"2", "3"}) {
+      lines += "{\"prompt_ids\": [" + ids + "], \"seed\": " + seed + "}\n";
     }
+  }
+  std::vector<json::value> answers =
+      lines_of(generate({"--jsonl", "--max-length", "12"}, {.input = lines}));
+  EXPECT_EQ(answers.size(), 10u);
+  for (const json::value& line : answers) {
+    auto text = json::value_to<std::string>(line.at("text"));
+    EXPECT_TRUE(is_well_formed(text)) << text;
+    EXPECT_THAT(text, StartsWith("\xEF\xBF\xBD"));
   }
   RunResult invalid = generate({"caf\xE9 \xF0\x9F", "--seed", "1", "--max-length", "12"});
   EXPECT_THAT(text_of(invalid), StartsWith("caf\xEF\xBF\xBD \xEF\xBF\xBD"));
@@ -386,12 +409,14 @@ TEST(GenerateCommand, AMissingModelIsNamed) {
 }
 
 TEST(Program, ACommandThatIsMissingOrUnknownIsNamed) {
-  expect_failure(run_chorus({}), 2,
-                 "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench), "
-                 "found none\nRun with --help for more information.");
-  expect_failure(run_chorus({"genrate", "x"}), 2,
-                 "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench), "
-                 "found \"genrate\"\nRun with --help for more information.");
+  expect_failure(
+      run_chorus({}), 2,
+      "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench), "
+      "found none\nRun with --help for more information.");
+  expect_failure(
+      run_chorus({"genrate", "x"}), 2,
+      "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench), "
+      "found \"genrate\"\nRun with --help for more information.");
   EXPECT_THAT(run_chorus({"--help"}).out, HasSubstr("Usage: chorus"));
   EXPECT_EQ(run_chorus({"--help"}).exit_code, 0);
   EXPECT_EQ(run_chorus({"generate", "--help"}).exit_code, 0);

@@ -10,39 +10,39 @@ namespace {
 
 using namespace std::string_literals;
 
-std::string text_of(const RunResult& result) {
+std::string out_of(const RunResult& result) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
   return result.out;
 }
 
-void expect_failure(const RunResult& result, const std::string& out, const std::string& err) {
+void expect_exit_1(const RunResult& result, const std::string& out, const std::string& err) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_EQ(result.out, out);
   EXPECT_EQ(result.err, "chorus: " + err + "\n");
 }
 
 TEST(TokenizeCommand, TakesTheArgumentOrElseStandardInputExactly) {
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "Hello, world"})), "15496 11 995\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize"}, {.input = "Hello, world\n"})), "15496 11 995 198\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize"}, {.input = "\0\r\n"s})), "188 201 198\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize", ""}, {.input = "unread"})), "\n");
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "Hello, world"})), "15496 11 995\n");
+  EXPECT_EQ(out_of(run_chorus({"tokenize"}, {.input = "Hello, world\n"})), "15496 11 995 198\n");
+  EXPECT_EQ(out_of(run_chorus({"tokenize"}, {.input = "\0\r\n"s})), "188 201 198\n");
+  EXPECT_EQ(out_of(run_chorus({"tokenize", ""}, {.input = "unread"})), "\n");
 }
 
 TEST(TokenizeCommand, JsonAndSpecial) {
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "--json", "Hello, world"})),
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "--json", "Hello, world"})),
             "{\"ids\":[15496,11,995]}\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "--json", ""})), "{\"ids\":[]}\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "<|endoftext|>"})), "27 91 437 1659 5239 91 29\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "--special", "<|endoftext|>"})), "50256\n");
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "--json", ""})), "{\"ids\":[]}\n");
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "<|endoftext|>"})), "27 91 437 1659 5239 91 29\n");
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "--special", "<|endoftext|>"})), "50256\n");
 }
 
 TEST(TokenizeCommand, JsonlAnswersEachLineInOrder) {
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "--jsonl"},
-                               {.input = "{\"text\": \"Hello\", \"else\": 1}\n{\"text\":\"\"}\r\n"
-                                         "{\"text\": \"\\ud83e\\udd86\"}"})),
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "--jsonl"},
+                              {.input = "{\"text\": \"Hello\", \"else\": 1}\n{\"text\":\"\"}\r\n"
+                                        "{\"text\": \"\\ud83e\\udd86\"}"})),
             "{\"ids\":[15496]}\n{\"ids\":[]}\n{\"ids\":[8582,99,228]}\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "--jsonl"})), "");
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "--jsonl"})), "");
 }
 
 TEST(TokenizeCommand, ABadLineIsAnsweredWithItsErrorAndTheOthersGoOn) {
@@ -50,10 +50,10 @@ TEST(TokenizeCommand, ABadLineIsAnsweredWithItsErrorAndTheOthersGoOn) {
     RunResult result =
         run_chorus({"tokenize", "--jsonl"},
                    {.input = "{\"text\":\"Hello\"}\n\n" + bad + "\n{\"text\":\"Hello\"}\n"});
-    expect_failure(result,
-                   "{\"ids\":[15496]}\n{\"error\":{\"line\":3,\"message\":\"" + message +
-                       "\"}}\n{\"ids\":[15496]}\n",
-                   "1 of 3 requests failed: see \"error\" in their lines");
+    expect_exit_1(result,
+                  "{\"ids\":[15496]}\n{\"error\":{\"line\":3,\"message\":\"" + message +
+                      "\"}}\n{\"ids\":[15496]}\n",
+                  "1 of 3 requests failed: see \"error\" in their lines");
   };
   expect_error("[]", "expected a JSON object");
   expect_error("{}", "expected a field \\\"text\\\"");
@@ -65,50 +65,50 @@ TEST(TokenizeCommand, ABadLineIsAnsweredWithItsErrorAndTheOthersGoOn) {
 }
 
 TEST(TokenizeCommand, ALineMaySayWhetherItsSpecialTokenIsRecognised) {
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "--jsonl"},
-                               {.input = R"({"text":"<|endoftext|>","special":true})"})),
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "--jsonl"},
+                              {.input = R"({"text":"<|endoftext|>","special":true})"})),
             "{\"ids\":[50256]}\n");
-  EXPECT_EQ(text_of(run_chorus({"tokenize", "--jsonl", "--special"},
-                               {.input = R"({"text":"<|endoftext|>","special":false})"
-                                         "\n"
-                                         R"({"text":"<|endoftext|>"})"})),
+  EXPECT_EQ(out_of(run_chorus({"tokenize", "--jsonl", "--special"},
+                              {.input = R"({"text":"<|endoftext|>","special":false})"
+                                        "\n"
+                                        R"({"text":"<|endoftext|>"})"})),
             "{\"ids\":[27,91,437,1659,5239,91,29]}\n{\"ids\":[50256]}\n");
 }
 
 TEST(DetokenizeCommand, TakesIdsInAnyOfTheirWritings) {
-  EXPECT_EQ(text_of(run_chorus({"detokenize", "15496", "11", "995"})), "Hello, world");
-  EXPECT_EQ(text_of(run_chorus({"detokenize", "15496,11, 995"})), "Hello, world");
-  EXPECT_EQ(text_of(run_chorus({"detokenize"}, {.input = "15496\n11,995\r\n"})), "Hello, world");
-  EXPECT_EQ(text_of(run_chorus({"detokenize"})), "");
-  EXPECT_EQ(text_of(run_chorus({"detokenize", "50256", "0"})), "<|endoftext|>!");
+  EXPECT_EQ(out_of(run_chorus({"detokenize", "15496", "11", "995"})), "Hello, world");
+  EXPECT_EQ(out_of(run_chorus({"detokenize", "15496,11, 995"})), "Hello, world");
+  EXPECT_EQ(out_of(run_chorus({"detokenize"}, {.input = "15496\n11,995\r\n"})), "Hello, world");
+  EXPECT_EQ(out_of(run_chorus({"detokenize"})), "");
+  EXPECT_EQ(out_of(run_chorus({"detokenize", "50256", "0"})), "<|endoftext|>!");
 }
 
 TEST(DetokenizeCommand, GivesTheExactBytesButWellFormedJson) {
-  EXPECT_EQ(text_of(run_chorus({"detokenize", "447", "188"})), "\xE2\x80\0"s);
-  EXPECT_EQ(text_of(run_chorus({"detokenize", "--json", "447", "188"})),
+  EXPECT_EQ(out_of(run_chorus({"detokenize", "447", "188"})), "\xE2\x80\0"s);
+  EXPECT_EQ(out_of(run_chorus({"detokenize", "--json", "447", "188"})),
             "{\"text\":\"\xEF\xBF\xBD\\u0000\"}\n");
-  EXPECT_EQ(text_of(run_chorus({"detokenize", "--jsonl"},
-                               {.input = "{\"ids\":[15496,198]}\n{\"ids\":[447]}\n"})),
+  EXPECT_EQ(out_of(run_chorus({"detokenize", "--jsonl"},
+                              {.input = "{\"ids\":[15496,198]}\n{\"ids\":[447]}\n"})),
             "{\"text\":\"Hello\\n\"}\n{\"text\":\"\xEF\xBF\xBD\"}\n");
 }
 
 TEST(DetokenizeCommand, RefusesWhatIsNoIdByValue) {
-  expect_failure(run_chorus({"detokenize", "11,50257"}), "",
-                 "id 50257 is not GPT-2's: expected 0 to 50256");
-  expect_failure(run_chorus({"detokenize"}, {.input = "-1"}), "",
-                 "id -1 is not GPT-2's: expected 0 to 50256");
+  expect_exit_1(run_chorus({"detokenize", "11,50257"}), "",
+                "id 50257 is not GPT-2's: expected 0 to 50256");
+  expect_exit_1(run_chorus({"detokenize"}, {.input = "-1"}), "",
+                "id -1 is not GPT-2's: expected 0 to 50256");
   for (std::string word : {"3x", "99999999999", "1.5", "+1"}) {
-    expect_failure(run_chorus({"detokenize"}, {.input = "1 " + word}), "",
-                   "\"" + word +
-                       "\" is not an id: expected whole numbers of 32 bits, separated by commas or "
-                       "spaces");
+    expect_exit_1(run_chorus({"detokenize"}, {.input = "1 " + word}), "",
+                  "\"" + word +
+                      "\" is not an id: expected whole numbers of 32 bits, separated by commas or "
+                      "spaces");
   }
   auto expect_error = [](const std::string& ids, const std::string& message) {
-    expect_failure(run_chorus({"detokenize", "--jsonl"},
-                              {.input = "{\"ids\":[11]}\n{\"ids\":" + ids + "}\n{\"ids\":[]}"}),
-                   "{\"text\":\",\"}\n{\"error\":{\"line\":2,\"message\":\"" + message +
-                       "\"}}\n{\"text\":\"\"}\n",
-                   "1 of 3 requests failed: see \"error\" in their lines");
+    expect_exit_1(run_chorus({"detokenize", "--jsonl"},
+                             {.input = "{\"ids\":[11]}\n{\"ids\":" + ids + "}\n{\"ids\":[]}"}),
+                  "{\"text\":\",\"}\n{\"error\":{\"line\":2,\"message\":\"" + message +
+                      "\"}}\n{\"text\":\"\"}\n",
+                  "1 of 3 requests failed: see \"error\" in their lines");
   };
   expect_error("[50257]", "id 50257 is not GPT-2's: expected 0 to 50256");
   expect_error("11", "ids: expected an array of ids (whole numbers)");
@@ -120,8 +120,8 @@ TEST(DetokenizeCommand, RefusesWhatIsNoIdByValue) {
 
 TEST(TokenizeCommand, WhatWasTokenizedComesBack) {
   std::string text = "One\r\n\ttwo  \xF0\x9F\xA6\x86 three\n\n";
-  std::string ids = text_of(run_chorus({"tokenize"}, {.input = text}));
-  EXPECT_EQ(text_of(run_chorus({"detokenize"}, {.input = ids})), text);
+  std::string ids = out_of(run_chorus({"tokenize"}, {.input = text}));
+  EXPECT_EQ(out_of(run_chorus({"detokenize"}, {.input = ids})), text);
 }
 
 TEST(TokenizeCommand, JsonlAndAnArgumentExcludeEachOther) {

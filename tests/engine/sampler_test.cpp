@@ -4,33 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "engine/softmax.h"
+#include "fixture.h"
 
 namespace chorus::engine {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-const kernels::Kernels& scalar() { return kernels::kernels_for(kernels::Isa::kScalar); }
-
 SamplingParams params_with(float temperature, std::int32_t k, std::uint64_t seed,
                            RandomStream rng = RandomStream::kTorchCpu) {
   return {temperature, k, seed, rng};
-}
-
-std::vector<float> random_logits(std::size_t count, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0f, 2.0f);
-  std::vector<float> logits(count);
-  for (float& logit : logits) logit = normal(random);
-  return logits;
 }
 
 std::int32_t must_sample(Sampler& sampler, const std::vector<float>& logits) {

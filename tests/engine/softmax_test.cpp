@@ -5,31 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <random>
 #include <vector>
 
+#include "fixture.h"
 #include "kernels/exp.h"
 
 namespace chorus::engine {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-const kernels::Kernels& scalar() { return kernels::kernels_for(kernels::Isa::kScalar); }
-
-std::vector<float> random_logits(std::size_t count, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(-3.0f, 4.0f);
-  std::vector<float> logits(count);
-  for (float& logit : logits) logit = normal(random);
-  return logits;
-}
-
 TEST(Softmax, AgreesWithDoublePrecisionAtEverySize) {
   for (std::size_t count : {1u, 2u, 7u, 8u, 9u, 15u, 16u, 17u, 31u, 33u, 1001u, 50257u, 50304u}) {
-    std::vector<float> logits = random_logits(count, static_cast<std::uint32_t>(count));
+    std::vector<float> logits =
+        random_logits(count, static_cast<std::uint32_t>(count), -3.0f, 4.0f);
     std::vector<float> probabilities(count);
     for (float temperature : {1.0f, 0.7f, 3.0f}) {
       ASSERT_TRUE(softmax(scalar(), logits, temperature, probabilities));
@@ -46,7 +33,7 @@ TEST(Softmax, AgreesWithDoublePrecisionAtEverySize) {
 // The sum's order is part of the promise: rounding shows it.
 TEST(Softmax, SumsInEightLanesAndMultipliesByTheReciprocal) {
   for (std::size_t count : {8u, 21u, 1003u}) {
-    std::vector<float> logits = random_logits(count, 99);
+    std::vector<float> logits = random_logits(count, 99, -3.0f, 4.0f);
     std::vector<float> probabilities(count);
     ASSERT_TRUE(softmax(scalar(), logits, 1.0f, probabilities));
     float maximum = *std::max_element(logits.begin(), logits.end());
@@ -105,7 +92,7 @@ TEST(Softmax, RefusesWhatMakesNoDistributionOnEveryInstructionSet) {
     for (float temperature : {1.0f, 0.5f}) {
       for (float wrong : {kNan, -kNan, kInfinity}) {
         for (std::size_t where : {0u, 17u, 31u, 64u, 69u}) {
-          std::vector<float> logits = random_logits(70, 1);
+          std::vector<float> logits = random_logits(70, 1, -3.0f, 4.0f);
           logits[where] = wrong;
           Result<void> result = softmax(table, logits, temperature, probabilities);
           ASSERT_FALSE(result) << kernels::isa_name(isa) << " " << where;

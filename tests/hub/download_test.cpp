@@ -14,12 +14,6 @@ using test::HttpServer;
 using test::ServerRequest;
 using test::ServerResponse;
 
-// printf 'some bytes' | sha256sum; printf 'blob 10\0some bytes' | sha1sum
-constexpr const char* kBody = "some bytes";
-constexpr const char* kBodySha256 =
-    "\"0d22cdcc10e6d049dbe1af5123d50873fdfc1a4f58306e58cb6241be9472014d\"";
-constexpr const char* kBodyGitSha1 = "\"9d9b78c856dff3427514c9f1f0ceb2eeff00b395\"";
-
 TEST_F(HubTest, FetchesOnceAndThenNeedsNoNetwork) {
   std::string path;
   {

@@ -16,6 +16,12 @@
 
 namespace chorus::hub {
 
+// printf 'some bytes' | sha256sum; printf 'blob 10\0some bytes' | sha1sum
+inline constexpr const char* kBody = "some bytes";
+inline constexpr const char* kBodySha256 =
+    "\"0d22cdcc10e6d049dbe1af5123d50873fdfc1a4f58306e58cb6241be9472014d\"";
+inline constexpr const char* kBodyGitSha1 = "\"9d9b78c856dff3427514c9f1f0ceb2eeff00b395\"";
+
 // Bytes that differ everywhere, so that a piece in the wrong place shows.
 inline std::string sample_bytes(std::size_t size) {
   std::string bytes;

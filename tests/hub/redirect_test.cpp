@@ -9,10 +9,6 @@ using test::HttpServer;
 using test::ServerRequest;
 using test::ServerResponse;
 
-constexpr const char* kBody = "some bytes";
-constexpr const char* kBodySha256 =
-    "\"0d22cdcc10e6d049dbe1af5123d50873fdfc1a4f58306e58cb6241be9472014d\"";
-
 // Where large files come from, and the endpoint that sends there.
 class RedirectTest : public HubTest {
  protected:

@@ -73,19 +73,19 @@ struct Product {
   std::vector<float> bias, row_factor;
 };
 
-constexpr std::size_t kMisalign = 1;  // elements: no vector load is ever aligned
+constexpr std::size_t kOffset = 1;  // elements: no vector load is ever aligned
 
 std::vector<std::uint32_t> multiply(const Kernels& kernels, const Case& c, Product& product) {
-  std::vector<float> out(c.rows * (c.panels * kPanelWidth + 5) + kMisalign, -1.0f);
+  std::vector<float> out(c.rows * (c.panels * kPanelWidth + 5) + kOffset, -1.0f);
   IntegerMatmulArgs args{.x = product.x.data(),
                          .rows = c.rows,
                          .groups = c.groups,
-                         .weights = product.weights.data() + kMisalign,
-                         .scales = product.scales.data() + kMisalign,
+                         .weights = product.weights.data() + kOffset,
+                         .scales = product.scales.data() + kOffset,
                          .panels = c.panels,
-                         .bias = c.bias ? product.bias.data() + kMisalign : nullptr,
+                         .bias = c.bias ? product.bias.data() + kOffset : nullptr,
                          .row_factor = c.row_factor ? product.row_factor.data() : nullptr,
-                         .out = out.data() + kMisalign,
+                         .out = out.data() + kOffset,
                          .out_stride = c.panels * kPanelWidth + 5};
   (c.int4 ? kernels.matmul_int4 : kernels.matmul_int8)(args);
   return bits_of(out);
@@ -102,8 +102,8 @@ TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
     std::size_t scales = c.panels * c.groups * kPanelWidth;
     Product product{.x = std::vector<ActivationGroup>(c.rows * c.groups),
                     .weights = std::vector<std::uint8_t>(c.panels * c.groups * c.group_bytes() + 1),
-                    .scales = std::vector<std::uint16_t>(scales + kMisalign),
-                    .bias = random(c.panels * kPanelWidth + kMisalign),
+                    .scales = std::vector<std::uint16_t>(scales + kOffset),
+                    .bias = random(c.panels * kPanelWidth + kOffset),
                     .row_factor = random(c.rows)};
     // Every byte that a file could hold, and the largest sums that there can be.
     bool extreme = below(3) == 0;
@@ -131,19 +131,19 @@ TEST_P(IntegerKernelsTest, QuantiseEqualsTheScalarProgram) {
   for (int round = 0; round < 200; ++round) {
     std::int32_t offset = below(2) == 0 ? kInt8Offset : kInt4Offset;
     std::size_t k = 1 + below(200), groups = (k + kGroup - 1) / kGroup;
-    auto x = random(k + kMisalign, round % 5 == 0 ? 1e-31f : 3.0f);
-    if (round % 3 == 0) x[kMisalign + below(k)] = special[below(std::size(special))];
+    auto x = random(k + kOffset, round % 5 == 0 ? 1e-31f : 3.0f);
+    if (round % 3 == 0) x[kOffset + below(k)] = special[below(std::size(special))];
     if (round % 7 == 0) std::fill(x.begin(), x.end(), special[below(std::size(special))]);
-    if (round % 11 == 0) x[kMisalign + below(k)] = std::numeric_limits<float>::quiet_NaN();
-    if (round % 13 == 0) x[kMisalign + below(k)] = -std::numeric_limits<float>::infinity();
+    if (round % 11 == 0) x[kOffset + below(k)] = std::numeric_limits<float>::quiet_NaN();
+    if (round % 13 == 0) x[kOffset + below(k)] = -std::numeric_limits<float>::infinity();
     if (round % 17 == 0) {  // ties: 127 / 127 is 1, so that halves are rounded as they stand
       for (float& value : x) value = static_cast<float>(below(200)) * 0.5f;
-      x[kMisalign] = 127.0f;
+      x[kOffset] = 127.0f;
     }
     std::vector<ActivationGroup> ours(groups), theirs(groups);
     for (ActivationGroup& group : ours) std::fill(group.values, group.values + kGroup, 99);
-    tested().quantise(x.data() + kMisalign, k, offset, ours.data());
-    scalar().quantise(x.data() + kMisalign, k, offset, theirs.data());
+    tested().quantise(x.data() + kOffset, k, offset, ours.data());
+    scalar().quantise(x.data() + kOffset, k, offset, theirs.data());
     ASSERT_EQ(scale_bits(ours), scale_bits(theirs)) << k;
     for (std::size_t g = 0; g < groups; ++g) {
       ASSERT_TRUE(std::ranges::equal(ours[g].values, theirs[g].values)) << k << ", group " << g;
