@@ -1,5 +1,5 @@
-// What the thread team's waiting costs: steps like a model's (60 phases with a barrier each, 3 ms
-// in all, then 0.1 ms on one thread, which is the sampling), alone and beside one busy process for
+// What the thread team's waiting costs: steps like a model's (60 phases, 3 ms in all, dealt in
+// pieces; then 0.1 ms on one thread, which plans and tells), alone and beside one busy process for
 // each processor. Prints one JSON object: the median step, how often members slept and were woken
 // in one, and how much slower the busy processes make it (2 is the fair share of the processors).
 //
@@ -17,13 +17,14 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/deal.h"
 #include "core/thread_team.h"
 
 namespace chorus {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kPhases = 60;
+constexpr int kPhases = 60, kPieces = 8;  // of a phase, for each member
 constexpr double kPhaseSeconds = 50e-6, kAloneSeconds = 100e-6;
 
 double seconds_since(Clock::time_point start) {
@@ -57,7 +58,7 @@ struct Figures {
 };
 
 Figures measure(ThreadTeam& team, int steps, double speed) {
-  long phase = static_cast<long>(kPhaseSeconds * speed);
+  long piece = static_cast<long>(kPhaseSeconds * speed / kPieces);
   long alone = static_cast<long>(kAloneSeconds * speed);
   std::vector<double> seconds;
   rusage before, after;
@@ -65,10 +66,11 @@ Figures measure(ThreadTeam& team, int steps, double speed) {
   Clock::time_point begin = Clock::now();
   for (int step = 0; step < steps; ++step) {
     Clock::time_point start = Clock::now();
-    team.run([phase](ThreadTeam::Member& member) {
+    Deal deal(team.size(), kPhases);
+    team.run([&](ThreadTeam::Member& member) {
+      Deal::Hand hand(deal, member);
       for (int i = 0; i < kPhases; ++i) {
-        work(phase);
-        member.barrier();
+        hand.deal(team.size() * kPieces, 1, [&](Range) { work(piece); });
       }
     });
     work(alone);
