@@ -35,11 +35,11 @@ function(chorus_quick_compilation target)
 endfunction()
 
 # chorus_library(NAME [DEPENDS other libraries...])
-# One static library, chorus_NAME, of all the .cpp files of src/NAME. It may depend only on folders
+# One static library, chorus_NAME, of all the .cpp files of src/NAME and its rooms. It may depend only on folders
 # that stand below it in docs/architecture.md.
 function(chorus_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
   if(NOT sources)
     add_library(chorus_${name} INTERFACE)
     target_link_libraries(chorus_${name} INTERFACE chorus_flags ${ARG_DEPENDS})

@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "server/completions_request.h"
-#include "server/generate_request.h"
-#include "server/score_request.h"
+#include "server/api/completions_request.h"
+#include "server/api/generate_request.h"
+#include "server/api/score_request.h"
 
 namespace {
 

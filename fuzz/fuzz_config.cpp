@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "checkpoint/complete_config.h"
-#include "checkpoint/config_json.h"
+#include "checkpoint/gpt2/completion.h"
+#include "checkpoint/gpt2/config_json.h"
 
 namespace {
 

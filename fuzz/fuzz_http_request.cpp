@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "server/connection.h"
+#include "server/http/connection.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "checkpoint/write.h"
+#include "checkpoint/safetensors/write.h"
 
 namespace chorus::checkpoint {
 

@@ -12,7 +12,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/element.h"
-#include "checkpoint/quantised.h"
+#include "checkpoint/safetensors/quantised.h"
 
 namespace chorus::checkpoint {
 namespace {

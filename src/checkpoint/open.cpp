@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <system_error>
 
-#include "checkpoint/huggingface.h"
 #include "checkpoint/raw.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/safetensors/huggingface.h"
+#include "checkpoint/safetensors/safetensors.h"
 
 namespace chorus::checkpoint {
 namespace {

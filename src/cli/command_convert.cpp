@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/quantised.h"
-#include "checkpoint/write.h"
+#include "checkpoint/safetensors/quantised.h"
+#include "checkpoint/safetensors/write.h"
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"

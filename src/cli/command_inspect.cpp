@@ -13,8 +13,8 @@
 #include <set>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/config_json.h"
-#include "checkpoint/quantised.h"
+#include "checkpoint/gpt2/config_json.h"
+#include "checkpoint/safetensors/quantised.h"
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"

@@ -14,7 +14,7 @@
 #include "cli/json_lines.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
-#include "core/json_text.h"
+#include "json/text.h"
 
 namespace chorus::cli {
 namespace {

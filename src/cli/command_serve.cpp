@@ -17,7 +17,7 @@
 #include "cli/engine_options.h"
 #include "cli/option_checks.h"
 #include "cli/serve_options.h"
-#include "server/api_keys.h"
+#include "server/api/api_keys.h"
 #include "server/server.h"
 
 namespace chorus::cli {

@@ -11,7 +11,7 @@
 #include "cli/input.h"
 #include "cli/json_lines.h"
 #include "cli/output.h"
-#include "core/json_text.h"
+#include "json/text.h"
 #include "tokenizer/tokenizer.h"
 
 namespace chorus::cli {

@@ -12,8 +12,8 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "core/json_text.h"
-#include "core/json_value.h"
+#include "json/text.h"
+#include "json/value.h"
 
 namespace chorus::cli {
 namespace {

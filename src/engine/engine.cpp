@@ -91,7 +91,7 @@ Engine::Impl::~Impl() {
 }
 
 const ModelInfo& Engine::info() const { return impl_->info; }
-EngineStats Engine::stats() const { return impl_->worker->stats(); }
+EngineStats Engine::stats() const { return impl_->loop->stats(); }
 
 Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& checkpoint,
                                              const EngineOptions& options) {
@@ -118,11 +118,11 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weight_bytes(),
                 .kv_bytes = std::uint64_t{pages} * page_bytes};
-  impl->worker =
-      std::make_unique<engine::Worker>(*impl->model, impl->team, *impl->mailbox, pages, options);
+  impl->loop =
+      std::make_unique<engine::Loop>(*impl->model, impl->team, *impl->mailbox, pages, options);
   impl->thread = std::thread([engine = impl.get()] {
     engine->team.pin_calling_thread();
-    engine->worker->run();
+    engine->loop->run();
   });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -168,7 +168,7 @@ Result<Stream> Engine::submit(Request request, EventCallback on_event) {
 
 Result<void> Engine::check_integrity() {
   std::promise<Result<void>> result;
-  impl_->mailbox->post_errand([&] { result.set_value(impl_->worker->check()); });
+  impl_->mailbox->post_errand([&] { result.set_value(impl_->loop->check()); });
   return result.get_future().get();
 }
 

@@ -6,8 +6,8 @@
 
 #include "chorus/engine.h"
 #include "core/thread_team.h"
+#include "engine/loop.h"
 #include "engine/mailbox.h"
-#include "engine/worker.h"
 #include "model/model.h"
 
 namespace chorus {
@@ -21,8 +21,8 @@ struct Engine::Impl {
   ThreadTeam team;
   std::unique_ptr<const model::Model> model;
   std::shared_ptr<engine::Mailbox> mailbox;
-  std::unique_ptr<engine::Worker> worker;
-  std::thread thread;  // runs the worker
+  std::unique_ptr<engine::Loop> loop;
+  std::thread thread;  // runs the loop
 };
 
 }  // namespace chorus

@@ -12,9 +12,9 @@
 
 #include "chorus/request.h"
 #include "engine/page_pool.h"
-#include "engine/sampler.h"
 #include "engine/stream_state.h"
 #include "engine/text_stream.h"
+#include "sampling/sampler.h"
 
 namespace chorus::engine {
 
@@ -56,7 +56,7 @@ struct Sequence {
   PrefixKey prefix = kEmptyPrefix;    // of the last of these
 
   // Made when the sequence is admitted.
-  std::optional<Sampler> sampler;
+  std::optional<sampling::Sampler> sampler;
   std::optional<TextStream> text;
 
   std::size_t cached = 0;  // positions of the prompt that were found

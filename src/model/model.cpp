@@ -5,7 +5,7 @@
 #include <cmath>
 #include <new>
 
-#include "checkpoint/quantised.h"
+#include "checkpoint/safetensors/quantised.h"
 
 namespace chorus::model {
 namespace {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "checkpoint/half.h"
-#include "checkpoint/quantised.h"
+#include "checkpoint/safetensors/quantised.h"
+#include "core/half.h"
 
 namespace chorus::model {
 namespace {
@@ -25,7 +25,7 @@ float load(DType dtype, const std::byte* at) {
   }
   std::uint16_t bits;
   std::memcpy(&bits, at, sizeof(bits));
-  return dtype == DType::kBF16 ? checkpoint::bf16_to_f32(bits) : checkpoint::f16_to_f32(bits);
+  return dtype == DType::kBF16 ? bf16_to_f32(bits) : f16_to_f32(bits);
 }
 
 // `count` elements from `at`, `stride` bytes apart.
@@ -111,7 +111,7 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
     if (type_ == WeightType::kF32) {
       f32_[at] = value;
     } else {
-      bf16_[at] = checkpoint::f32_to_bf16(value);
+      bf16_[at] = f32_to_bf16(value);
     }
   };
   if (row_stride < column_stride) {
@@ -213,7 +213,7 @@ void PackedMatrix::read_row(std::size_t n, float* out) const {
   if (is_quantised()) return read_quantised_row(panel, lane, out);
   std::size_t at = panel * inputs_ * kPanelWidth + lane;
   for (std::size_t k = 0; k < inputs_; ++k, at += kPanelWidth) {
-    out[k] = type_ == WeightType::kF32 ? f32_[at] : checkpoint::bf16_to_f32(bf16_[at]);
+    out[k] = type_ == WeightType::kF32 ? f32_[at] : bf16_to_f32(bf16_[at]);
   }
 }
 
@@ -222,7 +222,7 @@ void PackedMatrix::read_quantised_row(std::size_t panel, std::size_t lane, float
   for (std::size_t k = 0; k < inputs_; ++k) {
     std::size_t group = panel * groups_ + k / kGroup;
     std::size_t i = k % kGroup;
-    float scale = checkpoint::bf16_to_f32(scales_[group * kPanelWidth + lane]);
+    float scale = bf16_to_f32(scales_[group * kPanelWidth + lane]);
     std::int32_t integer;
     if (type_ == WeightType::kInt8) {
       std::size_t at = group * kernels::kInt8GroupBytes + (i / 4 * kPanelWidth + lane) * 4 + i % 4;

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "checkpoint/element.h"
-#include "checkpoint/quantised.h"
+#include "checkpoint/safetensors/quantised.h"
 #include "core/aligned_buffer.h"
 #include "kernels/integer.h"
 #include "model/packed_matrix.h"
@@ -63,7 +63,7 @@ Fit fit_with(std::span<const float> group, float scale, IntegerRange range) {
   return {scale, error};
 }
 
-float rounded_to_bf16(float x) { return checkpoint::bf16_to_f32(checkpoint::f32_to_bf16(x)); }
+float rounded_to_bf16(float x) { return bf16_to_f32(f32_to_bf16(x)); }
 
 // The scale of the least squared error among those that bring the largest magnitude near the end of
 // the range. int4 tries the sign, too, since its range reaches one further below zero.
@@ -94,13 +94,13 @@ std::uint16_t quantise_group(std::span<const float> group, QuantisedType type,
     if (std::fabs(x) > std::fabs(extreme)) extreme = x;
   }
   std::fill_n(integers, group.size(), 0);
-  if (!finite) return checkpoint::f32_to_bf16(std::numeric_limits<float>::quiet_NaN());
+  if (!finite) return f32_to_bf16(std::numeric_limits<float>::quiet_NaN());
   if (std::fabs(extreme) < kTiny) return 0;
   float scale = best_scale(group, extreme, type, range);
   for (std::size_t i = 0; i < group.size(); ++i) {
     integers[i] = static_cast<std::int32_t>(quantised(group[i], 1.0f / scale, range));
   }
-  return checkpoint::f32_to_bf16(scale);
+  return f32_to_bf16(scale);
 }
 
 // A matrix being quantised: where its integers and scales go.

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "checkpoint/half.h"
 #include "core/deal.h"
+#include "core/half.h"
 #include "model/model.h"
 
 namespace chorus::model {
@@ -28,7 +28,7 @@ void store(const float* values, std::size_t count, float* elements) {
   std::copy_n(values, count, elements);
 }
 void store(const float* values, std::size_t count, std::uint16_t* elements) {
-  for (std::size_t i = 0; i < count; ++i) elements[i] = checkpoint::f32_to_bf16(values[i]);
+  for (std::size_t i = 0; i < count; ++i) elements[i] = f32_to_bf16(values[i]);
 }
 
 }  // namespace

@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "server/api_keys.h"
+#include "server/api/api_keys.h"
+#include "server/api/models.h"
+#include "server/http/static_files.h"
 #include "server/log.h"
 #include "server/metrics.h"
-#include "server/models.h"
 #include "server/options.h"
-#include "server/static_files.h"
 
 namespace chorus::server {
 

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <iterator>
 
-#include "core/json_text.h"
+#include "json/text.h"
 
 namespace chorus::server {
 namespace {

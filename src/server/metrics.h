@@ -8,7 +8,7 @@
 #include <string>
 
 #include "chorus/request.h"
-#include "server/models.h"
+#include "server/api/models.h"
 
 namespace chorus::server {
 

@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "server/app.h"
-#include "server/listener.h"
-#include "server/loop.h"
+#include "server/http/listener.h"
+#include "server/http/loop.h"
 
 namespace chorus::server {
 namespace {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/half.h"
+#include "core/half.h"
 
 namespace chorus::checkpoint {
 namespace {

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <limits>
 
-#include "checkpoint/write.h"
+#include "checkpoint/safetensors/write.h"
 #include "model/model.h"
 #include "support/scratch_folder.h"
 #include "support/tiny_model.h"

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/json.h"
 #include "chorus/engine.h"
+#include "json/parse.h"
 #include "server/server.h"
 #include "support/http_client.h"
 #include "support/tiny_model.h"
@@ -74,7 +74,7 @@ class ServerTest : public testing::Test {
   }
   // With every bit of its numbers, which Boost's own parser would not give.
   static boost::json::value parse(const std::string& text) {
-    auto value = checkpoint::parse_json(text);
+    auto value = parse_json(text);
     EXPECT_TRUE(value) << text;
     return value ? value.assume_value() : boost::json::value();
   }

@@ -15,6 +15,6 @@ inline std::string shared_path(const std::string& name) {
 }  // namespace chorus::test
 
 // Skips the test, saying why, when the file `name` of the shared data is absent.
-#define CHORUS_NEEDS_SHARED(name)                                          \
-  if (!std::filesystem::exists(::chorus::test::shared_path(name)))         \
+#define CHORUS_NEEDS_SHARED(name)                                  \
+  if (!std::filesystem::exists(::chorus::test::shared_path(name))) \
   GTEST_SKIP() << "shared data not beside the checkout: " << (name)

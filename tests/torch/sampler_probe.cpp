@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/rng.h"
-#include "engine/sampler.h"
+#include "sampling/sampler.h"
+#include "sampling/torch_random.h"
 
 namespace {
 
@@ -16,7 +16,7 @@ using chorus::RandomStream;
 using chorus::Result;
 
 int write_draws(std::uint64_t seed, std::size_t calls, std::size_t count) {
-  chorus::engine::ExponentialStream stream(RandomStream::kTorchCpu, seed);
+  chorus::sampling::ExponentialStream stream(RandomStream::kTorchCpu, seed);
   std::vector<float> draws(count);
   for (std::size_t i = 0; i < calls; ++i) {
     stream.fill(draws);
@@ -26,11 +26,12 @@ int write_draws(std::uint64_t seed, std::size_t calls, std::size_t count) {
 }
 
 int sample_rows(const chorus::SamplingParams& params, std::size_t vocab_size) {
-  chorus::engine::Sampler sampler(params);
-  chorus::engine::SamplerScratch scratch;
+  chorus::sampling::Sampler sampler(params);
+  chorus::sampling::SamplerScratch scratch;
   std::vector<float> logits(vocab_size);
   while (std::fread(logits.data(), sizeof(float), vocab_size, stdin) == vocab_size) {
-    Result<std::int32_t> id = sampler.sample(logits, static_cast<std::int32_t>(vocab_size), scratch);
+    Result<std::int32_t> id =
+        sampler.sample(logits, static_cast<std::int32_t>(vocab_size), scratch);
     if (!id) {
       std::fprintf(stderr, "%s\n", id.assume_error().message.c_str());
       return 1;

@@ -1,0 +1,45 @@
+// Tensors of a PyTorch checkpoint: what the pickle says of one, checked against the zip member that
+// holds its storage. Not where tensors are looked for or named (pytorch.cpp). Pure functions over
+// immutable values; any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "checkpoint/pytorch/globals.h"
+#include "checkpoint/pytorch/pickle.h"
+#include "checkpoint/pytorch/zip.h"
+
+namespace chorus::checkpoint {
+
+// An opened archive with its pickle; all of it views the same bytes.
+struct PytorchArchive {
+  ZipArchive zip;
+  std::string root;  // the folder inside the zip that holds everything, with its slash: "archive/"
+  Pickle pickle;
+};
+
+// What the pickle says of a tensor. Nothing is checked yet against the storage.
+struct TensorRecord {
+  const ElementType* type = nullptr;
+  PickleRef storage = kNoPickleRef;  // a kPersistent
+  std::int64_t offset = 0;           // of the first element in its storage, in elements
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> strides;  // in elements
+};
+
+// The global that an object was made by, as a number; -1 for anything but an object.
+int callable_of(const Pickle& pickle, PickleRef ref);
+
+// Whether a value is a tensor or a parameter.
+bool is_tensor(const Pickle& pickle, PickleRef ref);
+
+// Errors: kCorrupt and kUnsupported, naming the byte of data.pkl.
+Result<TensorRecord> read_tensor_record(const Pickle& pickle, PickleRef ref);
+
+// The bytes from the tensor's first element to the end of its last one, all inside the storage.
+// Errors: kCorrupt (no such storage, wrong size, elements outside of it) and kUnsupported.
+Result<std::span<const std::byte>> tensor_data(const PytorchArchive& archive,
+                                               const TensorRecord& record);
+
+}  // namespace chorus::checkpoint

@@ -1,0 +1,65 @@
+#include "checkpoint/safetensors/metadata.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "checkpoint/gpt2/config_json.h"
+#include "checkpoint/safetensors/quantised.h"
+#include "core/error_text.h"
+#include "core/printable.h"
+
+namespace chorus::checkpoint {
+namespace {
+
+constexpr const char* kConfig = "chorus.config";
+constexpr const char* kStep = "chorus.step";
+constexpr const char* kValLoss = "chorus.val_loss";
+
+template <class Number>
+Result<void> read_number(const std::map<std::string, std::string>& metadata, const char* key,
+                         std::optional<Number>& result) {
+  auto found = metadata.find(key);
+  if (found == metadata.end()) return ok();
+  const std::string& text = found->second;
+  Number number{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return Error{ErrorCode::kCorrupt,
+                 fmt::format("metadata {} is {}; expected a number", key, in_quotes(text))};
+  }
+  result = number;
+  return ok();
+}
+
+}  // namespace
+
+bool has_own_config(const std::map<std::string, std::string>& metadata) {
+  return metadata.contains(kConfig);
+}
+
+Result<void> read_own_config(const std::map<std::string, std::string>& metadata,
+                             RawCheckpoint& raw) {
+  auto found = metadata.find(kConfig);
+  if (found == metadata.end()) return ok();
+  CHORUS_TRY(raw.config,
+             in_place(parse_config_json(found->second), std::string("metadata ") + kConfig));
+  return ok();
+}
+
+Result<void> read_own_figures(const std::map<std::string, std::string>& metadata,
+                              RawCheckpoint& raw) {
+  CHORUS_TRY(read_number(metadata, kStep, raw.step));
+  return read_number(metadata, kValLoss, raw.val_loss);
+}
+
+std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint) {
+  std::map<std::string, std::string> metadata = {{"format", "pt"},
+                                                 {kConfig, config_to_json(checkpoint.config)}};
+  if (!checkpoint.quantised.empty()) metadata[kQuantised] = quantised_metadata();
+  if (checkpoint.step) metadata[kStep] = fmt::format("{}", *checkpoint.step);
+  if (checkpoint.val_loss) metadata[kValLoss] = fmt::format("{}", *checkpoint.val_loss);
+  return metadata;
+}
+
+}  // namespace chorus::checkpoint

@@ -1,0 +1,158 @@
+#include "checkpoint/safetensors/quantised.h"
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "core/error_text.h"
+#include "core/printable.h"
+#include "json/parse.h"
+#include "kernels/integer.h"
+
+namespace chorus::checkpoint {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+constexpr const char* kScales = ".scales";
+constexpr const char* kCommon = ".common";
+constexpr const char* kShares = ".shares";
+constexpr std::int64_t kPanel = kernels::kPanelWidth;
+constexpr std::int64_t kGroup = kernels::kGroup;
+
+struct LayoutField {
+  const char* name;
+  std::int64_t value;
+};
+constexpr LayoutField kLayout[] = {
+    {"version", 1}, {"panel", kPanel}, {"int8_group", kGroup}, {"int4_group", kGroup}};
+
+// Bytes of one output's share of a group in a panel, in fours.
+std::int64_t quads_of_group(QuantisedType type) {
+  return type == QuantisedType::kInt8 ? kGroup / 4 : kGroup / 8;
+}
+
+Result<void> check_layout(const std::string& text) {
+  CHORUS_TRY(boost::json::object layout, parse_json_object(text));
+  for (const LayoutField& field : kLayout) {
+    const boost::json::value* value = layout.if_contains(field.name);
+    if (!value || !value->is_int64()) {
+      return corrupt(fmt::format("field '{}' is missing or not a whole number", field.name));
+    }
+    if (value->get_int64() != field.value) {
+      return Error{
+          ErrorCode::kUnsupported,
+          fmt::format("field '{}' is {}; this program reads {}: convert the original again",
+                      field.name, value->get_int64(), field.value)};
+    }
+  }
+  return ok();
+}
+
+Result<void> check_shape(const std::string& name, const Shape& found, const Shape& expected) {
+  if (found == expected) return ok();
+  return corrupt("tensor " + in_quotes(name) + " has the wrong shape: found " + shape_text(found) +
+                 ", expected " + shape_text(expected));
+}
+
+Result<void> check_alignment(const std::string& name, std::span<const std::byte> data,
+                             const Bytes& bytes) {
+  auto place = static_cast<std::size_t>(data.data() - bytes.data.data());
+  if (place % kFileAlignment == 0) return ok();
+  return corrupt(fmt::format("tensor {} begins at byte {} of the file; expected a multiple of {}",
+                             in_quotes(name), place, kFileAlignment));
+}
+
+std::optional<Tensor> find(const SafetensorsContent& content, const std::string& name) {
+  auto found = content.tensors.find(name);
+  return found == content.tensors.end() ? std::nullopt : std::optional(found->second);
+}
+
+// The matrix whose weights are `stored`, with its scales.
+Result<RawQuantised> take_matrix(const std::string& name, QuantisedType type,
+                                 const ByteTensor& stored, const Tensor& scales,
+                                 const Bytes& bytes) {
+  std::string weights_name = name + "." + quantised_type_name(type);
+  if (stored.shape.size() != 5) {
+    return corrupt("tensor " + in_quotes(weights_name) + " has the wrong shape: found " +
+                   shape_text(stored.shape) + ", expected [panels, groups, " +
+                   std::to_string(quads_of_group(type)) + ", 32, 4]");
+  }
+  RawQuantised matrix{type, stored.shape[0], stored.shape[1], stored.data, scales.data, {}, {}};
+  CHORUS_TRY(check_shape(weights_name, stored.shape,
+                         {matrix.panels, matrix.groups, quads_of_group(type), kPanel, 4}));
+  CHORUS_TRY(check_shape(name + kScales, scales.shape, {matrix.panels, matrix.groups, kPanel}));
+  if (scales.dtype != DType::kBF16) {
+    return corrupt("tensor " + in_quotes(name + kScales) + " is of type " +
+                   dtype_name(scales.dtype) + "; expected bf16");
+  }
+  CHORUS_TRY(check_alignment(weights_name, stored.data, bytes));
+  CHORUS_TRY(check_alignment(name + kScales, scales.data, bytes));
+  return matrix;
+}
+
+}  // namespace
+
+const char* quantised_type_name(QuantisedType type) {
+  return type == QuantisedType::kInt8 ? "int8" : "int4";
+}
+
+Shape weights_shape(const QuantisedMatrix& matrix) {
+  return {matrix.panels, matrix.groups, quads_of_group(matrix.type), kPanel, 4};
+}
+
+Shape scales_shape(const QuantisedMatrix& matrix) { return {matrix.panels, matrix.groups, kPanel}; }
+
+QuantisedMatrix empty_quantised(QuantisedType type, std::int64_t outputs, std::int64_t inputs) {
+  QuantisedMatrix matrix;
+  matrix.type = type;
+  matrix.panels = (outputs + kPanel - 1) / kPanel;
+  matrix.groups = (inputs + kGroup - 1) / kGroup;
+  matrix.outputs = outputs;
+  matrix.inputs = inputs;
+  return matrix;
+}
+
+std::string quantised_metadata() {
+  std::string text;
+  for (const LayoutField& field : kLayout) {
+    text += fmt::format("{}\"{}\": {}", text.empty() ? "{" : ", ", field.name, field.value);
+  }
+  return text + "}";
+}
+
+Result<void> take_quantised(SafetensorsContent& content, const Bytes& bytes, RawCheckpoint& raw) {
+  auto metadata = content.metadata.find(kQuantised);
+  if (metadata == content.metadata.end()) return ok();
+  std::string place = fmt::format("{}: metadata {}", bytes.name, kQuantised);
+  CHORUS_TRY(in_place(check_layout(metadata->second), place));
+  for (QuantisedType type : {QuantisedType::kInt8, QuantisedType::kInt4}) {
+    std::string suffix = std::string(".") + quantised_type_name(type);
+    for (const auto& [stored_name, stored] : content.byte_tensors) {
+      if (!stored_name.ends_with(suffix)) continue;
+      std::string name = stored_name.substr(0, stored_name.size() - suffix.size());
+      auto scales = content.tensors.find(name + kScales);
+      if (scales == content.tensors.end()) {
+        return corrupt(bytes.name + ": missing tensor " + in_quotes(name + kScales) +
+                       ", the scales of " + in_quotes(stored_name));
+      }
+      CHORUS_TRY(RawQuantised matrix,
+                 in_place(take_matrix(name, type, stored, scales->second, bytes), bytes.name));
+      matrix.common = find(content, name + kCommon);
+      matrix.shares = find(content, name + kShares);
+      if (!raw.quantised.emplace(name, matrix).second) {
+        return corrupt(bytes.name + ": matrix " + in_quotes(name) +
+                       " is there twice, as int8 and as int4");
+      }
+      content.other_tensors.erase(stored_name);
+    }
+  }
+  for (const auto& [name, matrix] : raw.quantised) {
+    content.tensors.erase(name + kScales);
+    content.tensors.erase(name + kCommon);
+    content.tensors.erase(name + kShares);
+  }
+  return ok();
+}
+
+}  // namespace chorus::checkpoint

@@ -1,0 +1,254 @@
+#include "engine/loop.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "sampling/logprobs.h"
+#include "sampling/penalties.h"
+
+namespace chorus::engine {
+
+Loop::Loop(const model::Model& model, ThreadTeam& team, Mailbox& mailbox, std::size_t max_pages,
+           const EngineOptions& options)
+    : model_(model),
+      team_(team),
+      mailbox_(mailbox),
+      scheduler_(model.kv_layout(), max_pages, options.prefix_cache, options.step_rows),
+      usable_(std::min(static_cast<std::int32_t>(model.config().vocab_size),
+                       tokenizer::kVocabularySize)),
+      scratch_(team.size()) {}
+
+void Loop::run() {
+  while (true) {
+    bool idle = scheduler_.running().empty() && scheduler_.waiting().empty();
+    Mailbox::Contents mail = mailbox_.take(idle);
+    for (const auto& request : mail.requests) begin(request);
+    if (mail.stop) {
+      for (const auto& sequence : scheduler_.running()) finish(*sequence, FinishReason::kCancelled);
+      for (const auto& sequence : scheduler_.waiting()) finish(*sequence, FinishReason::kCancelled);
+    }
+    end_cancelled();
+    scheduler_.admit();
+    update_stats();
+    for (const auto& errand : mail.errands) errand();
+    if (mail.stop) return;
+    step();
+  }
+}
+
+void Loop::begin(const std::shared_ptr<RequestState>& request) {
+  request->unfinished = request->request.n;
+  if (request->wants_prompt_event()) {
+    for (std::int32_t id : request->request.prompt) request->prompt.push_back({.id = id});
+  }
+  bool generates = static_cast<std::size_t>(request->request.max_length) > request->prompt_size();
+  for (std::int32_t i = 0; i < request->request.n; ++i) {
+    auto sequence = std::make_unique<Sequence>(request, i);
+    bool runs = request->positions() > 0 && (generates || i == 0);
+    if (runs) {
+      scheduler_.add(std::move(sequence));
+      continue;
+    }
+    if (i == 0) emit_prompt(*sequence);
+    finish(*sequence, FinishReason::kLength);
+    settle();  // while the sequence is still there
+  }
+}
+
+void Loop::end_cancelled() {
+  auto end = [this](const std::unique_ptr<Sequence>& sequence) {
+    if (sequence->cancelled()) finish(*sequence, FinishReason::kCancelled);
+  };
+  std::for_each(scheduler_.running().begin(), scheduler_.running().end(), end);
+  std::for_each(scheduler_.waiting().begin(), scheduler_.waiting().end(), end);
+  settle();
+}
+
+void Loop::step() {
+  try {
+    const Plan& plan = scheduler_.plan();
+    if (plan.chunks.empty()) return;
+    Clock::time_point now = Clock::now();
+    for (Sequence* sequence : plan.sequences) {
+      if (!sequence->started) start(*sequence, now);
+    }
+    compute(plan);
+    scheduler_.advance();
+    ++counts_.steps;
+    emit(plan);
+  } catch (const std::bad_alloc&) {
+    fail_all({ErrorCode::kUnsupported, "not enough memory for keys, values and the step's rows"});
+  }
+  settle();
+}
+
+void Loop::start(Sequence& sequence, Clock::time_point now) {
+  sequence.started = now;
+  SamplingParams params = sequence.request.sampling;
+  params.seed += static_cast<std::uint64_t>(sequence.sample);
+  sequence.sampler.emplace(params, &model_.kernels());
+  sequence.text.emplace(sequence.request);
+}
+
+// The forward step, and what its logits say.
+void Loop::compute(const Plan& plan) {
+  outcomes_.assign(plan.logits_rows.size(), {});
+  auto vocabulary = static_cast<std::size_t>(model_.config().vocab_size);
+  model_.forward(plan.chunks, workspace_, team_, [&](std::size_t i, std::size_t member) {
+    std::span<float> logits(workspace_.logits.data() + i * model_.logits_stride(), vocabulary);
+    outcomes_[i] = outcome_of(plan.logits_rows[i], logits, scratch_[member]);
+  });
+}
+
+Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
+                               sampling::SamplerScratch& scratch) const {
+  Sequence& sequence = *row.sequence;
+  const Request& request = sequence.request;
+  const kernels::Kernels& kernels = model_.kernels();
+  if (row.of_prompt()) {
+    return {sampling::token_info(kernels, logits, usable_, sequence.tokens[row.index],
+                                 *request.prompt_logprobs),
+            std::nullopt};
+  }
+  std::vector<std::int32_t> banned;
+  if (sequence.generated() < static_cast<std::size_t>(request.min_tokens)) {
+    banned = request.stop_ids;
+    if (!request.ignore_eos) banned.push_back(kEndOfText);
+  }
+  bool adjusted = sampling::adjusts_logits(request.sampling) || !banned.empty();
+  // Log-probabilities are the model's: of the logits as they were.
+  std::vector<float> own;
+  if (adjusted && request.logprobs) own.assign(logits.begin(), logits.end());
+  if (adjusted) {
+    sampling::adjust_logits(request.sampling, {sequence.tokens, sequence.state->prompt_size()},
+                            banned, logits);
+  }
+  Result<std::int32_t> id = sequence.sampler->sample(logits, usable_, scratch);
+  if (!id) return {{}, std::move(id.assume_error())};
+  if (!request.logprobs) return {{.id = id.assume_value()}, std::nullopt};
+  return {sampling::token_info(kernels, adjusted ? own : logits, usable_, id.assume_value(),
+                               *request.logprobs),
+          std::nullopt};
+}
+
+void Loop::emit(const Plan& plan) {
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    const LogitsRow& row = plan.logits_rows[i];
+    Outcome& outcome = outcomes_[i];
+    if (outcome.error) {
+      fail(*row.sequence, std::move(*outcome.error));
+    } else if (row.of_prompt()) {
+      row.sequence->state->prompt[row.index] = std::move(outcome.info);
+    } else {
+      emit_token(*row.sequence, std::move(outcome.info));
+    }
+  }
+  for (Sequence* sequence : plan.sequences) {
+    // All positions are run and the last one's logits were not wanted: nothing is to be generated.
+    if (sequence->rows() == 0 && sequence->reads_prompt()) {
+      emit_prompt(*sequence);
+      finish(*sequence, FinishReason::kLength);
+    }
+  }
+}
+
+// When the prompt has been read.
+void Loop::emit_prompt(Sequence& sequence) {
+  counts_.prefix_queries += sequence.state->prompt_size();
+  counts_.prefix_hits += sequence.cached;
+  if (sequence.sample == 0) counts_.prompt_tokens += sequence.state->prompt_size();
+  if (!sequence.text) sequence.text.emplace(sequence.request);
+  std::string text = sequence.text->take_prompt();
+  if (sequence.sample != 0 || !sequence.state->wants_prompt_event()) return;
+  Event event{.kind = Event::Kind::kPrompt};
+  event.text = std::move(text);
+  event.prompt = std::move(sequence.state->prompt);
+  sequence.state->stream->deliver(std::move(event));
+}
+
+void Loop::emit_token(Sequence& sequence, TokenInfo info) {
+  const Request& request = sequence.request;
+  if (sequence.generated() == 0) {
+    sequence.first_token = Clock::now();
+    emit_prompt(sequence);
+  }
+  std::int32_t id = info.id;
+  sequence.tokens.push_back(id);
+  ++counts_.generated_tokens;
+  bool may_stop = sequence.generated() >= static_cast<std::size_t>(request.min_tokens);
+  bool ends =
+      (id == kEndOfText && !request.ignore_eos) ||
+      std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
+  Event event{.sample = sequence.sample};
+  if (!ends) event.text = sequence.text->push(id, may_stop);
+  event.token = std::move(info);
+  sequence.state->stream->deliver(std::move(event));
+  if (ends || sequence.text->stopped()) {
+    finish(sequence, FinishReason::kStop);
+  } else if (sequence.tokens.size() == static_cast<std::size_t>(request.max_length)) {
+    finish(sequence, FinishReason::kLength);
+  }
+}
+
+void Loop::finish(Sequence& sequence, FinishReason reason) {
+  Event event{.kind = Event::Kind::kDone, .sample = sequence.sample};
+  if (sequence.text) event.text = sequence.text->finish();
+  // The end of the text, no longer held back, may hold a stop string after all.
+  bool stopped = sequence.text && sequence.text->stopped();
+  event.finish_reason = stopped && reason == FinishReason::kLength ? FinishReason::kStop : reason;
+  event.usage = sequence.usage();
+  deliver_end(sequence, std::move(event));
+}
+
+void Loop::fail(Sequence& sequence, Error error) {
+  Event event{.kind = Event::Kind::kError, .sample = sequence.sample};
+  event.error = std::move(error);
+  deliver_end(sequence, std::move(event));
+}
+
+void Loop::fail_all(const Error& error) {
+  for (const auto& sequence : scheduler_.running()) fail(*sequence, error);
+}
+
+void Loop::deliver_end(Sequence& sequence, Event event) {
+  if (std::exchange(sequence.ended, true)) return;
+  RequestState& state = *sequence.state;
+  event.last = --state.unfinished == 0;
+  scheduler_.end(sequence);
+  ends_.push_back({sequence.state, std::move(event)});
+}
+
+// Gives back what ended samples held, and only then tells: who hears that a sample has ended finds
+// its room free.
+void Loop::settle() {
+  if (ends_.empty()) return;
+  scheduler_.remove_ended();
+  update_stats();
+  for (auto& [state, event] : ends_) {
+    bool last = event.last;
+    state->stream->deliver(std::move(event));
+    if (last) state->stream->finish();
+  }
+  ends_.clear();
+}
+
+void Loop::update_stats() {
+  const PagePool& pool = scheduler_.pool();
+  mailbox_.set_waiting(scheduler_.waiting().size());
+  counts_.running = scheduler_.running().size();
+  auto capacity = static_cast<double>(pool.capacity());
+  counts_.kv_usage = static_cast<double>(pool.held()) / capacity;
+  counts_.kv_promised = static_cast<double>(pool.held() + pool.reserved()) / capacity;
+  std::lock_guard lock(stats_mutex_);
+  stats_ = counts_;
+}
+
+EngineStats Loop::stats() const {
+  std::lock_guard lock(stats_mutex_);
+  EngineStats stats = stats_;
+  stats.waiting = mailbox_.waiting();
+  return stats;
+}
+
+}  // namespace chorus::engine

@@ -1,0 +1,142 @@
+#include "json/parse.h"
+
+#include <fmt/format.h>
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/value_stack.hpp>
+#include <charconv>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/error_text.h"
+#include "core/printable.h"
+
+namespace chorus {
+namespace {
+
+namespace json = boost::json;
+using boost::system::error_code;
+
+// Receives the parser's events and builds the value. Every function returns whether to go on.
+class Handler {
+ public:
+  static constexpr std::size_t max_object_size = json::object::max_size();
+  static constexpr std::size_t max_array_size = json::array::max_size();
+  static constexpr std::size_t max_key_size = json::string::max_size();
+  static constexpr std::size_t max_string_size = json::string::max_size();
+
+  json::value release() { return stack_.release(); }
+  const std::string& duplicate_key() const { return duplicate_key_; }
+
+  bool on_document_begin(error_code&) {
+    stack_.reset();
+    return true;
+  }
+  bool on_document_end(error_code&) { return true; }
+  bool on_object_begin(error_code&) {
+    keys_.emplace_back();
+    return true;
+  }
+  bool on_object_end(std::size_t count, error_code&) {
+    keys_.pop_back();
+    stack_.push_object(count);
+    return true;
+  }
+  bool on_array_begin(error_code&) { return true; }
+  bool on_array_end(std::size_t count, error_code&) {
+    stack_.push_array(count);
+    return true;
+  }
+  bool on_key_part(json::string_view part, std::size_t, error_code&) {
+    key_.append(part.data(), part.size());
+    stack_.push_chars(part);
+    return true;
+  }
+  bool on_key(json::string_view part, std::size_t, error_code& error) {
+    key_.append(part.data(), part.size());
+    stack_.push_key(part);
+    bool is_new = keys_.back().insert(key_).second;
+    if (!is_new) {
+      duplicate_key_ = key_;
+      error = json::error::exception;
+    }
+    key_.clear();
+    return is_new;
+  }
+  bool on_string_part(json::string_view part, std::size_t, error_code&) {
+    stack_.push_chars(part);
+    return true;
+  }
+  bool on_string(json::string_view part, std::size_t, error_code&) {
+    stack_.push_string(part);
+    return true;
+  }
+  bool on_number_part(json::string_view part, error_code&) {
+    number_.append(part.data(), part.size());
+    return true;
+  }
+  bool on_int64(std::int64_t value, json::string_view, error_code&) {
+    number_.clear();
+    stack_.push_int64(value);
+    return true;
+  }
+  bool on_uint64(std::uint64_t value, json::string_view, error_code&) {
+    number_.clear();
+    stack_.push_uint64(value);
+    return true;
+  }
+  bool on_double(double value, json::string_view part, error_code&) {
+    number_.append(part.data(), part.size());
+    // Boost's own value may be off in the last bit. Out of range, its infinity or zero stands.
+    std::from_chars(number_.data(), number_.data() + number_.size(), value);
+    number_.clear();
+    stack_.push_double(value);
+    return true;
+  }
+  bool on_bool(bool value, error_code&) {
+    stack_.push_bool(value);
+    return true;
+  }
+  bool on_null(error_code&) {
+    stack_.push_null();
+    return true;
+  }
+  bool on_comment_part(json::string_view, error_code&) { return true; }
+  bool on_comment(json::string_view, error_code&) { return true; }
+
+ private:
+  json::value_stack stack_;
+  std::vector<std::set<std::string>> keys_;  // of each object that is open
+  std::string key_, number_;                 // the parts so far
+  std::string duplicate_key_;
+};
+
+}  // namespace
+
+Result<json::value> parse_json(std::string_view text) {
+  json::parse_options options;
+  options.max_depth = 16;
+  json::basic_parser<Handler> parser(options);
+  error_code error;
+  std::size_t used = parser.write_some(false, text.data(), text.size(), error);
+  if (!parser.handler().duplicate_key().empty()) {
+    return Error{ErrorCode::kCorrupt, "bad JSON: the key " +
+                                          in_quotes(parser.handler().duplicate_key()) +
+                                          " stands twice in one object"};
+  }
+  if (!error && used < text.size()) error = json::error::extra_data;
+  if (error) {
+    return Error{ErrorCode::kCorrupt,
+                 fmt::format("bad JSON at byte {}: {}", used, error.message())};
+  }
+  return parser.handler().release();
+}
+
+Result<json::object> parse_json_object(std::string_view text) {
+  CHORUS_TRY(json::value value, parse_json(text));
+  if (!value.is_object()) return Error{ErrorCode::kCorrupt, "expected a JSON object"};
+  return std::move(value.get_object());
+}
+
+}  // namespace chorus

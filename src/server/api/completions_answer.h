@@ -1,0 +1,68 @@
+// The answer of /v1/completions, made of the engine's events: either a stream of server-sent events
+// or one JSON object. It knows no sockets. One for each request; one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chorus/request.h"
+#include "server/api/completion_logprobs.h"
+#include "server/api/completions_request.h"
+
+namespace chorus::server {
+
+// What the answer says of itself.
+struct CompletionsHead {
+  std::string id;            // "cmpl-..."
+  std::int64_t created = 0;  // seconds since 1970
+  std::string model;
+};
+
+class CompletionsAnswer {
+ public:
+  // The request must have been through to_engine_requests().
+  CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head);
+
+  // Takes one event of the prompt with that number. While streaming, returns the server-sent events
+  // that it makes, which may be none.
+  std::string add(std::size_t prompt, const Event& event);
+
+  // Every choice has ended.
+  bool is_done() const { return open_ == 0; }
+  // After the last event. Streaming: the usage if it was asked for, and [DONE].
+  std::string stream_end() const;
+  // Not streaming: the whole body.
+  std::string body();
+
+  std::int32_t generated_tokens() const { return generated_; }
+
+ private:
+  struct Choice {
+    std::string text;
+    std::optional<CompletionLogprobs> logprobs;
+    std::string prompt_logprobs;
+    std::string finish_reason;
+  };
+
+  std::size_t first_choice(std::size_t prompt) const;
+  std::string add_prompt(std::size_t prompt, const Event& event);
+  std::string add_to_choice(std::size_t index, const Event& event);
+  // One server-sent event about a choice; empty if there would be nothing in it.
+  std::string chunk(std::size_t index, const std::string& text, bool has_tokens);
+  std::string usage() const;
+  std::string opening() const;  // the fields that every JSON object of the answer begins with
+
+  const CompletionsRequest& request_;
+  CompletionsHead head_;
+  std::vector<Choice> choices_;
+  std::size_t open_;
+  std::int64_t prompt_tokens_ = 0, cached_tokens_ = 0;
+  std::int32_t generated_ = 0;
+};
+
+// A server-sent event.
+std::string sse(const std::string& data);
+
+}  // namespace chorus::server

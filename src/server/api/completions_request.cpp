@@ -1,0 +1,209 @@
+#include "server/api/completions_request.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <utility>
+
+#include "chorus/engine.h"
+#include "chorus/sampling.h"
+#include "json/value.h"
+#include "server/api/json_fields.h"
+
+namespace chorus::server {
+namespace {
+
+namespace json = boost::json;
+
+// The most bytes that one token of GPT-2's vocabulary stands for.
+constexpr std::size_t kLongestToken = 128;
+
+constexpr const char* kPromptKinds =
+    "a string, an array of strings, an array of token ids, or an array of those";
+
+// One element of an array of prompts. Nothing if it is neither text nor ids.
+std::optional<Prompt> prompt_of(const json::value& value) {
+  if (value.is_string()) return Prompt{std::string(value.get_string()), {}};
+  Prompt prompt;
+  if (read_json(value, prompt.ids) != nullptr || prompt.ids.empty()) return std::nullopt;
+  return prompt;
+}
+
+void read_prompts(JsonFields& fields, CompletionsRequest& request) {
+  const json::value* field = fields.find("prompt");
+  if (field == nullptr) return fields.refuse("prompt", kPromptKinds);
+  if (auto single = prompt_of(*field)) {
+    request.prompts.push_back(std::move(*single));
+    return;
+  }
+  if (!field->is_array() || field->get_array().empty())
+    return fields.refuse("prompt", kPromptKinds);
+  for (const json::value& element : field->get_array()) {
+    auto prompt = prompt_of(element);
+    if (!prompt) return fields.refuse("prompt", kPromptKinds);
+    request.prompts.push_back(std::move(*prompt));
+  }
+}
+
+void read_stop(JsonFields& fields, Request& base) {
+  const std::string expected =
+      fmt::format("a string that is not empty, or at most {} of them", kMostStopStrings);
+  const json::value* field = fields.find("stop");
+  if (field == nullptr) return;
+  auto add = [&](const json::value& value) {
+    if (!value.is_string() || value.get_string().empty()) return fields.refuse("stop", expected);
+    base.stop.emplace_back(value.get_string());
+  };
+  if (!field->is_array()) return add(*field);
+  if (field->get_array().size() > kMostStopStrings) return fields.refuse("stop", expected);
+  for (const json::value& value : field->get_array()) add(value);
+}
+
+void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
+  constexpr const char* kExpected = "an object of token ids with numbers from -100 to 100";
+  const json::value* field = fields.find("logit_bias");
+  if (field == nullptr) return;
+  if (!field->is_object()) return fields.refuse("logit_bias", kExpected);
+  for (const auto& [key, value] : field->get_object()) {
+    std::int32_t id = 0;
+    auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    bool is_id = error == std::errc() && end == key.data() + key.size() && id >= 0;
+    double bias = value.is_number() ? value.to_number<double>() : 1000.0;
+    if (!is_id || !(bias >= -100.0 && bias <= 100.0)) return fields.refuse("logit_bias", kExpected);
+    sampling.logit_bias.emplace_back(id, static_cast<float>(bias));
+  }
+}
+
+void read_sampling(JsonFields& fields, CompletionsRequest& request) {
+  SamplingParams& sampling = request.base.sampling;
+  sampling.top_k = 0;  // OpenAI's sampler has none
+  fields.read("temperature", sampling.temperature);
+  fields.read("top_p", sampling.top_p);
+  fields.read("min_p", sampling.min_p);
+  fields.read("top_k", sampling.top_k, -1);
+  if (sampling.top_k == -1) sampling.top_k = 0;
+  fields.read("repetition_penalty", sampling.repetition_penalty);
+  fields.read("presence_penalty", sampling.presence_penalty);
+  fields.read("frequency_penalty", sampling.frequency_penalty);
+  fields.read("seed", sampling.seed);
+  request.has_seed = fields.has("seed");
+  std::string rng = random_stream_name(sampling.rng);
+  fields.read("rng", rng);
+  if (Result<RandomStream> stream = parse_random_stream(rng)) {
+    sampling.rng = stream.assume_value();
+  } else {
+    fields.refuse("rng", "torch-cpu, torch-cpu-mkl or torch-cuda");
+  }
+  read_logit_bias(fields, sampling);
+}
+
+void read_ends(JsonFields& fields, Request& base) {
+  read_stop(fields, base);
+  fields.read("stop_token_ids", base.stop_ids);
+  fields.read("include_stop_str_in_output", base.include_stop);
+  fields.read("ignore_eos", base.ignore_eos);
+  fields.read("min_tokens", base.min_tokens, 0);
+}
+
+void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
+  fields.read("stream", request.stream);
+  if (const json::value* options = fields.find("stream_options")) {
+    if (!options->is_object()) return fields.refuse("stream_options", "an object");
+    if (!request.stream) return fields.refuse("stream_options", "it only with stream true");
+    const json::value* usage = options->get_object().if_contains("include_usage");
+    if (usage != nullptr && !usage->is_null()) {
+      if (!usage->is_bool()) return fields.refuse("stream_options", "include_usage true or false");
+      request.include_usage = usage->get_bool();
+    }
+  }
+  fields.read("echo", request.echo);
+  fields.read("logprobs", request.logprobs, 0, kMostLogprobs);
+  fields.read("prompt_logprobs", request.prompt_logprobs, 0, kMostLogprobs);
+}
+
+void read_choices(JsonFields& fields, CompletionsRequest& request) {
+  fields.read("n", request.base.n, 1, kMostChoicesEach);
+  std::int32_t best_of = request.base.n;
+  fields.read("best_of", best_of, 1, kMostChoicesEach);
+  if (best_of != request.base.n) fields.refuse("best_of", "the same number as n");
+  if (request.prompts.size() * static_cast<std::size_t>(request.base.n) > kMostChoices) {
+    fields.refuse("prompt",
+                  fmt::format("at most {} choices in all (prompts times n)", kMostChoices));
+  }
+  const json::value* suffix = fields.find("suffix");
+  if (suffix != nullptr && !(suffix->is_string() && suffix->get_string().empty())) {
+    fields.refuse("suffix", "none, as GPT-2 only continues a text");
+  }
+}
+
+}  // namespace
+
+ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
+  BOOST_OUTCOME_TRY(json::object object, parse_body(body));
+  JsonFields fields(object);
+  CompletionsRequest request;
+  fields.read("model", request.model);
+  read_prompts(fields, request);
+  fields.read("max_tokens", request.max_tokens, 0);
+  fields.read("special", request.special);
+  read_choices(fields, request);
+  read_sampling(fields, request);
+  read_ends(fields, request.base);
+  read_answer_form(fields, request);
+  if (fields.error()) return *fields.error();
+  if (auto checked = check(request.base.sampling); !checked) {
+    return to_api_error(checked.assume_error());
+  }
+  request.base.logprobs = request.logprobs;
+  request.base.prompt_logprobs = request.prompt_logprobs;
+  if (request.echo && request.logprobs) {
+    request.base.prompt_logprobs = std::max(*request.logprobs, request.prompt_logprobs.value_or(0));
+  }
+  request.base.echo = request.echo;
+  return request;
+}
+
+ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool special,
+                                                std::int32_t block_size) {
+  auto most = static_cast<std::size_t>(block_size);
+  if (text.size() > most * kLongestToken) {
+    return bad_field("prompt", fmt::format("expected at most {} tokens (the model's block size), "
+                                           "found {} bytes, which are more",
+                                           most, text.size()));
+  }
+  std::vector<std::int32_t> ids = Engine::encode(text, special);
+  if (ids.empty()) ids = {kEndOfText};  // as GPT-2 starts a text from nothing
+  return ids;
+}
+
+ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
+                                                   std::int32_t block_size) {
+  std::vector<Request> requests;
+  for (Prompt& prompt : request.prompts) {
+    if (prompt.ids.empty()) {
+      BOOST_OUTCOME_TRY(prompt.ids, prompt_ids(prompt.text, request.special, block_size));
+    } else {
+      prompt.text = Engine::decode(prompt.ids);
+    }
+    auto length = static_cast<std::int64_t>(prompt.ids.size());
+    if (length > block_size) {
+      return bad_field("prompt", fmt::format("expected at most {} tokens (the model's block size), "
+                                             "found {}",
+                                             block_size, length));
+    }
+    if (length + request.max_tokens > block_size) {
+      return bad_field("max_tokens",
+                       fmt::format("expected at most {} (the model's block size of {} less the "
+                                   "prompt's {} tokens), found {}",
+                                   block_size - length, block_size, length, request.max_tokens));
+    }
+    Request one = request.base;
+    one.prompt = prompt.ids;
+    one.max_length = static_cast<std::int32_t>(length) + request.max_tokens;
+    requests.push_back(std::move(one));
+  }
+  return requests;
+}
+
+}  // namespace chorus::server

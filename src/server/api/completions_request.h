@@ -1,0 +1,53 @@
+// POST /v1/completions: a JSON body becomes requests to the engine. It knows no sockets and no
+// model but its block size. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chorus/request.h"
+#include "server/api/api_error.h"
+
+namespace chorus::server {
+
+// Samples of each prompt, and samples of one request in all.
+inline constexpr std::int32_t kMostChoicesEach = 128;
+inline constexpr std::size_t kMostChoices = 1024;
+inline constexpr std::size_t kMostStopStrings = 4;
+
+struct Prompt {
+  std::string text;               // as it was sent; of ids: what they decode to
+  std::vector<std::int32_t> ids;  // empty: the text is still to be tokenized
+};
+
+struct CompletionsRequest {
+  std::string model;  // empty: the first
+  std::vector<Prompt> prompts;
+  std::int32_t max_tokens = 16;
+  Request base;  // of every prompt: all but its ids and max_length
+  bool has_seed = false;
+  bool special = false;  // <|endoftext|> in a text is the token
+  bool stream = false;
+  bool include_usage = false;
+  bool echo = false;
+  std::optional<std::int32_t> logprobs;         // beside each token of the answer
+  std::optional<std::int32_t> prompt_logprobs;  // in a field of their own
+};
+
+// Errors: 400, naming the field.
+ApiResult<CompletionsRequest> parse_completions(std::string_view body);
+
+// One request to the engine for each prompt, with ids; fills in the prompts' texts and ids.
+// Errors: 400 for what the model's block size does not hold.
+ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
+                                                   std::int32_t block_size);
+
+// The ids of a text for a prompt: <|endoftext|> for an empty one. A text that no tokenization could
+// make fit the block size is not tokenized at all. Errors: 400, naming prompt.
+ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool special,
+                                                std::int32_t block_size);
+
+}  // namespace chorus::server

@@ -1,0 +1,38 @@
+// GET /generate/PROMPT?max_length=&top_k=&seed=... and POST /generate: parameters become a request
+// to the engine. It knows no sockets. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chorus/request.h"
+#include "server/api/api_error.h"
+#include "server/http/target.h"
+
+namespace chorus::server {
+
+inline constexpr std::int32_t kDefaultMaxLength = 100;
+
+struct GenerateRequest {
+  std::string model;                     // empty: the first
+  std::string prompt;                    // UTF-8
+  std::vector<std::int32_t> prompt_ids;  // instead of the text
+  bool special = false;                  // <|endoftext|> in the prompt is the token
+  std::optional<std::int32_t> max_length;
+  bool has_seed = false;
+  Request base;  // all but the prompt and max_length
+};
+
+// `prompt` is what stands behind /generate/, decoded. Parameters that are not known are ignored.
+// Errors: 400, naming the parameter.
+ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target& target);
+ApiResult<GenerateRequest> parse_generate_body(std::string_view body);
+
+// With max_length brought down to the block size. If none was given: 100 tokens, or the prompt's
+// if that is longer. Fills in the prompt's text if ids were given. Errors: 400, naming the field.
+ApiResult<Request> to_engine_request(GenerateRequest& request, std::int32_t block_size);
+
+}  // namespace chorus::server

@@ -1,0 +1,105 @@
+#include "server/api/generation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace chorus::server {
+
+Generation::Generation(Exchange& exchange, ServedModel model)
+    : exchange_(exchange), model_(std::move(model)) {
+  Connection& connection = exchange.connection();
+  auto wake = [&connection](std::size_t bytes) {
+    if (connection.is_writing() && bytes > connection.app().options.max_buffer) {
+      return connection.abort("slow reader");
+    }
+    connection.signal().raise();
+  };
+  queue_ = std::make_shared<EventQueue>(connection.loop().context().get_executor(), wake);
+  exchange.model = model_.name;
+}
+
+Generation::~Generation() {
+  queue_->detach();
+  streams_.clear();  // cancels
+  for (const QueuedEvent& queued : queue_->take()) count(queued);
+  // Their last events come when nobody listens any more.
+  exchange_.app().metrics.samples_cancelled(model_.name, unended_);
+}
+
+ApiResult<void> Generation::submit(Request request) {
+  exchange_.prompt_tokens += static_cast<std::int64_t>(request.prompt.size());
+  std::int32_t samples = request.n;
+  Result<Stream> stream =
+      model_.engine->submit(std::move(request), queue_->callback(streams_.size()));
+  if (!stream) return to_api_error(stream.assume_error());
+  streams_.push_back(std::move(stream.assume_value()));
+  ++open_;
+  unended_ += samples;
+  return boost::outcome_v2::success();
+}
+
+boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next() {
+  Connection& connection = exchange_.connection();
+  while (!connection.is_gone() && !error_) {
+    std::vector<QueuedEvent> events = queue_->take();
+    for (const QueuedEvent& queued : events) count(queued);
+    if (error_) break;
+    if (!events.empty()) co_return events;
+    if (connection.is_expired()) {
+      double seconds =
+          std::chrono::duration<double>(connection.app().options.request_timeout).count();
+      error_ = ApiError{
+          504, fmt::format("the request was not done within {} s", seconds), {}, "timeout"};
+      break;
+    }
+    co_await connection.wait();
+  }
+  co_return std::vector<QueuedEvent>{};
+}
+
+Generation::Sample* Generation::find(const QueuedEvent& queued) {
+  auto sample = std::find_if(samples_.begin(), samples_.end(), [&](const Sample& one) {
+    return one.request == queued.request && one.number == queued.event.sample;
+  });
+  return sample == samples_.end() ? nullptr : &*sample;
+}
+
+void Generation::count_token(const QueuedEvent& queued) {
+  ++exchange_.generated_tokens;
+  Sample* sample = find(queued);
+  if (sample == nullptr) {
+    samples_.push_back({queued.request, queued.event.sample, queued.time, 1});
+    return;
+  }
+  ++sample->tokens;
+  std::chrono::duration<double> gap = queued.time - sample->last_token;
+  exchange_.app().metrics.token_gap(gap.count());
+  sample->last_token = queued.time;
+}
+
+void Generation::count(const QueuedEvent& queued) {
+  const Event& event = queued.event;
+  if (event.last) --open_;
+  switch (event.kind) {
+    case Event::Kind::kPrompt:
+      break;
+    case Event::Kind::kToken:
+      count_token(queued);
+      break;
+    case Event::Kind::kDone: {
+      --unended_;
+      const Sample* sample = find(queued);  // not every token has an event of its own
+      exchange_.generated_tokens += event.usage.generated_tokens - (sample ? sample->tokens : 0);
+      exchange_.app().metrics.sample_done(model_.name, event.finish_reason, event.usage);
+      break;
+    }
+    case Event::Kind::kError:
+      --unended_;
+      if (!error_) error_ = to_api_error(event.error);
+      break;
+  }
+}
+
+}  // namespace chorus::server

@@ -1,0 +1,61 @@
+// Requests to an engine that belong to one exchange, and their events. When it goes, whatever has
+// not ended is cancelled: so an exchange that ends, for whatever reason, frees all it held.
+//
+// Thread contract: all on the connection's thread, in its coroutine.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chorus/stream.h"
+#include "server/api/api_error.h"
+#include "server/api/event_queue.h"
+#include "server/http/exchange.h"
+
+namespace chorus::server {
+
+class Generation {
+ public:
+  Generation(Exchange& exchange, ServedModel model);
+  ~Generation();
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+  // Adds a request; its number is how many were added before. Errors: the engine's.
+  ApiResult<void> submit(Request request);
+  // How many requests have not ended.
+  std::size_t open() const { return open_; }
+
+  // Waits for events; none if there will be no more for this exchange: the client is gone, or
+  // error() says what is the matter.
+  boost::asio::awaitable<std::vector<QueuedEvent>> next();
+  // The deadline has passed, or the engine has failed.
+  const std::optional<ApiError>& error() const { return error_; }
+
+ private:
+  struct Sample {
+    std::size_t request;
+    std::int32_t number;
+    std::chrono::steady_clock::time_point last_token;
+    std::int32_t tokens;
+  };
+
+  void count(const QueuedEvent& queued);  // for the metrics, the log and open()
+  void count_token(const QueuedEvent& queued);
+  Sample* find(const QueuedEvent& queued);
+
+  Exchange& exchange_;
+  ServedModel model_;
+  std::shared_ptr<EventQueue> queue_;
+  std::vector<Stream> streams_;
+  std::vector<Sample> samples_;  // that have begun
+  std::int64_t unended_ = 0;     // samples, begun or not
+  std::size_t open_ = 0;
+  std::optional<ApiError> error_;
+};
+
+}  // namespace chorus::server

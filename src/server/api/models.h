@@ -1,0 +1,38 @@
+// The models that are served, by name, and whether they are loaded.
+//
+// Thread contract: any thread; an engine that was given out stays until it is let go.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "chorus/engine.h"
+#include "server/api/api_error.h"
+
+namespace chorus::server {
+
+struct ServedModel {
+  std::string name;
+  std::shared_ptr<Engine> engine;  // null while it is being loaded
+  std::int64_t created = 0;        // when it was loaded, seconds since 1970
+};
+
+class Models {
+ public:
+  explicit Models(std::vector<std::string> names);
+
+  void set_ready(std::size_t index, std::shared_ptr<Engine> engine);
+  bool all_ready() const;
+  std::vector<ServedModel> all() const;
+
+  // By name; an empty one is the first. Errors: 404, 503 while it is being loaded.
+  ApiResult<ServedModel> find(const std::string& name) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<ServedModel> models_;  // guarded by mutex_
+};
+
+}  // namespace chorus::server

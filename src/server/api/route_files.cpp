@@ -1,0 +1,34 @@
+// Files under --static-dir.
+
+#include <algorithm>
+
+#include "server/api/routes.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::uint64_t kPiece = 64 * 1024;
+
+}  // namespace
+
+asio::awaitable<void> static_file(Exchange& exchange) {
+  std::optional<StaticFile> file = exchange.app().files.find(exchange.target.path);
+  if (!file) {
+    co_return co_await exchange.respond(
+        ApiError(404, "no such path; GET / lists the routes", {}, "not_found"));
+  }
+  FileAnswer answer = answer_file(exchange.request(), *file);
+  if (answer.head.status == 304) co_return co_await exchange.respond(answer.head, "");
+  co_await exchange.send_head(answer.head, answer.length);
+  if (exchange.is_head()) co_return;
+  for (std::uint64_t sent = 0; sent < answer.length;) {
+    std::string piece = file->read(answer.begin + sent, std::min(kPiece, answer.length - sent));
+    if (piece.empty()) co_return exchange.connection().abort("the file became shorter");
+    if (!co_await exchange.send(piece)) co_return;
+    sent += piece.size();
+  }
+}
+
+}  // namespace chorus::server

@@ -1,0 +1,81 @@
+// /generate: the text of one sample as plain text, a chunk for each token, the prompt first.
+
+#include <fmt/format.h>
+
+#include <random>
+#include <utility>
+
+#include "server/api/generate_request.h"
+#include "server/api/generation.h"
+#include "server/api/routes.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+ResponseHead text_head(const Request& request, const std::string& model) {
+  return ResponseHead(200, "text/plain; charset=utf-8",
+                      {{"X-Max-Length", std::to_string(request.max_length)},
+                       {"X-Top-K", std::to_string(request.sampling.top_k)},
+                       {"X-Seed", std::to_string(request.sampling.seed)},
+                       {"X-Model-Name", model},
+                       {"X-Model-Device", "cpu"}});
+}
+
+// The head goes out with the first event, so that until then an error still has its status. Later
+// the text breaks off without its last chunk, which clients notice.
+asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, ResponseHead head,
+                                  const std::string& prompt) {
+  bool has_begun = false;
+  while (generation.open() > 0) {
+    std::vector<QueuedEvent> events = co_await generation.next();
+    if (events.empty()) {
+      if (!has_begun && generation.error()) co_await exchange.respond(*generation.error());
+      if (has_begun && generation.error()) exchange.connection().abort("the generation failed");
+      co_return;
+    }
+    if (!has_begun) {
+      exchange.begin_stream(head);
+      exchange.add_chunk(prompt);
+      has_begun = true;
+    }
+    for (const QueuedEvent& queued : events) exchange.add_chunk(queued.event.text);
+    if (!co_await exchange.flush()) co_return;
+  }
+  co_await exchange.end_stream();
+}
+
+asio::awaitable<void> answer(Exchange& exchange, ApiResult<GenerateRequest> parsed) {
+  if (!parsed) co_return co_await exchange.respond(parsed.assume_error());
+  GenerateRequest& asked = parsed.assume_value();
+  ApiResult<ServedModel> model = exchange.app().models.find(asked.model);
+  if (!model) co_return co_await exchange.respond(model.assume_error());
+  ServedModel& served = model.assume_value();
+  // 32 bits: all that PyTorch's CPU generator takes of a seed.
+  if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
+  ApiResult<Request> request = to_engine_request(asked, served.engine->info().block_size);
+  if (!request) co_return co_await exchange.respond(request.assume_error());
+  ResponseHead head = text_head(request.assume_value(), served.name);
+  if (exchange.is_head()) {
+    exchange.begin_stream(std::move(head));
+    co_return co_await exchange.end_stream();
+  }
+  Generation generation(exchange, std::move(served));
+  if (auto submitted = generation.submit(std::move(request.assume_value())); !submitted) {
+    co_return co_await exchange.respond(submitted.assume_error());
+  }
+  co_await stream_text(exchange, generation, std::move(head), asked.prompt);
+}
+
+}  // namespace
+
+asio::awaitable<void> generate(Exchange& exchange) {
+  co_await answer(exchange, parse_generate(exchange.rest, exchange.target));
+}
+
+asio::awaitable<void> post_generate(Exchange& exchange) {
+  co_await answer(exchange, parse_generate_body(exchange.request().body));
+}
+
+}  // namespace chorus::server

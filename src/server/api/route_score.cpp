@@ -1,0 +1,111 @@
+// /v1/score: the log-probability of every token of texts.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <deque>
+#include <utility>
+
+#include "json/text.h"
+#include "server/api/generation.h"
+#include "server/api/routes.h"
+#include "server/api/score_request.h"
+#include "server/offload.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+// Windows of one request that are with the engine at once: more would only stand in others' way.
+constexpr std::size_t kMostAtOnce = 16;
+
+struct Job {
+  std::size_t text;
+  ScoreWindow window;
+};
+
+std::vector<TextScore> tokenize_all(const ScoreTexts& asked) {
+  std::vector<TextScore> scores;
+  for (const std::string& text : asked.texts) {
+    scores.emplace_back(Engine::encode(text, asked.special), asked.bos);
+  }
+  for (const auto& ids : asked.ids) scores.emplace_back(ids, asked.bos);
+  return scores;
+}
+
+ApiResult<std::vector<Job>> plan(const ScoreTexts& asked, const std::vector<TextScore>& scores,
+                                 const ModelInfo& info) {
+  std::vector<Job> jobs;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const std::vector<std::int32_t>& sequence = scores[i].sequence();
+    if (sequence.empty()) return bad_field("text", "expected at least one token, found none");
+    for (std::int32_t id : sequence) {
+      if (id >= 0 && id < info.vocab_size) continue;
+      return bad_field("ids", fmt::format("expected ids from 0 to {} (the model's vocabulary), "
+                                          "found {}",
+                                          info.vocab_size - 1, id));
+    }
+    BOOST_OUTCOME_TRY(auto windows, score_windows(sequence.size(), asked.stride, info.block_size));
+    for (const ScoreWindow& window : windows) jobs.push_back({i, window});
+  }
+  return jobs;
+}
+
+std::string body(const std::string& model, const std::vector<TextScore>& scores) {
+  std::vector<std::string> results;
+  for (const TextScore& score : scores) results.push_back(score.to_json());
+  return fmt::format(R"({{"object":"list","model":{},"results":[{}]}})", json_string(model),
+                     fmt::join(results, ","));
+}
+
+// False: it was answered with an error, or the client is gone.
+asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std::vector<Job>& jobs,
+                          std::vector<TextScore>& scores) {
+  std::size_t submitted = 0;
+  while (submitted < jobs.size() || generation.open() > 0) {
+    while (submitted < jobs.size() && generation.open() < kMostAtOnce) {
+      const Job& job = jobs[submitted];
+      auto result = generation.submit(to_engine_request(job.window, scores[job.text].sequence()));
+      if (!result && generation.open() > 0 && result.assume_error().status == 429) break;
+      if (!result) {
+        co_await exchange.respond(result.assume_error());
+        co_return false;
+      }
+      ++submitted;
+    }
+    std::vector<QueuedEvent> events = co_await generation.next();
+    if (events.empty()) {
+      if (generation.error()) co_await exchange.respond(*generation.error());
+      co_return false;
+    }
+    for (const QueuedEvent& queued : events) {
+      if (queued.event.kind != Event::Kind::kPrompt) continue;
+      const Job& job = jobs[queued.request];
+      scores[job.text].add(job.window, queued.event.prompt);
+    }
+  }
+  co_return true;
+}
+
+}  // namespace
+
+asio::awaitable<void> score(Exchange& exchange) {
+  ApiResult<ScoreTexts> parsed = parse_score(exchange.request().body);
+  if (!parsed) co_return co_await exchange.respond(parsed.assume_error());
+  const ScoreTexts& asked = parsed.assume_value();
+  ApiResult<ServedModel> model = exchange.app().models.find(asked.model);
+  if (!model) co_return co_await exchange.respond(model.assume_error());
+  ServedModel& served = model.assume_value();
+  std::vector<TextScore> scores =
+      co_await offload(exchange.app(), [&asked] { return tokenize_all(asked); });
+  ApiResult<std::vector<Job>> jobs = plan(asked, scores, served.engine->info());
+  if (!jobs) co_return co_await exchange.respond(jobs.assume_error());
+  std::string name = served.name;
+  Generation generation(exchange, std::move(served));
+  if (co_await run(exchange, generation, jobs.assume_value(), scores)) {
+    co_await exchange.respond_json(body(name, scores));
+  }
+}
+
+}  // namespace chorus::server

@@ -1,0 +1,82 @@
+// What the server tells of itself: /health, /metrics, /v1/models, and its front page.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "json/text.h"
+#include "server/api/routes.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::string_view kFrontPage = R"(<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Chorus</title>
+<style>body{font:1rem/1.5 sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}</style>
+<h1>Chorus</h1>
+<p>GPT-2 text generation for many readers at once. This server answers:</p>
+<ul>
+<li><a href="/generate/Once%20upon%20a%20time"><code>GET /generate/PROMPT</code></a>:
+  text as it is made; <code>?max_length=100&amp;top_k=50&amp;seed=42</code></li>
+<li><code>POST /v1/completions</code>: OpenAI's API, streaming too</li>
+<li><code>POST /v1/score</code>: the log-probability of every token of a text</li>
+<li><code>POST /tokenize</code>, <code>POST /detokenize</code>, <a href="tokenizer_info"><code>GET /tokenizer_info</code></a></li>
+<li><a href="/v1/models"><code>GET /v1/models</code></a></li>
+<li><a href="/health"><code>GET /health</code></a></li>
+<li><a href="/metrics"><code>GET /metrics</code></a>: for Prometheus</li>
+</ul>
+</html>
+)";
+
+std::string model_json(const ServedModel& model) {
+  const ModelInfo& info = model.engine->info();
+  return fmt::format(
+      R"({{"id":{},"object":"model","created":{},"owned_by":"chorus","max_model_len":{},)"
+      R"("parameters":{},"dtype":"{}"}})",
+      json_string(model.name), model.created, info.block_size, info.parameters, info.dtype);
+}
+
+ResponseHead health_head(bool is_ready) {
+  ResponseHead head(is_ready ? 200 : 503, "application/json", {{"Cache-Control", "no-store"}});
+  if (!is_ready) head.headers.emplace_back("Retry-After", "1");
+  return head;
+}
+
+}  // namespace
+
+asio::awaitable<void> health(Exchange& exchange) {
+  const char* state = exchange.app().draining             ? "draining"
+                      : exchange.app().models.all_ready() ? "ok"
+                                                          : "loading";
+  co_await exchange.respond(health_head(std::string_view(state) == "ok"),
+                            fmt::format("{{\"status\":\"{}\"}}\n", state));
+}
+
+asio::awaitable<void> metrics(Exchange& exchange) {
+  co_await exchange.respond(ResponseHead(200, "text/plain; version=0.0.4; charset=utf-8"),
+                            exchange.app().metrics.text());
+}
+
+asio::awaitable<void> list_models(Exchange& exchange) {
+  std::vector<std::string> models;
+  for (const ServedModel& model : exchange.app().models.all()) {
+    if (model.engine != nullptr) models.push_back(model_json(model));
+  }
+  co_await exchange.respond_json(
+      fmt::format(R"({{"object":"list","data":[{}]}})", fmt::join(models, ",")));
+}
+
+asio::awaitable<void> plaintext(Exchange& exchange) {
+  co_await exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
+}
+
+asio::awaitable<void> front_page(Exchange& exchange) {
+  if (exchange.app().files.find("/")) co_return co_await static_file(exchange);
+  co_await exchange.respond(ResponseHead(200, "text/html; charset=utf-8"), kFrontPage);
+}
+
+}  // namespace chorus::server

@@ -1,0 +1,76 @@
+// /tokenize, /detokenize and /tokenizer_info: GPT-2's tokenizer, which needs no model. Texts come
+// as llama.cpp names them ("content") or as vLLM does ("prompt", in which special tokens are
+// recognised, as Hugging Face's tokenizers do).
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <boost/json/object.hpp>
+#include <utility>
+
+#include "chorus/engine.h"
+#include "json/text.h"
+#include "server/api/json_fields.h"
+#include "server/api/routes.h"
+#include "server/offload.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+struct TokenizeRequest {
+  std::string content;
+  bool special = false;
+};
+
+ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
+  BOOST_OUTCOME_TRY(boost::json::object object, parse_body(body));
+  JsonFields fields(object);
+  TokenizeRequest request;
+  request.special = !fields.has("content");
+  fields.read(fields.has("content") ? "content" : "prompt", request.content);
+  if (!fields.has("content") && !fields.has("prompt")) {
+    fields.refuse("content", "a string, or one in prompt");
+  }
+  fields.read("special", request.special);
+  if (fields.error()) return *fields.error();
+  return request;
+}
+
+ApiResult<std::vector<std::int32_t>> parse_detokenize(std::string_view body) {
+  BOOST_OUTCOME_TRY(boost::json::object object, parse_body(body));
+  JsonFields fields(object);
+  std::vector<std::int32_t> ids;
+  fields.read("tokens", ids);
+  if (!fields.has("tokens")) fields.refuse("tokens", "an array of token ids");
+  if (fields.error()) return *fields.error();
+  return ids;
+}
+
+}  // namespace
+
+asio::awaitable<void> tokenize(Exchange& exchange) {
+  ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.request().body);
+  if (!parsed) co_return co_await exchange.respond(parsed.assume_error());
+  const TokenizeRequest& asked = parsed.assume_value();
+  std::vector<std::int32_t> ids = co_await offload(
+      exchange.app(), [&asked] { return Engine::encode(asked.content, asked.special); });
+  co_await exchange.respond_json(
+      fmt::format(R"({{"tokens":[{}],"count":{}}})", fmt::join(ids, ","), ids.size()));
+}
+
+asio::awaitable<void> detokenize(Exchange& exchange) {
+  ApiResult<std::vector<std::int32_t>> ids = parse_detokenize(exchange.request().body);
+  if (!ids) co_return co_await exchange.respond(ids.assume_error());
+  std::string text = json_string(Engine::decode(ids.assume_value()));
+  co_await exchange.respond_json(fmt::format(R"({{"content":{0},"prompt":{0}}})", text));
+}
+
+asio::awaitable<void> tokenizer_info(Exchange& exchange) {
+  co_await exchange.respond_json(
+      R"({"tokenizer_class":"GPT2Tokenizer","bos_token":"<|endoftext|>","eos_token":"<|endoftext|>",)"
+      R"("unk_token":"<|endoftext|>","add_bos_token":false,"add_prefix_space":false})");
+}
+
+}  // namespace chorus::server

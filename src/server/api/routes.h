@@ -1,0 +1,26 @@
+// The routes, a function each: it answers the exchange. Their files are route_*.cpp; which path
+// leads to which is router.cpp's.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include "server/http/exchange.h"
+
+namespace chorus::server {
+
+boost::asio::awaitable<void> generate(Exchange& exchange);        // GET /generate/PROMPT
+boost::asio::awaitable<void> post_generate(Exchange& exchange);   // POST /generate
+boost::asio::awaitable<void> completions(Exchange& exchange);     // POST /v1/completions
+boost::asio::awaitable<void> score(Exchange& exchange);           // POST /v1/score
+boost::asio::awaitable<void> list_models(Exchange& exchange);     // GET /v1/models
+boost::asio::awaitable<void> tokenize(Exchange& exchange);        // POST /tokenize
+boost::asio::awaitable<void> detokenize(Exchange& exchange);      // POST /detokenize
+boost::asio::awaitable<void> tokenizer_info(Exchange& exchange);  // GET /tokenizer_info
+boost::asio::awaitable<void> health(Exchange& exchange);          // GET /health
+boost::asio::awaitable<void> metrics(Exchange& exchange);         // GET /metrics
+boost::asio::awaitable<void> plaintext(Exchange& exchange);       // GET /plaintext
+boost::asio::awaitable<void> front_page(Exchange& exchange);      // GET /
+// GET of any other path: a file of --static-dir, or 404.
+boost::asio::awaitable<void> static_file(Exchange& exchange);
+
+}  // namespace chorus::server

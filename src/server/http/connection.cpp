@@ -1,0 +1,201 @@
+#include "server/http/connection.h"
+
+#include <exception>
+#include <utility>
+
+#include "server/api/router.h"
+#include "server/http/exchange.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+// How long, and how much, a client that was refused may go on sending.
+constexpr std::chrono::milliseconds kLingerTime{2000};
+constexpr std::size_t kMostLingering = 4 * 1024 * 1024;
+
+}  // namespace
+
+Connection::Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer,
+                       bool admitted)
+    : app_(app),
+      loop_(loop),
+      admitted_(admitted),
+      transport_(std::move(transport)),
+      peer_(std::move(peer)),
+      signal_(loop.context().get_executor()),
+      reader_({app.options.max_header, app.options.max_body}) {
+  loop_.add(*this);
+  ++(admitted_ ? app_.connections : app_.turned_away);
+  if (admitted_) app_.metrics.connections_changed(1);
+}
+
+Connection::~Connection() {
+  loop_.remove(*this);
+  --(admitted_ ? app_.connections : app_.turned_away);
+  if (admitted_) app_.metrics.connections_changed(-1);
+}
+
+void Connection::enter(Phase phase, std::chrono::milliseconds time) {
+  phase_ = phase;
+  deadline_ = Clock::now() + time;
+  expired_ = false;
+}
+
+void Connection::tick(Clock::time_point now) {
+  if (writing_ && now > write_deadline_) return abort("slow reader");
+  bool is_over = now > deadline_ || (phase_ == Phase::kIdle && app_.draining);
+  if (!is_over || expired_) return;
+  expired_ = true;
+  if (phase_ == Phase::kHandshake || phase_ == Phase::kEnd) return abort("timeout");
+  signal_.raise();
+}
+
+void Connection::abort(std::string_view reason) {
+  if (closed_) return;
+  closed_ = true;
+  abort_reason_ = reason;
+  transport_->close();
+  signal_.raise();
+}
+
+void Connection::start_read() {
+  if (reading_ || at_end_ || closed_) return;
+  reading_ = true;
+  transport_->read_some(asio::buffer(chunk_), [this](std::size_t count) {
+    reading_ = false;
+    at_end_ = count == 0;
+    if (phase_ != Phase::kEnd) input_.append(chunk_.data(), count);
+    if (at_end_ && phase_ == Phase::kAnswer) abort("client went away");
+    signal_.raise();
+  });
+}
+
+asio::awaitable<bool> Connection::read_more() {
+  std::size_t before = input_.size();
+  start_read();
+  while (input_.size() == before && !at_end_ && !closed_ && !expired_) co_await signal_.wait();
+  co_return input_.size() > before;
+}
+
+asio::awaitable<void> Connection::wait() {
+  // Who does not read cannot see the client go away.
+  if (input_.size() <= app_.options.max_header + app_.options.max_body) {
+    start_read();
+  } else {
+    abort("too much sent ahead");
+  }
+  co_await signal_.wait();
+}
+
+asio::awaitable<bool> Connection::send(std::string_view data) {
+  while (!data.empty() && !closed_) {
+    write_deadline_ = Clock::now() + app_.options.idle_timeout;
+    writing_ = true;
+    std::size_t count = co_await transport_->write_some(asio::buffer(data.data(), data.size()));
+    writing_ = false;
+    if (count == 0) abort("client went away");
+    data.remove_prefix(count);
+  }
+  co_return !closed_;
+}
+
+asio::awaitable<void> Connection::run() {
+  enter(Phase::kHandshake, app_.options.header_timeout);
+  try {
+    co_await serve_all();
+  } catch (const std::exception& error) {  // out of memory, most of all
+    app_.log.write(LogLevel::kError, std::string("a connection failed: ") + error.what());
+  }
+  co_await finish();
+}
+
+asio::awaitable<void> Connection::serve_all() {
+  bool goes_on = co_await transport_->handshake();
+  if (goes_on && !admitted_) {
+    co_await refuse(ApiError(503, "too many connections", {}, "connections"));
+    co_return;
+  }
+  while (goes_on) goes_on = co_await serve_one();
+}
+
+asio::awaitable<bool> Connection::serve_one() {
+  reader_.reset();
+  enter(Phase::kIdle, app_.options.idle_timeout);
+  bool has_request = co_await read_request();
+  if (!has_request) co_return false;
+  bool goes_on = co_await answer();
+  co_return goes_on;
+}
+
+asio::awaitable<bool> Connection::read_request() {
+  bool has_head = false;
+  while (true) {
+    ApiResult<std::size_t> used = reader_.put(input_);
+    if (!used) {
+      co_await refuse(used.assume_error());
+      co_return false;
+    }
+    input_.erase(0, used.assume_value());
+    if (reader_.is_done()) co_return true;
+    if (phase_ == Phase::kIdle && reader_.has_begun()) {
+      enter(Phase::kRequest, app_.options.header_timeout);
+    }
+    if (!has_head && reader_.head_is_done()) {
+      has_head = true;
+      enter(Phase::kRequest, app_.options.idle_timeout);  // for the body
+      if (reader_.request().expects_continue && !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
+        co_return false;
+      }
+    }
+    if (co_await read_more()) continue;
+    if (expired_ && phase_ == Phase::kRequest && !closed_) {
+      co_await refuse(ApiError(408, "the request did not arrive in time"));
+    }
+    co_return false;
+  }
+}
+
+asio::awaitable<bool> Connection::answer() {
+  enter(Phase::kAnswer, app_.options.request_timeout);
+  ++app_.running;
+  Exchange exchange(*this, reader_.request());
+  std::exception_ptr failure;
+  try {
+    co_await route(exchange);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  --app_.running;
+  exchange.log();
+  if (failure) std::rethrow_exception(failure);
+  co_return exchange.keeps_alive() && !closed_;
+}
+
+// For what is no request: there is nothing to route.
+asio::awaitable<void> Connection::refuse(const ApiError& error) {
+  enter(Phase::kAnswer, app_.options.idle_timeout);
+  lingers_ = true;
+  Exchange exchange(*this, reader_.request());
+  exchange.close_after();
+  co_await exchange.respond(error);
+  exchange.log();
+}
+
+// Closing with unread input would reset the connection, and the client might never see the answer.
+asio::awaitable<void> Connection::finish() {
+  enter(Phase::kEnd, kLingerTime);
+  if (!closed_) co_await transport_->shutdown();
+  std::size_t discarded = 0;
+  while (lingers_ && !at_end_ && !closed_ && discarded < kMostLingering) {
+    start_read();
+    co_await signal_.wait();
+    discarded += chunk_.size();
+  }
+  closed_ = true;
+  transport_->close();
+  while (reading_) co_await signal_.wait();
+}
+
+}  // namespace chorus::server

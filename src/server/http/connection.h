@@ -1,0 +1,92 @@
+// One connection: reads requests, has them answered one after the other, and keeps the deadlines.
+// A read stays pending while a request is answered, so that a client that goes away is noticed at
+// once.
+//
+// Thread contract: all on the thread of its loop.
+#pragma once
+
+#include <array>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/app.h"
+#include "server/http/loop.h"
+#include "server/http/request_reader.h"
+#include "server/http/signal.h"
+#include "server/http/transport.h"
+
+namespace chorus::server {
+
+class Connection {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // One that is not `admitted` is told that there are too many, and no more.
+  Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer,
+             bool admitted);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Serves it to its end. The connection must outlive it.
+  boost::asio::awaitable<void> run();
+
+  // For the loop: what its deadlines say now.
+  void tick(Clock::time_point now);
+  // Cuts it, whatever it is doing. The first reason is kept.
+  void abort(std::string_view reason);
+
+  // For an exchange.
+  App& app() { return app_; }
+  Loop& loop() { return loop_; }
+  Signal& signal() { return signal_; }
+  const std::string& peer() const { return peer_; }
+  std::string_view abort_reason() const { return abort_reason_; }
+  bool is_gone() const { return closed_; }
+  bool is_expired() const { return expired_; }
+  bool is_writing() const { return writing_; }
+  // Sends all of it; false if the client is gone.
+  boost::asio::awaitable<bool> send(std::string_view data);
+  // Waits for the signal. Meanwhile the client's going away cuts the connection.
+  boost::asio::awaitable<void> wait();
+
+ private:
+  enum class Phase { kHandshake, kIdle, kRequest, kAnswer, kEnd };
+
+  void enter(Phase phase, std::chrono::milliseconds time);
+  void start_read();
+  boost::asio::awaitable<bool> read_more();
+  boost::asio::awaitable<void> serve_all();
+  // Whether another request may follow.
+  boost::asio::awaitable<bool> serve_one();
+  // False: it could not be read, and was answered so if there was anybody to answer.
+  boost::asio::awaitable<bool> read_request();
+  boost::asio::awaitable<bool> answer();
+  boost::asio::awaitable<void> refuse(const ApiError& error);
+  boost::asio::awaitable<void> finish();
+
+  App& app_;
+  Loop& loop_;
+  bool admitted_;
+  std::unique_ptr<Transport> transport_;
+  std::string peer_;
+  Signal signal_;
+  RequestReader reader_;
+
+  std::string input_;  // read and not yet used
+  std::array<char, 8192> chunk_;
+  bool reading_ = false, at_end_ = false;  // of the input
+  bool writing_ = false, closed_ = false;
+  bool lingers_ = false;  // the client may still be sending what nobody will read
+  std::string_view abort_reason_;
+
+  Phase phase_ = Phase::kHandshake;
+  Clock::time_point deadline_, write_deadline_;
+  bool expired_ = false;
+};
+
+}  // namespace chorus::server

@@ -1,0 +1,128 @@
+#include "server/http/exchange.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/http/request_id.h"
+
+namespace chorus::server {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr const char* kExposedHeaders =
+    "X-Request-Id, X-Max-Length, X-Top-K, X-Seed, X-Model-Name, X-Model-Device, Retry-After";
+
+// What a client that went away is counted as, after nginx.
+constexpr int kClientGone = 499;
+
+std::string choose_id(const HttpRequest& request) {
+  std::string_view own = request.header("x-request-id");
+  return is_sane_request_id(own) ? std::string(own) : new_request_id();
+}
+
+}  // namespace
+
+Exchange::Exchange(Connection& connection, const HttpRequest& request)
+    : connection_(connection),
+      request_(request),
+      id_(choose_id(request)),
+      keep_alive_(request.keep_alive && !connection.app().draining) {}
+
+void Exchange::add_cors(ResponseHead& head) const {
+  const auto& allowed = connection_.app().options.cors_origins;
+  if (allowed.empty()) return;
+  bool any = std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
+  std::string origin(request_.header("origin"));
+  if (!any) head.headers.emplace_back("Vary", "Origin");
+  if (!any && std::find(allowed.begin(), allowed.end(), origin) == allowed.end()) return;
+  head.headers.emplace_back("Access-Control-Allow-Origin", any ? "*" : origin);
+  head.headers.emplace_back("Access-Control-Expose-Headers", kExposedHeaders);
+}
+
+void Exchange::append_head(std::string& out, ResponseHead head, BodyFraming framing) {
+  status_ = head.status;
+  head.headers.emplace_back("X-Request-Id", id_);
+  add_cors(head);
+  framing.close = !keep_alive_;
+  framing.announce_keep_alive = keep_alive_ && request_.version == 10;
+  server::append_head(out, head, framing, connection_.loop().date());
+}
+
+asio::awaitable<bool> Exchange::send(std::string_view data) {
+  bytes_ += data.size();
+  co_return co_await connection_.send(data);
+}
+
+asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body) {
+  std::string out;
+  BodyFraming framing;
+  if (head.status != 204 && head.status != 304) framing.length = body.size();
+  append_head(out, std::move(head), framing);
+  if (!is_head()) out += body;
+  co_await send(out);
+}
+
+asio::awaitable<void> Exchange::respond(const ApiError& error) {
+  ResponseHead head(error.status, "application/json");
+  if (error.status == 429 || error.status == 503) head.headers.emplace_back("Retry-After", "1");
+  if (error.status == 401) head.headers.emplace_back("WWW-Authenticate", "Bearer");
+  co_await respond(std::move(head), to_json(error) + "\n");
+}
+
+asio::awaitable<void> Exchange::respond_json(std::string_view body) {
+  co_await respond(ResponseHead(200, "application/json"), body);
+}
+
+asio::awaitable<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {
+  std::string out;
+  append_head(out, std::move(head), {.length = length});
+  co_await send(out);
+}
+
+void Exchange::begin_stream(ResponseHead head) {
+  chunked_ = request_.version == 11;
+  if (!chunked_) close_after();
+  head.headers.emplace_back("X-Accel-Buffering", "no");  // nginx would hold it back
+  append_head(pending_, std::move(head), {.chunked = chunked_});
+}
+
+void Exchange::add_chunk(std::string_view data) {
+  if (chunked_) {
+    append_chunk(pending_, data);
+  } else {
+    pending_ += data;
+  }
+}
+
+asio::awaitable<bool> Exchange::flush() {
+  std::string out = std::exchange(pending_, {});
+  co_return co_await send(out);
+}
+
+asio::awaitable<void> Exchange::end_stream() {
+  if (chunked_ && !is_head()) pending_ += kLastChunk;
+  co_await flush();
+}
+
+void Exchange::log() {
+  int status = connection_.is_gone() ? kClientGone : status_;
+  app().metrics.answered(std::string(route), status);
+  std::chrono::duration<double> elapsed = Connection::Clock::now() - begun_;
+  app().log.access(
+      {.id = id_,
+       .peer = connection_.peer(),
+       .method = request_.method,
+       .route = route,
+       .target = app().options.log_prompts ? std::string_view(request_.target) : std::string_view(),
+       .model = model,
+       .outcome = connection_.abort_reason(),
+       .status = status,
+       .bytes = bytes_,
+       .seconds = elapsed.count(),
+       .prompt_tokens = prompt_tokens,
+       .generated_tokens = generated_tokens,
+       .is_quiet = is_quiet});
+}
+
+}  // namespace chorus::server

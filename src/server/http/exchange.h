@@ -1,0 +1,78 @@
+// One request and its answer: what a route sees of the server.
+//
+// Thread contract: all on the connection's thread, in its coroutine.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "server/api/api_error.h"
+#include "server/app.h"
+#include "server/http/connection.h"
+#include "server/http/http_request.h"
+#include "server/http/response_head.h"
+#include "server/http/target.h"
+
+namespace chorus::server {
+
+class Exchange {
+ public:
+  Exchange(Connection& connection, const HttpRequest& request);
+
+  App& app() { return connection_.app(); }
+  Connection& connection() { return connection_; }
+  const HttpRequest& request() const { return request_; }
+  bool is_head() const { return request_.method == "HEAD"; }
+  const std::string& id() const { return id_; }
+
+  // Of the target; set by the router.
+  Target target;
+  std::string_view rest;  // of the path, behind a route's prefix
+
+  // A whole answer. For HEAD its body is left out.
+  boost::asio::awaitable<void> respond(ResponseHead head, std::string_view body);
+  boost::asio::awaitable<void> respond(const ApiError& error);
+  boost::asio::awaitable<void> respond_json(std::string_view body);
+
+  // An answer of known length that comes in pieces: send_head(), then send() for all of it.
+  boost::asio::awaitable<void> send_head(ResponseHead head, std::uint64_t length);
+  boost::asio::awaitable<bool> send(std::string_view data);
+
+  // An answer whose length is not known: chunks, or for HTTP/1.0 bytes up to the connection's end.
+  // flush() sends what was begun and added since the last one; false: the client is gone.
+  void begin_stream(ResponseHead head);
+  void add_chunk(std::string_view data);
+  boost::asio::awaitable<bool> flush();
+  boost::asio::awaitable<void> end_stream();
+
+  void close_after() { keep_alive_ = false; }
+  bool keeps_alive() const { return keep_alive_; }
+
+  // Tells the log and the metrics, once the answer has ended.
+  void log();
+
+  // What the log tells of it.
+  std::string_view route = "other";
+  bool is_quiet = false;
+  std::string model;
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;
+
+ private:
+  void append_head(std::string& out, ResponseHead head, BodyFraming framing);
+  void add_cors(ResponseHead& head) const;
+
+  Connection& connection_;
+  const HttpRequest& request_;
+  std::string id_;
+  bool keep_alive_;
+  Connection::Clock::time_point begun_ = Connection::Clock::now();
+
+  std::string pending_;  // of a stream: what is not sent yet
+  bool chunked_ = false;
+  int status_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace chorus::server

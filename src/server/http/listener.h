@@ -1,0 +1,55 @@
+// Where connections come in: a TCP port or a Unix socket. New connections go to the loops in turn.
+//
+// Thread contract: the functions from one thread before its loop starts; stop() from any.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chorus/error.h"
+#include "server/app.h"
+#include "server/http/loop.h"
+#include "server/http/transport.h"
+
+namespace chorus::server {
+
+class Listener {
+ public:
+  // `tls` null: connections are not encrypted. All must outlive the listener, which accepts on the
+  // first loop.
+  Listener(App& app, const std::vector<std::unique_ptr<Loop>>& loops,
+           boost::asio::ssl::context* tls);
+  ~Listener();  // removes the Unix socket
+
+  // Errors: kInvalidArgument for a host that has no address, kIo with the system's reason.
+  Result<void> listen_tcp(const std::string& host, std::uint16_t port);
+  // A socket that a dead process left behind is replaced.
+  Result<void> listen_unix(const std::string& path);
+  std::uint16_t port() const { return port_; }
+
+  void start();
+  void stop();
+
+ private:
+  using Protocol = boost::asio::generic::stream_protocol;
+
+  Result<void> listen(const Protocol::endpoint& endpoint, int protocol, const std::string& name);
+  boost::asio::awaitable<void> accept_all();
+  void begin(Loop& loop, Socket socket, const Protocol::endpoint& peer);
+
+  App& app_;
+  const std::vector<std::unique_ptr<Loop>>& loops_;
+  boost::asio::ssl::context* tls_;
+  boost::asio::basic_socket_acceptor<Protocol> acceptor_;
+  std::string unix_path_;  // removed at the end; empty: none
+  std::uint16_t port_ = 0;
+  std::size_t next_ = 0;  // loop
+};
+
+}  // namespace chorus::server

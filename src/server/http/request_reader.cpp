@@ -1,0 +1,177 @@
+#include "server/http/request_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace chorus::server {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+ApiError bad_request(std::string message) { return {400, std::move(message), {}, {}}; }
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+ApiError describe(error_code error, const ReaderLimits& limits) {
+  if (error == http::error::header_limit) {
+    return {
+        431, fmt::format("the request's head: expected at most {} bytes", limits.header), {}, {}};
+  }
+  if (error == http::error::body_limit) {
+    return {413, fmt::format("the request's body: expected at most {} bytes", limits.body), {}, {}};
+  }
+  if (error == http::error::bad_version) return {505, "expected HTTP/1.0 or HTTP/1.1", {}, {}};
+  return bad_request("not an HTTP request: " + error.message());
+}
+
+int count(const HttpRequest& request, std::string_view name) {
+  return static_cast<int>(
+      std::count_if(request.headers.begin(), request.headers.end(),
+                    [name](const auto& header) { return header.first == name; }));
+}
+
+// How the body's length is told: at most one way, once, in its plainest form.
+ApiResult<void> check_framing(const HttpRequest& request) {
+  int lengths = count(request, "content-length"), codings = count(request, "transfer-encoding");
+  if (lengths > 1) return bad_request("Content-Length: expected one, found several");
+  if (codings > 1) return bad_request("Transfer-Encoding: expected one, found several");
+  if (lengths == 1 && codings == 1) {
+    return bad_request("expected Content-Length or Transfer-Encoding, found both");
+  }
+  if (lengths == 1) {
+    std::string_view length = request.header("content-length");
+    bool is_number = !length.empty() && std::all_of(length.begin(), length.end(),
+                                                    [](char c) { return c >= '0' && c <= '9'; });
+    if (!is_number) return bad_request("Content-Length: expected a whole number");
+  }
+  if (codings == 1) {
+    if (request.version < 11) return bad_request("Transfer-Encoding: not part of HTTP/1.0");
+    if (lower(request.header("transfer-encoding")) != "chunked") {
+      return ApiError{501, "Transfer-Encoding: expected chunked", {}, {}};
+    }
+  }
+  return boost::outcome_v2::success();
+}
+
+// "http://host/path" (which a proxy would be sent) becomes "/path".
+ApiResult<void> to_origin_form(HttpRequest& request) {
+  std::string& target = request.target;
+  for (std::string_view scheme : {"http://", "https://"}) {
+    if (lower(std::string_view(target).substr(0, scheme.size())) != scheme) continue;
+    std::size_t slash = target.find_first_of("/?", scheme.size());
+    std::string rest = slash == std::string::npos ? "" : target.substr(slash);
+    target = rest.starts_with('/') ? rest : "/" + rest;
+  }
+  bool is_star = target == "*" && request.method == "OPTIONS";
+  if (!is_star && (target.empty() || target[0] != '/')) {
+    return bad_request("the request's target: expected a path that begins with /");
+  }
+  if (target.find('#') != std::string::npos) {
+    return bad_request("the request's target: expected no fragment");
+  }
+  return boost::outcome_v2::success();
+}
+
+// What Beast lets pass. `raw` is the whole head.
+ApiResult<void> check_head(std::string_view raw, HttpRequest& request) {
+  if (raw.find("\r\n ") != std::string_view::npos || raw.find("\r\n\t") != std::string_view::npos) {
+    return bad_request("the request's head: expected a header a line, found a folded one");
+  }
+  if (request.version != 10 && request.version != 11) {
+    return ApiError{505, "expected HTTP/1.0 or HTTP/1.1", {}, {}};
+  }
+  int hosts = count(request, "host");
+  if (hosts > 1 || (hosts == 0 && request.version == 11)) {
+    return bad_request(fmt::format("Host: expected one, found {}", hosts));
+  }
+  BOOST_OUTCOME_TRY(check_framing(request));
+  BOOST_OUTCOME_TRY(to_origin_form(request));
+  std::string_view expect = request.header("expect");
+  if (!expect.empty() && lower(expect) != "100-continue") {
+    return ApiError{417, "Expect: expected 100-continue", {}, {}};
+  }
+  request.expects_continue = !expect.empty() && request.version == 11;
+  return boost::outcome_v2::success();
+}
+
+}  // namespace
+
+struct RequestReader::Impl {
+  explicit Impl(ReaderLimits given) : limits(given) { start(); }
+
+  void start() {
+    parser.emplace();
+    parser->header_limit(static_cast<std::uint32_t>(limits.header));
+    parser->body_limit(limits.body);
+    request = {};
+    has_begun = false;
+  }
+
+  ApiResult<void> take_head(std::string_view raw) {
+    const auto& message = parser->get();
+    request.method = std::string(message.method_string());
+    request.target = std::string(message.target());
+    request.version = static_cast<int>(message.version());
+    request.keep_alive = parser->keep_alive();
+    for (const auto& field : message) {
+      request.headers.emplace_back(lower(field.name_string()), std::string(field.value()));
+    }
+    return check_head(raw, request);
+  }
+
+  ReaderLimits limits;
+  std::optional<http::request_parser<http::string_body>> parser;
+  HttpRequest request;
+  bool has_begun = false;
+};
+
+RequestReader::RequestReader(ReaderLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
+RequestReader::~RequestReader() = default;
+
+ApiResult<std::size_t> RequestReader::put(std::string_view bytes) {
+  auto& parser = *impl_->parser;
+  std::size_t used = 0;
+  while (used < bytes.size() && !parser.is_done()) {
+    impl_->has_begun = true;
+    std::string_view rest = bytes.substr(used);
+    bool had_head = parser.is_header_done();
+    error_code error;
+    std::size_t count = parser.put(boost::asio::buffer(rest.data(), rest.size()), error);
+    used += count;
+    if (error && error != http::error::need_more) return describe(error, impl_->limits);
+    if (!had_head && parser.is_header_done()) {
+      BOOST_OUTCOME_TRY(impl_->take_head(rest.substr(0, count)));
+      parser.eager(true);
+    } else if (count == 0) {
+      // The rest of a line is missing: of the head, whose length Beast limits, or of a chunk's.
+      if (rest.size() > impl_->limits.header) return bad_request("a line of the body is too long");
+      break;
+    }
+  }
+  if (parser.is_done()) impl_->request.body = std::move(parser.get().body());
+  return used;
+}
+
+bool RequestReader::has_begun() const { return impl_->has_begun; }
+bool RequestReader::head_is_done() const { return impl_->parser->is_header_done(); }
+bool RequestReader::is_done() const { return impl_->parser->is_done(); }
+HttpRequest& RequestReader::request() { return impl_->request; }
+void RequestReader::reset() { impl_->start(); }
+
+}  // namespace chorus::server

@@ -1,0 +1,31 @@
+#include "server/http/target.h"
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+namespace chorus::server {
+
+const std::string* Target::parameter(std::string_view name) const {
+  const std::string* found = nullptr;
+  for (const auto& [key, value] : parameters) {
+    if (key == name) found = &value;
+  }
+  return found;
+}
+
+ApiResult<Target> parse_target(std::string_view target) {
+  auto url = boost::urls::parse_origin_form({target.data(), target.size()});
+  if (!url) {
+    return ApiError{400, "the request's target: expected a percent-encoded path and query", {}, {}};
+  }
+  boost::urls::encoding_opts form;  // as a browser sends a form
+  form.space_as_plus = true;
+  Target result;
+  result.path = url->encoded_path().decode();
+  for (const auto& parameter : url->encoded_params()) {
+    result.parameters.emplace_back(parameter.key.decode(form), parameter.value.decode(form));
+  }
+  return result;
+}
+
+}  // namespace chorus::server

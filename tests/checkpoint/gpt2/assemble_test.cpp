@@ -1,0 +1,247 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "checkpoint/gpt2/completion.h"
+#include "checkpoint/gpt2/config_json.h"
+#include "checkpoint/raw.h"
+#include "checkpoint/safetensors/safetensors.h"
+#include "support/safetensors_writer.h"
+
+namespace chorus::checkpoint {
+namespace {
+
+using test::counting;
+using test::FileTensors;
+using testing::HasSubstr;
+
+// The tensors as a file in Hugging Face's layout has them, without a config.
+RawCheckpoint raw_of(const FileTensors& tensors) {
+  Bytes bytes = copy_bytes("model", test::safetensors_file(tensors));
+  auto content = read_safetensors(bytes);
+  EXPECT_TRUE(content) << content.assume_error().message;
+  RawCheckpoint raw;
+  raw.path = "model";
+  raw.format = "pytorch";
+  raw.tensors = std::move(content.assume_value().tensors);
+  raw.other_tensors = std::move(content.assume_value().other_tensors);
+  raw.owners.push_back(bytes.owner);
+  raw.conv1d_layout = true;
+  return raw;
+}
+
+ConfigFields tiny_fields() { return parse_config_json(test::tiny_config()).assume_value(); }
+
+Checkpoint expect_assembled(RawCheckpoint raw, const OpenOptions& options = {.n_head = 2}) {
+  auto checkpoint = assemble(std::move(raw), options);
+  EXPECT_TRUE(checkpoint) << checkpoint.assume_error().message;
+  return checkpoint ? checkpoint.assume_value() : Checkpoint{};
+}
+
+Error expect_refused(RawCheckpoint raw, const OpenOptions& options = {.n_head = 2}) {
+  auto checkpoint = assemble(std::move(raw), options);
+  EXPECT_FALSE(checkpoint);
+  return checkpoint ? Error{ErrorCode::kIo, "no error"} : checkpoint.assume_error();
+}
+
+TEST(Assemble, ConfigComesFromTheShapesWhereItIsNotStated) {
+  Checkpoint checkpoint = expect_assembled(raw_of(test::tiny_gpt2()));
+  const Gpt2Config& config = checkpoint.config;
+  EXPECT_EQ(config.vocab_size, 6);
+  EXPECT_EQ(config.block_size, 4);
+  EXPECT_EQ(config.n_layer, 2);
+  EXPECT_EQ(config.n_head, 2);
+  EXPECT_EQ(config.n_embd, 4);
+  EXPECT_EQ(config.n_inner, 16);
+  EXPECT_TRUE(config.bias);
+  EXPECT_TRUE(config.tie_word_embeddings);
+  EXPECT_EQ(checkpoint.tensors.size(), 28u);
+  EXPECT_EQ(checkpoint.parameter_count(),
+            24 + 16 + 8 + 2 * (16 + 48 + 12 + 16 + 4 + 64 + 16 + 64 + 4));
+}
+
+TEST(Assemble, PrefixesGoInAnyOrderAndNumber) {
+  for (const char* prefix :
+       {"transformer.", "module.", "_orig_mod.", "_orig_mod.module.transformer.",
+        "module._orig_mod.", "module.module.transformer._orig_mod."}) {
+    FileTensors tensors;
+    for (auto& [name, tensor] : test::tiny_gpt2()) tensors[prefix + name] = tensor;
+    EXPECT_EQ(expect_assembled(raw_of(tensors)).tensors.count("h.1.mlp.c_fc.bias"), 1u) << prefix;
+  }
+}
+
+TEST(Assemble, OldMaskBuffersAreIgnoredOfWhateverType) {
+  FileTensors tensors = test::tiny_gpt2();
+  tensors["h.0.attn.bias"] = counting({1, 1, 4, 4}, 0);
+  tensors["transformer.h.1.attn.bias"] = {"BOOL", {4}, "1111"};
+  tensors["h.0.attn.masked_bias"] = counting({}, 0);
+  EXPECT_EQ(expect_assembled(raw_of(tensors)).tensors.size(), 28u);
+}
+
+TEST(Assemble, TheFormatAndNotTheShapeDecidesWhatIsTransposed) {
+  Checkpoint hugging_face = expect_assembled(raw_of(test::tiny_gpt2()));
+  const Tensor& square = hugging_face.tensors.at("h.0.attn.c_proj.weight");
+  EXPECT_EQ(square.strides, (std::vector<std::int64_t>{1, 4}));
+  EXPECT_EQ(hugging_face.tensors.at("h.0.mlp.c_proj.weight").shape,
+            (std::vector<std::int64_t>{4, 16}));
+  EXPECT_TRUE(hugging_face.tensors.at("wpe.weight").is_contiguous());
+
+  FileTensors tensors = test::tiny_gpt2();
+  for (auto& [name, tensor] : tensors) {
+    if (name.starts_with("h.") && tensor.shape.size() == 2)
+      std::swap(tensor.shape[0], tensor.shape[1]);
+  }
+  RawCheckpoint raw = raw_of(tensors);
+  raw.conv1d_layout = false;
+  Checkpoint pytorch = expect_assembled(raw);
+  EXPECT_EQ(pytorch.tensors.at("h.0.attn.c_proj.weight").strides,
+            (std::vector<std::int64_t>{4, 1}));
+}
+
+TEST(Assemble, ModelsWithoutBiasesAreTold) {
+  FileTensors tensors = test::tiny_gpt2();
+  std::erase_if(tensors, [](const auto& item) { return item.first.ends_with(".bias"); });
+  Checkpoint checkpoint = expect_assembled(raw_of(tensors));
+  EXPECT_FALSE(checkpoint.config.bias);
+  EXPECT_EQ(checkpoint.tensors.size(), 15u);
+}
+
+TEST(Assemble, TheHeadIsTiedIfItIsAbsentOrTheSameOrTheConfigSaysSo) {
+  FileTensors tensors = test::tiny_gpt2();
+  tensors["lm_head.weight"] = tensors["wte.weight"];
+  Checkpoint equal = expect_assembled(raw_of(tensors));
+  EXPECT_TRUE(equal.config.tie_word_embeddings);
+  EXPECT_FALSE(equal.tensors.contains("lm_head.weight"));
+
+  RawCheckpoint stated = raw_of(tensors);
+  stated.config.tie_word_embeddings = false;
+  EXPECT_TRUE(expect_assembled(stated).tensors.contains("lm_head.weight"));
+
+  tensors["lm_head.weight"].bytes.back() = '\x01';
+  Checkpoint differs = expect_assembled(raw_of(tensors));
+  EXPECT_FALSE(differs.config.tie_word_embeddings);
+  EXPECT_TRUE(differs.tensors.contains("lm_head.weight"));
+  EXPECT_EQ(differs.parameter_count(), equal.parameter_count() + 24);
+
+  RawCheckpoint tied = raw_of(tensors);
+  tied.config.tie_word_embeddings = true;
+  EXPECT_FALSE(expect_assembled(tied).tensors.contains("lm_head.weight"));
+
+  RawCheckpoint untied = raw_of(test::tiny_gpt2());
+  untied.config.tie_word_embeddings = false;
+  EXPECT_THAT(expect_refused(untied).message, HasSubstr("missing tensor 'lm_head.weight'"));
+}
+
+TEST(Assemble, HeadsAreOf64UnlessToldAndNeverGuessedOtherwise) {
+  RawCheckpoint raw = raw_of(test::tiny_gpt2());
+  Error error = expect_refused(raw, {});
+  EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(error.message, HasSubstr("--n-head"));
+  EXPECT_THAT(expect_refused(raw, {.n_head = 3}).message, HasSubstr("does not divide n_embd"));
+  EXPECT_THAT(expect_refused(raw, {.n_head = 0}).message, HasSubstr("does not divide n_embd"));
+  EXPECT_EQ(expect_assembled(raw, {.n_head = 4}).config.n_head, 4);
+  raw.config.n_head = 1;
+  EXPECT_EQ(expect_assembled(raw, {}).config.n_head, 1);
+  EXPECT_THAT(expect_refused(raw, {.n_head = 2}).message, HasSubstr("contradicts"));
+
+  ConfigFields fields;
+  fields.block_size = 1;
+  fields.n_inner = 1;
+  auto wide = complete_config(fields, {{"wte.weight", {DType::kF32, {1, 128}, {128, 1}, {}}}}, {});
+  ASSERT_TRUE(wide) << wide.assume_error().message;
+  EXPECT_EQ(wide.assume_value().n_head, 2);
+}
+
+struct WrongModel {
+  const char* what;
+  void (*spoil)(FileTensors&);
+  ErrorCode code;
+  const char* message;
+};
+
+const WrongModel kWrongModels[] = {
+    {"no embedding", [](FileTensors& t) { t.erase("wte.weight"); }, ErrorCode::kCorrupt,
+     "model: missing tensor 'wte.weight'"},
+    {"a weight missing", [](FileTensors& t) { t.erase("h.1.mlp.c_fc.weight"); },
+     ErrorCode::kCorrupt, "model: missing tensor 'h.1.mlp.c_fc.weight'"},
+    {"one bias missing", [](FileTensors& t) { t.erase("h.1.ln_2.bias"); }, ErrorCode::kCorrupt,
+     "missing tensor 'h.1.ln_2.bias'"},
+    {"a layer missing",
+     [](FileTensors& t) {
+       std::erase_if(t, [](const auto& item) { return item.first.starts_with("h.0."); });
+     },
+     ErrorCode::kCorrupt, "missing tensor 'h.0."},
+    {"wrong shape", [](FileTensors& t) { t["h.0.ln_1.weight"] = counting({5}, 0); },
+     ErrorCode::kCorrupt, "tensor 'h.0.ln_1.weight' has the wrong shape: found [5], expected [4]"},
+    {"wrong shape, as the file has it",
+     [](FileTensors& t) {
+       t["h.0.attn.c_attn.weight"] = counting({12, 4}, 0);
+     },
+     ErrorCode::kCorrupt, "found [12, 4], expected [4, 12]"},
+    {"wrong rank", [](FileTensors& t) { t["wte.weight"] = counting({24}, 0); }, ErrorCode::kCorrupt,
+     "tensor 'wte.weight' has the wrong shape: found [24], expected"},
+    {"two names for one tensor", [](FileTensors& t) { t["module.wte.weight"] = t["wte.weight"]; },
+     ErrorCode::kCorrupt, "tensors 'module.wte.weight' and 'wte.weight' are both 'wte.weight'"},
+    {"a type that is not a weight's",
+     [](FileTensors& t) {
+       t["ln_f.bias"] = {"F64", {4}, std::string(32, '\0')};
+     },
+     ErrorCode::kUnsupported, "tensor 'ln_f.bias' is of type 'F64'"},
+    {"another head",
+     [](FileTensors& t) {
+       t["score.weight"] = counting({2, 4}, 0);
+     },
+     ErrorCode::kUnsupported, "unexpected tensor 'score.weight'"},
+    {"an adapter", [](FileTensors& t) { t["h.0.attn.c_attn.lora_A.weight"] = counting({2}, 0); },
+     ErrorCode::kUnsupported, "unexpected tensor 'h.0.attn.c_attn.lora_A.weight'"},
+    {"layer with a leading zero", [](FileTensors& t) { t["h.00.ln_1.weight"] = counting({4}, 0); },
+     ErrorCode::kUnsupported, "unexpected tensor 'h.00.ln_1.weight'"},
+    {"a layer far away", [](FileTensors& t) { t["h.999999999.ln_1.weight"] = counting({4}, 0); },
+     ErrorCode::kCorrupt, "config field n_layer is 1000000000"},
+};
+
+TEST(Assemble, EveryWrongModelIsRefusedByTheNameOfItsTensor) {
+  for (const WrongModel& row : kWrongModels) {
+    SCOPED_TRACE(row.what);
+    FileTensors tensors = test::tiny_gpt2();
+    row.spoil(tensors);
+    Error error = expect_refused(raw_of(tensors));
+    EXPECT_EQ(error.code, row.code);
+    EXPECT_THAT(error.message, HasSubstr(row.message));
+  }
+}
+
+TEST(Assemble, TensorsThatTheConfigDeniesAreRefused) {
+  RawCheckpoint raw = raw_of(test::tiny_gpt2());
+  raw.config = tiny_fields();
+  raw.config.n_layer = 1;
+  EXPECT_THAT(expect_refused(raw).message, HasSubstr("the config has n_layer 1"));
+  raw.config.n_layer = 2;
+  raw.config.bias = false;
+  EXPECT_THAT(expect_refused(raw).message, HasSubstr("the model has no biases"));
+  raw.config.bias = true;
+  raw.config.vocab_size = 5;
+  EXPECT_THAT(expect_refused(raw).message, HasSubstr("found [6, 4], expected [5, 4]"));
+}
+
+TEST(Assemble, SizesOfAnyFormatsConfigAreChecked) {
+  for (std::int64_t wrong : {std::int64_t{0}, std::int64_t{-1}, INT64_MIN, INT64_MAX}) {
+    for (auto field : {&ConfigFields::block_size, &ConfigFields::vocab_size, &ConfigFields::n_layer,
+                       &ConfigFields::n_head, &ConfigFields::n_embd, &ConfigFields::n_inner}) {
+      RawCheckpoint raw = raw_of(test::tiny_gpt2());
+      raw.config.n_head = 2;
+      raw.config.*field = wrong;
+      EXPECT_THAT(expect_refused(raw, {}).message, HasSubstr(std::to_string(wrong)));
+    }
+  }
+}
+
+TEST(Assemble, HuggingFacesLayoutInAPlainFileGetsAHint) {
+  RawCheckpoint raw = raw_of(test::tiny_gpt2());
+  raw.conv1d_layout = false;
+  raw.config = tiny_fields();
+  EXPECT_THAT(expect_refused(raw).message,
+              HasSubstr("Hugging Face's layout? Then open its folder"));
+}
+
+}  // namespace
+}  // namespace chorus::checkpoint

@@ -1,0 +1,231 @@
+// /v1/completions and /v1/score, as OpenAI's clients and evaluation harnesses use them.
+
+#include <cmath>
+#include <set>
+
+#include "server/fixture.h"
+
+namespace chorus::server {
+namespace {
+
+namespace json = boost::json;
+
+class CompletionsRoute : public ServerTest {};
+
+// The JSON of every server-sent event but the last, which is [DONE].
+std::vector<json::value> events_of(const test::HttpAnswer& answer) {
+  EXPECT_EQ(answer.header("content-type"), "text/event-stream");
+  EXPECT_TRUE(answer.is_whole);
+  std::vector<json::value> events;
+  std::size_t begin = 0;
+  bool is_done = false;
+  for (std::size_t end; (end = answer.body.find("\n\n", begin)) != std::string::npos;
+       begin = end + 2) {
+    std::string event = answer.body.substr(begin, end - begin);
+    EXPECT_TRUE(event.starts_with("data: ")) << event;
+    EXPECT_FALSE(is_done) << "an event behind [DONE]";
+    is_done = event == "data: [DONE]";
+    if (!is_done) events.push_back(json::parse(event.substr(6)));
+  }
+  EXPECT_TRUE(is_done);
+  EXPECT_EQ(begin, answer.body.size());
+  return events;
+}
+
+TEST_F(CompletionsRoute, AnswersAsOpenAiDoes) {
+  start();
+  json::value answer = post_json(
+      "/v1/completions", R"({"model":"tiny","prompt":"Hello there","max_tokens":8,"seed":3})");
+  EXPECT_TRUE(answer.at("id").as_string().starts_with("cmpl-"));
+  EXPECT_EQ(answer.at("object"), "text_completion");
+  EXPECT_GT(answer.at("created").as_int64(), 1'600'000'000);
+  EXPECT_EQ(answer.at("model"), "tiny");
+  const json::value& choice = answer.at("choices").at(0);
+  EXPECT_EQ(choice.at("index"), 0);
+  EXPECT_EQ(choice.at("finish_reason"), "length");
+  EXPECT_TRUE(choice.at("logprobs").is_null());
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 2);
+  EXPECT_EQ(answer.at("usage").at("completion_tokens"), 8);
+  EXPECT_EQ(answer.at("usage").at("total_tokens"), 10);
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens_details").at("cached_tokens"), 0);
+
+  Request request{.prompt = Engine::encode("Hello there"), .max_length = 10};
+  request.sampling = {.top_k = 0, .seed = 3};
+  std::string expected = "Hello there";
+  expected += std::string(choice.at("text").as_string());
+  EXPECT_EQ(engine_->complete(request).assume_value()[0].text, expected);
+}
+
+TEST_F(CompletionsRoute, TheStreamSaysTheSame) {
+  start();
+  const std::string fields = R"("prompt":["Hello","A b"],"max_tokens":12,"seed":5,"n":2)";
+  json::value whole = post_json("/v1/completions", "{" + fields + "}");
+  HttpAnswer answer =
+      post("/v1/completions",
+           "{" + fields + R"(,"stream":true,"stream_options":{"include_usage":true}})");
+  std::vector<json::value> events = events_of(answer);
+  std::vector<std::string> texts(4), reasons(4);
+  for (std::size_t i = 0; i + 1 < events.size(); ++i) {
+    EXPECT_TRUE(events[i].at("usage").is_null());
+    const json::value& choice = events[i].at("choices").at(0);
+    auto index = static_cast<std::size_t>(choice.at("index").as_int64());
+    EXPECT_EQ(reasons[index], "") << "a chunk behind the choice's end";
+    texts[index] += choice.at("text").as_string();
+    if (!choice.at("finish_reason").is_null()) {
+      reasons[index] = std::string(choice.at("finish_reason").as_string());
+    }
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(texts[i], std::string(whole.at("choices").at(i).at("text").as_string()));
+    EXPECT_EQ(reasons[i], "length");
+  }
+  EXPECT_TRUE(events.back().at("choices").as_array().empty());
+  EXPECT_EQ(events.back().at("usage").at("completion_tokens"), 48);
+}
+
+TEST_F(CompletionsRoute, StopStringsEndTheText) {
+  start();
+  const std::string fields = R"("prompt":"x","max_tokens":40,"seed":11)";
+  std::string text(
+      post_json("/v1/completions", "{" + fields + "}").at("choices").at(0).at("text").as_string());
+  std::size_t at = text.find(' ');
+  ASSERT_NE(at, std::string::npos) << text;
+  json::value answer = post_json("/v1/completions", "{" + fields + R"(,"stop":[" "]})");
+  EXPECT_EQ(answer.at("choices").at(0).at("text"), json::string(text.substr(0, at)));
+  EXPECT_EQ(answer.at("choices").at(0).at("finish_reason"), "stop");
+}
+
+// What an evaluation harness sends: context and continuation as ids, everything echoed with
+// log-probabilities, one token generated that it throws away.
+TEST_F(CompletionsRoute, AHarnessFindsItsContinuation) {
+  start();
+  const std::string context = "The cat, über all", continuation = " sat – down";
+  std::vector<std::int32_t> ids = Engine::encode(context);
+  std::size_t context_length = ids.size();
+  for (std::int32_t id : Engine::encode(continuation)) ids.push_back(id);
+  json::value answer =
+      post_json("/v1/completions",
+                json::serialize(json::object{{"prompt", json::array{json::value_from(ids)}},
+                                             {"max_tokens", 1},
+                                             {"logprobs", 2},
+                                             {"echo", true},
+                                             {"temperature", 0},
+                                             {"seed", 1234}}));
+  const json::value& choice = answer.at("choices").at(0);
+  const json::value& logprobs = choice.at("logprobs");
+  const json::array& values = logprobs.at("token_logprobs").as_array();
+  ASSERT_EQ(values.size(), ids.size() + 1);
+  EXPECT_TRUE(values[0].is_null());
+  EXPECT_TRUE(logprobs.at("top_logprobs").at(0).is_null());
+  Score score = engine_->score({.ids = ids}).assume_value();
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    EXPECT_EQ(values[i].as_double(), score.logprobs[i]) << i;
+    const json::object& top = logprobs.at("top_logprobs").at(i).as_object();
+    EXPECT_GE(top.size(), 2u);
+    EXPECT_LE(top.size(), 3u);
+    const json::string& token = logprobs.at("tokens").at(i).as_string();
+    ASSERT_TRUE(top.contains(token)) << "the token itself is among the likeliest";
+    EXPECT_EQ(top.at(token), values[i]) << "the same double, so that it can be compared";
+  }
+  // By offsets instead of ids: characters, not bytes.
+  const json::array& offsets = logprobs.at("text_offset").as_array();
+  std::size_t begin = 0;
+  while (offsets[begin].as_int64() < 17) ++begin;  // the context's characters
+  EXPECT_EQ(begin, context_length);
+  EXPECT_TRUE(std::string(choice.at("text").as_string()).starts_with(context + continuation));
+}
+
+TEST_F(CompletionsRoute, EchoWithoutTokensIsPureScoring) {
+  start();
+  json::value answer = post_json(
+      "/v1/completions", R"({"prompt":"Hello there","max_tokens":0,"echo":true,"logprobs":0})");
+  EXPECT_EQ(answer.at("choices").at(0).at("text"), "Hello there");
+  EXPECT_EQ(answer.at("choices").at(0).at("logprobs").at("tokens").as_array().size(), 2u);
+  EXPECT_EQ(answer.at("usage").at("completion_tokens"), 0);
+}
+
+TEST_F(CompletionsRoute, StreamedLogprobsJoinUpToTheWhole) {
+  start();
+  const std::string fields = R"("prompt":"über","max_tokens":30,"seed":2,"echo":true,"logprobs":1)";
+  json::value whole = post_json("/v1/completions", "{" + fields + "}");
+  json::array tokens, offsets;
+  std::string text;
+  for (const json::value& event :
+       events_of(post("/v1/completions", "{" + fields + R"(,"stream":true})"))) {
+    const json::value& choice = event.at("choices").at(0);
+    text += choice.at("text").as_string();
+    if (choice.at("logprobs").is_null()) continue;
+    for (const json::value& token : choice.at("logprobs").at("tokens").as_array()) {
+      tokens.push_back(token);
+    }
+    for (const json::value& offset : choice.at("logprobs").at("text_offset").as_array()) {
+      offsets.push_back(offset);
+    }
+  }
+  const json::value& expected = whole.at("choices").at(0);
+  EXPECT_EQ(text, std::string(expected.at("text").as_string()));
+  EXPECT_EQ(tokens, expected.at("logprobs").at("tokens").as_array());
+  EXPECT_EQ(offsets, expected.at("logprobs").at("text_offset").as_array());
+}
+
+TEST_F(CompletionsRoute, ErrorsNameTheField) {
+  start();
+  EXPECT_EQ(error(post("/v1/completions", R"({"prompt":"a","max_tokens":1024})")).at("param"),
+            "max_tokens");
+  EXPECT_EQ(error(post("/v1/completions", R"({"prompt":[50257]})")).at("param"), "prompt");
+  HttpAnswer unknown = post("/v1/completions", R"({"prompt":"a","model":"gpt-4"})");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(error(unknown).at("code"), "model_not_found");
+  EXPECT_EQ(post("/v1/completions", "no json").status, 400);
+}
+
+TEST_F(CompletionsRoute, ARequestIsTakenWholeOrNotAtAll) {
+  start({}, {.max_queue = 4, .step_rows = 1});
+  HttpAnswer answer = post("/v1/completions", R"({"prompt":["a","b","c"],"n":4})");
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_TRUE(becomes_idle());
+  EXPECT_TRUE(engine_->check_integrity());
+}
+
+TEST_F(CompletionsRoute, ScoresTextsLongerThanTheBlockToo) {
+  start();
+  std::string words;
+  for (int i = 0; i < 1500; ++i) words += i % 7 == 0 ? " cat" : " sat";
+  json::value answer = post_json(
+      "/v1/score",
+      json::serialize(json::object{{"text", json::array{"The cat", words}}, {"bos", true}}));
+  for (std::size_t i : {0u, 1u}) {
+    const json::value& result = answer.at("results").at(i);
+    Score score = engine_->score({.ids = Engine::encode(i == 0 ? "The cat" : words), .bos = true})
+                      .assume_value();
+    EXPECT_NEAR(result.at("loss").to_number<double>(), score.loss, 1e-9);
+    const json::array& values = result.at("logprobs").as_array();
+    ASSERT_EQ(values.size(), score.logprobs.size());
+    for (std::size_t token = 0; token < values.size(); ++token) {
+      EXPECT_EQ(values[token].to_number<double>(), score.logprobs[token]);
+      EXPECT_EQ(result.at("contexts").at(token).as_int64(), score.contexts[token]);
+    }
+    EXPECT_NEAR(result.at("perplexity").to_number<double>(), std::exp(score.loss), 1e-6);
+  }
+  EXPECT_EQ(error(post("/v1/score", R"({"text":""})")).at("param"), "text");
+}
+
+TEST_F(CompletionsRoute, TokensThereAndBack) {
+  start();
+  json::value tokens = post_json("/tokenize", R"({"content":"Hello, world"})").at("tokens");
+  EXPECT_EQ(tokens, (json::array{15496, 11, 995}));
+  EXPECT_EQ(
+      post_json("/detokenize", json::serialize(json::object{{"tokens", tokens}})).at("content"),
+      "Hello, world");
+  // As vLLM has it.
+  EXPECT_EQ(post_json("/tokenize", R"({"prompt":"a<|endoftext|>","add_special_tokens":false})"),
+            (json::object{{"tokens", {64, 50256}}, {"count", 2}}));
+  EXPECT_EQ(post_json("/tokenize", R"({"content":"<|endoftext|>"})").at("count"), 7);
+  EXPECT_EQ(post_json("/detokenize", R"({"tokens":[64,50256]})").at("prompt"), "a<|endoftext|>");
+  EXPECT_EQ(json::parse(get("/tokenizer_info").body).at("eos_token"), "<|endoftext|>");
+  EXPECT_EQ(error(post("/tokenize", "{}")).at("param"), "content");
+  EXPECT_EQ(error(post("/detokenize", R"({"tokens":"x"})")).at("param"), "tokens");
+}
+
+}  // namespace
+}  // namespace chorus::server

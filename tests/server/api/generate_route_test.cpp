@@ -1,0 +1,223 @@
+// /generate, as a client sees it: the prompt first, then text as it is made, whole characters, the
+// same for one seed whoever else is there; and what happens when a client goes away.
+
+#include <cstdlib>
+#include <random>
+
+#include "core/utf8.h"
+#include "server/fixture.h"
+
+namespace chorus::server {
+namespace {
+
+class GenerateRoute : public ServerTest {};
+
+TEST_F(GenerateRoute, StreamsThePromptAndThenAChunkForEachToken) {
+  start();
+  HttpAnswer answer = get("/generate/Hello%20there?max_length=20&seed=42&top_k=5");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.is_whole);
+  EXPECT_EQ(answer.header("content-type"), "text/plain; charset=utf-8");
+  EXPECT_EQ(answer.header("x-max-length"), "20");
+  EXPECT_EQ(answer.header("x-top-k"), "5");
+  EXPECT_EQ(answer.header("x-seed"), "42");
+  EXPECT_EQ(answer.header("x-model-name"), "tiny");
+  EXPECT_EQ(answer.header("x-model-device"), "cpu");
+  EXPECT_NE(answer.header("x-request-id"), "");
+  ASSERT_GE(answer.chunks.size(), 2u);
+  EXPECT_EQ(answer.chunks[0], "Hello there");
+  EXPECT_LE(answer.chunks.size(), 19u);  // two tokens of prompt; some chunks end inside a character
+
+  Request request{.prompt = Engine::encode("Hello there"), .max_length = 20};
+  request.sampling = {.top_k = 5, .seed = 42};
+  EXPECT_EQ(answer.body, engine_->complete(request).assume_value()[0].text);
+}
+
+TEST_F(GenerateRoute, NeverBreaksACharacter) {
+  start();
+  for (int seed = 0; seed < 2; ++seed) {
+    HttpAnswer answer =
+        get("/gpt2/generate/%C3%BCber%20%F0%9F%99%82?max_length=100&seed=" + std::to_string(seed));
+    ASSERT_TRUE(answer.is_whole);
+    EXPECT_EQ(answer.chunks[0], "über 🙂");
+    for (const std::string& chunk : answer.chunks) EXPECT_TRUE(is_well_formed(chunk));
+  }
+}
+
+TEST_F(GenerateRoute, TheSameSeedGivesTheSameTextUnderLoad) {
+  start();
+  const std::string target = "/generate/The%20quick?max_length=60&seed=0";
+  const std::string alone = get(target).body;
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (int i = 0; i < 24; ++i) {
+    clients.push_back(std::make_unique<HttpClient>(server_->port()));
+    clients.back()->get(i % 3 == 0 ? "/generate/Another?max_length=90" : target);
+  }
+  for (int i = 0; i < 24; ++i) {
+    HttpAnswer answer = clients[static_cast<std::size_t>(i)]->answer();
+    EXPECT_TRUE(answer.is_whole);
+    if (i % 3 == 0) continue;
+    EXPECT_EQ(answer.body, alone);
+  }
+}
+
+TEST_F(GenerateRoute, WithoutASeedTextsDiffer) {
+  start();
+  HttpAnswer first = get("/generate/a?max_length=30"), second = get("/generate/a?max_length=30");
+  EXPECT_NE(first.header("x-seed"), second.header("x-seed"));
+  EXPECT_NE(first.body, second.body);
+}
+
+TEST_F(GenerateRoute, HeadHasTheHeadersAndGeneratesNothing) {
+  start();
+  HttpClient client(server_->port());
+  client.send("HEAD /generate/a?seed=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.answer(false).header("x-seed"), "1");
+  client.get("/health");  // nothing was left between the two
+  EXPECT_EQ(client.answer().status, 200);
+  EXPECT_EQ(engine_->stats().generated_tokens, 0u);
+}
+
+TEST_F(GenerateRoute, PostTakesJson) {
+  start();
+  HttpAnswer by_get = get("/generate/a%20b?max_length=20&seed=7");
+  HttpAnswer by_post = post("/generate", R"({"prompt":"a b","max_length":20,"seed":7})");
+  EXPECT_EQ(by_post.body, by_get.body);
+  HttpAnswer by_ids = post("/generate", R"({"prompt_ids":[64,275],"max_length":20,"seed":7})");
+  EXPECT_EQ(by_ids.body, by_get.body);
+  EXPECT_EQ(error(post("/generate", "{}")).at("param"), "prompt");
+}
+
+TEST_F(GenerateRoute, ABadParameterIsNamedAtOnce) {
+  start();
+  HttpAnswer answer = get("/generate/a?max_length=many");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(error(answer).at("param"), "max_length");
+  EXPECT_EQ(error(answer).at("type"), "invalid_request_error");
+  EXPECT_EQ(get("/generate/a?model=other").status, 404);
+  EXPECT_EQ(get("/generate/%FF").status, 400);
+}
+
+TEST_F(GenerateRoute, Version10GetsPlainBytesUpToTheEnd) {
+  start();
+  HttpClient client(server_->port());
+  client.send("GET /generate/a?max_length=20&seed=1 HTTP/1.0\r\n\r\n");
+  HttpAnswer answer = client.answer();
+  EXPECT_EQ(answer.header("transfer-encoding"), "");
+  EXPECT_EQ(answer.body, get("/generate/a?max_length=20&seed=1").body);
+}
+
+TEST_F(GenerateRoute, AClientThatGoesAwayFreesItsSlot) {
+  start();
+  for (bool hard : {false, true}) {
+    HttpClient client(server_->port());
+    client.get("/generate/a?max_length=1024");
+    ASSERT_TRUE(becomes_busy());
+    std::uint64_t before = engine_->stats().generated_tokens;
+    if (hard) {
+      client.reset();
+    } else {
+      client.close();
+    }
+    EXPECT_TRUE(becomes_idle());
+    EXPECT_LT(engine_->stats().generated_tokens - before, 900u);
+  }
+  EXPECT_TRUE(engine_->check_integrity());
+  EXPECT_NE(get("/metrics").body.find("finished_reason=\"cancelled\",model_name=\"tiny\"} 2"),
+            std::string::npos);
+}
+
+TEST_F(GenerateRoute, AClientThatHasSentALotAheadIsSeenToGoToo) {
+  start({.max_body = 100000});
+  const std::string next = "GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (std::size_t ahead : {70000u, 400000u}) {
+    HttpClient client(server_->port());
+    client.post("/v1/completions", R"({"prompt":"a","max_tokens":1000,"n":4,"ignore_eos":true})");
+    ASSERT_TRUE(becomes_busy());
+    std::uint64_t before = engine_->stats().generated_tokens;
+    for (std::size_t sent = 0; sent < ahead && client.send(next); sent += next.size()) {
+    }
+    if (ahead > 200000u) {
+      EXPECT_TRUE(client.is_closed()) << "more than a request was kept";
+    }
+    client.close();
+    EXPECT_TRUE(becomes_idle());
+    EXPECT_LT(engine_->stats().generated_tokens - before, 3000u);
+  }
+}
+
+TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
+  start();
+  std::mt19937 random(1);
+  const std::string request =
+      "GET /generate/Some%20words?max_length=200 HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (int i = 0; i < 200; ++i) {
+    HttpClient client(server_->port());
+    ASSERT_TRUE(client.is_connected());
+    std::size_t sent = random() % (request.size() + 20);
+    client.send(request.substr(0, sent));
+    if (sent >= request.size()) {
+      for (unsigned reads = random() % 4; reads > 0; --reads) client.receive();
+    }
+    if (random() % 2 == 0) client.reset();
+  }
+  EXPECT_TRUE(becomes_idle());
+  auto integrity = engine_->check_integrity();
+  EXPECT_TRUE(integrity) << integrity.assume_error().message;
+  EXPECT_EQ(get("/generate/a?max_length=10&seed=1").status, 200);
+}
+
+TEST_F(GenerateRoute, AFullQueueIs429AndSaysWhenToComeAgain) {
+  start({}, {.max_queue = 1, .step_rows = 1});
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(std::make_unique<HttpClient>(server_->port()));
+    clients.back()->get("/generate/a?max_length=1024");
+    ASSERT_TRUE(becomes_busy());
+    for (int wait = 0; i == 1 && wait < 500 && engine_->stats().waiting == 0; ++wait) pause();
+  }
+  HttpAnswer answer = get("/generate/b?max_length=20");
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.header("retry-after"), "1");
+  EXPECT_EQ(error(answer).at("code"), "queue_full");
+  clients[1]->close();  // it waits, and gives its place back
+  for (int i = 0; i < 500 && engine_->stats().waiting > 0; ++i) pause();
+  EXPECT_EQ(engine_->stats().waiting, 0u);
+  clients.clear();
+  EXPECT_TRUE(becomes_idle());
+}
+
+TEST_F(GenerateRoute, TheDeadlineIsAnErrorThatCanBeRead) {
+  ServerOptions options;
+  options.request_timeout = std::chrono::milliseconds(1000);
+  ::setenv("CHORUS_ISA", "scalar", 1);  // so that the text takes far longer than that
+  start(options, {.step_rows = 1});
+  ::unsetenv("CHORUS_ISA");
+  HttpClient running(server_->port()), waiting(server_->port());
+  running.get("/generate/a?max_length=1024&seed=1");
+  ASSERT_TRUE(becomes_busy());
+  waiting.post("/v1/completions", R"({"prompt":"a","max_tokens":1000})");
+  HttpAnswer answer = waiting.answer();
+  EXPECT_EQ(answer.status, 504);
+  EXPECT_EQ(error(answer).at("code"), "timeout");
+  EXPECT_FALSE(running.answer().is_whole) << "a text that broke off must not look complete";
+  EXPECT_TRUE(becomes_idle());
+}
+
+TEST_F(GenerateRoute, ASlowReaderIsCutAndOthersFeelNothing) {
+  ServerOptions options;
+  options.idle_timeout = std::chrono::milliseconds(500);
+  options.max_buffer = 16 * 1024;
+  start(options);
+  HttpClient slow(server_->port(), 4096);  // it takes nothing
+  slow.post("/v1/completions",
+            R"({"prompt":"a","max_tokens":900,"n":32,"logprobs":20,"stream":true})");
+  ASSERT_TRUE(becomes_busy());
+  EXPECT_TRUE(get("/generate/b?max_length=20").is_whole);
+  EXPECT_TRUE(becomes_idle());
+  EXPECT_FALSE(slow.answer().is_whole);
+  EXPECT_TRUE(engine_->check_integrity());
+}
+
+}  // namespace
+}  // namespace chorus::server

@@ -1,0 +1,232 @@
+// The pure parts that become requests to the engine: targets, parameters, JSON bodies.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "chorus/engine.h"
+#include "server/api/completions_request.h"
+#include "server/api/generate_request.h"
+#include "server/api/score_request.h"
+#include "server/http/target.h"
+
+namespace chorus::server {
+namespace {
+
+TEST(Target, IsDecodedOnce) {
+  auto target = parse_target("/generate/a%20b%2Fc%2520+d?x=1+2%2B&x=%C3%BC&y");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target.assume_value().path, "/generate/a b/c%20+d");
+  EXPECT_EQ(*target.assume_value().parameter("x"), "ü");
+  EXPECT_EQ(*target.assume_value().parameter("y"), "");
+  EXPECT_EQ(target.assume_value().parameter("z"), nullptr);
+}
+
+TEST(Target, RefusesWhatIsNotEncoded) {
+  for (const char* wrong : {"/%", "/%2", "/%zz", "/\xC3\xBC", "/a?%", "x"}) {
+    EXPECT_FALSE(parse_target(wrong)) << wrong;
+  }
+  EXPECT_EQ(parse_target("//a//b").assume_value().path, "//a//b");
+}
+
+ApiResult<GenerateRequest> generate(const std::string& query, const std::string& prompt = "Hi") {
+  return parse_generate(prompt, parse_target("/generate/Hi?" + query).assume_value());
+}
+
+TEST(GenerateRequest, ReadsParameters) {
+  auto parsed = generate("max_length=20&top_k=7&seed=0&device=cuda:0&model=m&temperature=0.5&zz=1");
+  ASSERT_TRUE(parsed);
+  GenerateRequest& request = parsed.assume_value();
+  EXPECT_EQ(request.max_length, 20);
+  EXPECT_EQ(request.base.sampling.top_k, 7);
+  EXPECT_TRUE(request.has_seed);
+  EXPECT_EQ(request.base.sampling.seed, 0u);
+  EXPECT_EQ(request.model, "m");
+  EXPECT_EQ(generate("seed=-1").assume_value().base.sampling.seed, UINT64_MAX);
+  EXPECT_FALSE(generate("").assume_value().has_seed);
+  EXPECT_EQ(generate("").assume_value().base.sampling.top_k, 50);
+}
+
+TEST(GenerateRequest, NamesWhatIsWrong) {
+  const std::pair<const char*, const char*> wrong[] = {{"max_length=abc", "max_length"},
+                                                       {"max_length=", "max_length"},
+                                                       {"max_length=0", "max_length"},
+                                                       {"max_length=1e3", "max_length"},
+                                                       {"top_k=-1", "top_k"},
+                                                       {"top_k=99999999999", "top_k"},
+                                                       {"seed=x", "seed"},
+                                                       {"seed=18446744073709551616", "seed"},
+                                                       {"temperature=nan", "temperature"},
+                                                       {"rng=mersenne", "rng"}};
+  for (const auto& [query, param] : wrong) {
+    auto parsed = generate(query);
+    ASSERT_FALSE(parsed) << query;
+    EXPECT_EQ(parsed.assume_error().status, 400) << query;
+    EXPECT_EQ(parsed.assume_error().param, param) << parsed.assume_error().message;
+  }
+  EXPECT_EQ(generate("", "\xFF").assume_error().param, "prompt");
+}
+
+TEST(GenerateRequest, MaxLengthCountsThePromptAndIsClamped) {
+  auto engine_request = [](const std::string& query, const std::string& prompt) {
+    GenerateRequest asked = generate(query, prompt).assume_value();
+    return to_engine_request(asked, 1024);
+  };
+  EXPECT_EQ(engine_request("", "Hi").assume_value().max_length, 100);
+  EXPECT_EQ(engine_request("max_length=5000", "Hi").assume_value().max_length, 1024);
+  EXPECT_EQ(engine_request("", "").assume_value().prompt, std::vector<std::int32_t>{kEndOfText});
+  std::string words;
+  for (int i = 0; i < 150; ++i) words += " word";
+  EXPECT_EQ(engine_request("", words).assume_value().max_length, 150);
+  EXPECT_EQ(engine_request("max_length=149", words).assume_error().param, "max_length");
+  std::string many;
+  for (int i = 0; i < 1025; ++i) many += " word";
+  EXPECT_EQ(engine_request("", many).assume_error().param, "prompt");
+  EXPECT_EQ(engine_request("", std::string(200'000, 'a')).assume_error().param, "prompt");
+}
+
+TEST(GenerateRequest, NoTokenIsLongerThanATextIsRefusedFor) {
+  std::size_t longest = 0;
+  for (std::int32_t id = 0; id <= kEndOfText; ++id) {
+    longest = std::max(longest, Engine::token_bytes(id).size());
+  }
+  std::string text(longest * 10, 'a');
+  EXPECT_TRUE(prompt_ids(text, false, 10)) << "a text of the longest tokens must be tokenized";
+}
+
+TEST(CompletionsRequest, HasOpenAisDefaults) {
+  auto parsed = parse_completions(R"({"prompt":"Hi","user":"u","unknown":[1],"seed":null})");
+  ASSERT_TRUE(parsed);
+  CompletionsRequest& request = parsed.assume_value();
+  EXPECT_EQ(request.max_tokens, 16);
+  EXPECT_EQ(request.base.sampling.top_k, 0);
+  EXPECT_EQ(request.base.sampling.temperature, 1.0f);
+  EXPECT_FALSE(request.has_seed);
+  EXPECT_FALSE(request.stream);
+  auto engine = to_engine_requests(request, 1024);
+  ASSERT_TRUE(engine);
+  EXPECT_EQ(engine.assume_value()[0].max_length, 17);
+}
+
+TEST(CompletionsRequest, TakesEveryKindOfPrompt) {
+  auto count = [](const std::string& prompt) {
+    auto parsed = parse_completions("{\"prompt\":" + prompt + "}");
+    return parsed ? static_cast<int>(parsed.assume_value().prompts.size()) : -1;
+  };
+  EXPECT_EQ(count(R"("a")"), 1);
+  EXPECT_EQ(count(R"("")"), 1);
+  EXPECT_EQ(count(R"(["a","b"])"), 2);
+  EXPECT_EQ(count("[1,2,3]"), 1);
+  EXPECT_EQ(count("[[1,2],[3]]"), 2);
+  for (const char* wrong : {"[]", "[[]]", "1", "{}", "[1.5]", "[1,\"a\"]", "[[1],[[\"a\"]]]",
+                            "null", "[99999999999]", "[[[1]]]"}) {
+    EXPECT_EQ(count(wrong), -1) << wrong;
+  }
+}
+
+TEST(CompletionsRequest, ReadsEveryField) {
+  auto parsed = parse_completions(
+      R"({"prompt":"a","model":"m","max_tokens":5,"temperature":0,"top_p":0.5,"n":2,"best_of":2,
+          "stream":true,"stream_options":{"include_usage":true},"logprobs":3,"echo":true,
+          "stop":["x","y"],"presence_penalty":1,"frequency_penalty":-1,"logit_bias":{"50256":-100},
+          "seed":-1,"suffix":null,"top_k":-1,"min_p":0.1,"repetition_penalty":1.5,
+          "stop_token_ids":[13],"ignore_eos":true,"min_tokens":2,"include_stop_str_in_output":true,
+          "prompt_logprobs":1,"rng":"torch-cuda"})");
+  ASSERT_TRUE(parsed) << parsed.assume_error().message;
+  const CompletionsRequest& request = parsed.assume_value();
+  EXPECT_EQ(request.model, "m");
+  EXPECT_EQ(request.base.n, 2);
+  EXPECT_TRUE(request.include_usage);
+  EXPECT_EQ(request.base.logprobs, 3);
+  EXPECT_EQ(request.base.prompt_logprobs, 3) << "for the echo, the larger of the two";
+  EXPECT_EQ(request.base.stop, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(request.base.stop_ids, std::vector<std::int32_t>{13});
+  EXPECT_EQ(request.base.sampling.seed, UINT64_MAX);
+  EXPECT_EQ(request.base.sampling.logit_bias[0].first, 50256);
+  EXPECT_EQ(request.base.sampling.rng, RandomStream::kTorchCuda);
+  EXPECT_EQ(request.base.min_tokens, 2);
+}
+
+TEST(CompletionsRequest, NamesWhatIsWrong) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"("max_tokens":-1)", "max_tokens"},
+      {R"("max_tokens":"5")", "max_tokens"},
+      {R"("max_tokens":1.5)", "max_tokens"},
+      {R"("temperature":-1)", "temperature"},
+      {R"("temperature":"hot")", "temperature"},
+      {R"("top_p":2)", "top_p"},
+      {R"("n":0)", "n"},
+      {R"("n":129)", "n"},
+      {R"("best_of":3)", "best_of"},
+      {R"("stream":1)", "stream"},
+      {R"("stream_options":{})", "stream_options"},
+      {R"("logprobs":-1)", "logprobs"},
+      {R"("logprobs":true)", "logprobs"},
+      {R"("echo":"yes")", "echo"},
+      {R"("stop":[""])", "stop"},
+      {R"("stop":["a","b","c","d","e"])", "stop"},
+      {R"("stop":5)", "stop"},
+      {R"("logit_bias":{"a":1})", "logit_bias"},
+      {R"("logit_bias":{"1":101})", "logit_bias"},
+      {R"("seed":1.5)", "seed"},
+      {R"("suffix":"x")", "suffix"},
+      {R"("top_k":-2)", "top_k"},
+      {R"("model":5)", "model"},
+      {R"("rng":"x")", "rng"},
+      {R"("stop_token_ids":["a"])", "stop_token_ids"}};
+  for (const auto& [field, param] : wrong) {
+    auto parsed = parse_completions(std::string(R"({"prompt":"a",)") + field + "}");
+    ASSERT_FALSE(parsed) << field;
+    EXPECT_EQ(parsed.assume_error().status, 400);
+    EXPECT_EQ(parsed.assume_error().param, param) << parsed.assume_error().message;
+  }
+  for (const char* body : {"", "[]", "{", "{\"prompt\":\"\xFF\"}", R"({"prompt":"\ud800"})",
+                           R"({"prompt":"a","prompt":"b"})"}) {
+    EXPECT_FALSE(parse_completions(body)) << body;
+  }
+  std::string nested = R"({"prompt":)";
+  nested.append(1000, '[');
+  EXPECT_FALSE(parse_completions(nested));
+  EXPECT_EQ(parse_completions("{}").assume_error().param, "prompt");
+}
+
+TEST(CompletionsRequest, MayNotExceedTheBlock) {
+  auto parsed = parse_completions(R"({"prompt":"a","max_tokens":1024})");
+  ASSERT_TRUE(parsed);
+  auto requests = to_engine_requests(parsed.assume_value(), 1024);
+  ASSERT_FALSE(requests);
+  EXPECT_EQ(requests.assume_error().param, "max_tokens");
+  EXPECT_NE(requests.assume_error().message.find("at most 1023"), std::string::npos);
+}
+
+TEST(ScoreRequest, WindowsScoreEveryTokenButTheFirstOnce) {
+  for (std::size_t tokens : {0, 1, 2, 15, 16, 17, 33, 100}) {
+    for (std::int32_t stride : {0, 1, 5, 16}) {
+      auto windows = score_windows(tokens, stride, 16);
+      ASSERT_TRUE(windows);
+      std::size_t next = 1;
+      for (const ScoreWindow& window : windows.assume_value()) {
+        EXPECT_EQ(window.from, next);
+        EXPECT_LT(window.begin, window.from);
+        EXPECT_LE(window.end - window.begin, 16u);
+        next = window.end;
+      }
+      EXPECT_EQ(next, std::max<std::size_t>(tokens, 1));
+    }
+  }
+  EXPECT_EQ(score_windows(5, 17, 16).assume_error().param, "stride");
+}
+
+TEST(ScoreRequest, NamesWhatIsWrong) {
+  EXPECT_EQ(parse_score("{}").assume_error().param, "text");
+  EXPECT_EQ(parse_score(R"({"text":"a","ids":[1]})").assume_error().param, "text");
+  EXPECT_EQ(parse_score(R"({"text":[1]})").assume_error().param, "text");
+  EXPECT_EQ(parse_score(R"({"ids":["a"]})").assume_error().param, "ids");
+  EXPECT_EQ(parse_score(R"({"text":"a","stride":0})").assume_error().param, "stride");
+  EXPECT_EQ(parse_score(R"({"text":["a","b"]})").assume_value().texts.size(), 2u);
+  EXPECT_EQ(parse_score(R"({"ids":[[1],[2,3]]})").assume_value().ids.size(), 2u);
+}
+
+}  // namespace
+}  // namespace chorus::server
