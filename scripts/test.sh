@@ -3,7 +3,8 @@
 # tests last, so that the output ends with their summary. Stops at the first failure.
 #
 # FUZZ_SECONDS (default 10) is the time for each fuzz target; 0 leaves fuzzing out.
-# CHORUS_REQUIRE_TORCH=1 makes the tests against PyTorch fail, not skip, where there is no PyTorch.
+# CHORUS_REQUIRE_TORCH=1 makes the tests against PyTorch, transformers and tokenizers fail, not skip,
+# where these cannot be had.
 # Works from any folder.
 set -eu
 cd "$(dirname "$0")/.."
@@ -27,6 +28,7 @@ build() {
 }
 
 run sh scripts/install-deps.sh --test
+run sh scripts/python-packages.sh
 
 # PyTorch's own libraries and other people's clients are no business of the sanitizers: their tests
 # run with the release.

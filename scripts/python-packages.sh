@@ -1,0 +1,36 @@
+#!/bin/sh
+# Makes build/python: a Python environment with the pinned packages of tests/torch/requirements.txt
+# (transformers, tokenizers, tiktoken), which some tests compare with. PyTorch and NumPy stay the
+# distribution's. Does nothing when it is there already.
+#
+# Where the packages cannot be had, it says so and ends well, and those tests are skipped by name;
+# with CHORUS_REQUIRE_TORCH=1 it fails instead. Works from any folder.
+set -eu
+cd "$(dirname "$0")/.."
+requirements=tests/torch/requirements.txt
+python=build/python
+stamp=$python/requirements.txt
+
+if cmp -s "$requirements" "$stamp"; then exit 0; fi
+
+give_up() {
+  echo "python-packages.sh: $1: the tests that need the packages of $requirements are skipped" >&2
+  [ "${CHORUS_REQUIRE_TORCH-}" = 1 ] && exit 1
+  exit 0
+}
+
+echo "+ python3 -m venv --system-site-packages $python" >&2
+rm -rf "$python"
+mkdir -p build
+/usr/bin/python3 -m venv --system-site-packages "$python" >&2 ||
+  give_up "/usr/bin/python3 cannot make an environment (python3-venv is missing?)"
+
+# The list is complete: without --no-deps pip could put another NumPy before the distribution's,
+# with which its PyTorch does not work.
+echo "+ pip install --no-deps --requirement $requirements" >&2
+"$python/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+  --timeout 30 --retries 2 --requirement "$requirements" >&2 ||
+  give_up "pip cannot install the packages"
+"$python/bin/python" -c "import tiktoken, tokenizers, transformers" >&2 ||
+  give_up "the packages do not load"
+cp "$requirements" "$stamp"
