@@ -187,8 +187,11 @@ void matmul(const MatmulArgs& args) {
     chunk.k = args.k - k < kChunk ? args.k - k : kChunk;
     matmul_chunk<Weight>(chunk);
     chunk.x += kChunk;
-    chunk.weights = static_cast<const Weight*>(chunk.weights) + kChunk * kPanelWidth;
-    chunk.panel_offset += kChunk * kPanelWidth * sizeof(Weight);
+    if (chunk.panel_table != nullptr) {
+      chunk.panel_offset += kChunk * kPanelWidth * sizeof(Weight);
+    } else {
+      chunk.weights = static_cast<const Weight*>(chunk.weights) + kChunk * kPanelWidth;
+    }
     chunk.accumulate = true;
   }
 }

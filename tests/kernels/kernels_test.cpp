@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::size_t kMisalign = 1;  // floats: no vector load is ever aligned
 
+struct MatmulCase {
+  std::size_t rows, k, panels;
+  bool bias, accumulate, bf16;
+};
+
 class KernelsTest : public testing::TestWithParam<Isa> {
  protected:
   void SetUp() override {
@@ -34,6 +39,9 @@ class KernelsTest : public testing::TestWithParam<Isa> {
   }
   std::size_t below(std::size_t limit) { return generator_() % limit; }
 
+  // By panels in a row and by a table of panels.
+  void expect_the_scalar_chain(const MatmulCase& c);
+
   std::mt19937 generator_{20261123};
 };
 
@@ -47,11 +55,6 @@ void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
 }
 
 TEST_P(KernelsTest, TableSaysWhichItIs) { EXPECT_STREQ(tested().name, isa_name(GetParam())); }
-
-struct MatmulCase {
-  std::size_t rows, k, panels;
-  bool bias, accumulate, bf16;
-};
 
 struct MatmulData {
   std::vector<float> x, w32, bias, out;
@@ -90,26 +93,58 @@ std::vector<float> run_matmul(const Kernels& kernels, const MatmulCase& c, Matmu
   return data.out;
 }
 
+void KernelsTest::expect_the_scalar_chain(const MatmulCase& c) {
+  MatmulData data{.x = random(c.rows * (c.k + 3) + kMisalign),
+                  .w32 = random(c.panels * (c.k * kPanelWidth + 7) + kMisalign),
+                  .bias = random(c.panels * kPanelWidth + kMisalign),
+                  .out = random(c.rows * (c.panels * kPanelWidth + 5) + kMisalign),
+                  .w16 = {}};
+  for (float weight : data.w32) {
+    data.w16.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(weight) >> 16));
+  }
+  std::vector<float> expected = run_matmul(scalar(), c, data);
+  std::string what = std::to_string(c.rows) + " rows, k " + std::to_string(c.k) + ", " +
+                     std::to_string(c.panels) + (c.bf16 ? " bf16 panels" : " f32 panels");
+  expect_same_bits(run_matmul(tested(), c, data), expected, what);
+  expect_same_bits(run_matmul(tested(), c, data, true), expected, what + " by a table");
+}
+
 TEST_P(KernelsTest, MatmulEqualsTheScalarChain) {
   for (int round = 0; round < 150; ++round) {
-    MatmulCase c{.rows = 1 + below(27),
-                 .k = 1 + below(70),
-                 .panels = 1 + below(7),
-                 .bias = below(2) == 0,
-                 .accumulate = below(4) == 0,
-                 .bf16 = below(2) == 0};
-    MatmulData data{.x = random(c.rows * (c.k + 3) + kMisalign),
-                    .w32 = random(c.panels * (c.k * kPanelWidth + 7) + kMisalign),
-                    .bias = random(c.panels * kPanelWidth + kMisalign),
-                    .out = random(c.rows * (c.panels * kPanelWidth + 5) + kMisalign),
-                    .w16 = {}};
-    for (float weight : data.w32) {
-      data.w16.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(weight) >> 16));
+    expect_the_scalar_chain({.rows = 1 + below(27),
+                             .k = 1 + below(70),
+                             .panels = 1 + below(7),
+                             .bias = below(2) == 0,
+                             .accumulate = below(4) == 0,
+                             .bf16 = below(2) == 0});
+  }
+}
+
+// More rows than a tile's (12, or AVX2's 6) go through K in chunks of 768, and through panels four
+// at a time.
+TEST_P(KernelsTest, MatmulInChunksOfKEqualsTheScalarChain) {
+  for (std::size_t k : {767u, 768u, 769u, 1536u, 1537u, 3071u, 3072u}) {
+    for (std::size_t rows : {1u, 6u, 7u, 12u, 13u, 25u, 27u}) {
+      for (bool bf16 : {false, true}) {
+        expect_the_scalar_chain({.rows = rows,
+                                 .k = k,
+                                 .panels = 1,
+                                 .bias = below(2) == 0,
+                                 .accumulate = below(4) == 0,
+                                 .bf16 = bf16});
+        if (HasFatalFailure()) return;
+      }
     }
-    expect_same_bits(run_matmul(tested(), c, data), run_matmul(scalar(), c, data),
-                     "matmul of " + std::to_string(c.rows) + " rows, k " + std::to_string(c.k));
-    expect_same_bits(run_matmul(tested(), c, data, true), run_matmul(scalar(), c, data),
-                     "matmul by a table of panels");
+  }
+  for (std::size_t panels : {3u, 4u, 5u, 9u}) {
+    for (bool bf16 : {false, true}) {
+      expect_the_scalar_chain({.rows = 13,
+                               .k = 769,
+                               .panels = panels,
+                               .bias = true,
+                               .accumulate = false,
+                               .bf16 = bf16});
+    }
   }
 }
 
