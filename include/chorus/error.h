@@ -40,6 +40,6 @@ inline auto ok() { return boost::outcome_v2::success(); }
 
 }  // namespace chorus
 
-// CHORUS_TRY(auto x, f());  assigns the value of f() or returns its error; CHORUS_TRY(f()) for
-// void.
+//   CHORUS_TRY(auto x, f());  assigns the value of f() or returns its error
+//   CHORUS_TRY(f());          the same of a Result<void>
 #define CHORUS_TRY(...) BOOST_OUTCOME_TRY(__VA_ARGS__)

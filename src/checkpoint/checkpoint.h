@@ -37,8 +37,8 @@ struct Tensor {
 enum class QuantisedType { kInt8, kInt4 };
 
 // A matrix as a quantised file holds it: panels of integers, and their scales. Element (n, k) is
-// integer
-// * scale + shares[n] * common[k]. Weights and scales begin at multiples of 64 bytes in the file.
+// integer * scale + shares[n] * common[k]. Weights and scales begin at multiples of 64 bytes in the
+// file.
 struct RawQuantised {
   QuantisedType type = QuantisedType::kInt8;
   std::int64_t panels = 0, groups = 0;
@@ -72,10 +72,11 @@ struct Gpt2Config {
 
 // Tensors are named as Hugging Face names GPT-2's, without "transformer.", and every matrix of a
 // linear layer is viewed as [outputs, inputs], whatever the file's layout:
-//   wte.weight [V, C]   wpe.weight [T, C]   ln_f.{weight,bias} [C]   lm_head.weight [V, C] (if
-//   untied) h.{i}.ln_1.{weight,bias} [C]            h.{i}.ln_2.{weight,bias} [C]
+//   wte.weight [V, C]                               wpe.weight [T, C]
+//   h.{i}.ln_1.{weight,bias} [C]                    h.{i}.ln_2.{weight,bias} [C]
 //   h.{i}.attn.c_attn.{weight [3C, C], bias [3C]}   h.{i}.attn.c_proj.{weight [C, C], bias [C]}
 //   h.{i}.mlp.c_fc.{weight [F, C], bias [F]}        h.{i}.mlp.c_proj.{weight [C, F], bias [C]}
+//   ln_f.{weight,bias} [C]                          lm_head.weight [V, C] (if untied)
 // Biases are all present or all absent (config.bias). Either no matrix is quantised or every one
 // but wpe.weight, and then they stand in `quantised`, under the same names, instead.
 struct Checkpoint {
@@ -92,8 +93,8 @@ struct Checkpoint {
 };
 
 struct OpenOptions {
-  std::optional<std::int64_t>
-      n_head;  // for a bare state_dict, whose shapes do not tell; default C / 64
+  // For a bare state_dict, whose shapes do not tell; default C / 64.
+  std::optional<std::int64_t> n_head;
 };
 
 // Opens a file or a Hugging Face folder, recognised by content, and checks that every tensor of the

@@ -20,8 +20,8 @@ using checkpoint::Tensor;
 using kernels::kGroup;
 using kernels::kPanelWidth;
 
-constexpr float kRoundToInteger =
-    0x1.8p23f;  // adding it rounds |x| < 2^22 to an integer, ties to even
+// Adding it rounds |x| < 2^22 to an integer, ties to even.
+constexpr float kRoundToInteger = 0x1.8p23f;
 
 float round_to_integer(float x) { return (x + kRoundToInteger) - kRoundToInteger; }
 

@@ -3,16 +3,18 @@
 // a file is mapping it. Pure functions over mapped bytes; the weights themselves are not read.
 //
 // Format, version 1. A matrix NAME [N, K] (wte.weight, h.{i}.attn.c_attn.weight, ...;
-// lm_head.weight if untied) stands as two tensors, P = ceil(N / 32) panels and G = ceil(K / group)
-// groups:
-//   NAME.int8    U8   [P, G, 16, 32, 4]   groups of 64: weight + 128
-//   NAME.int4    U8   [P, G, 4, 32, 4]    groups of 32: weight + 8, two in a byte; this or the
-//   other NAME.scales  BF16 [P, G, 32] NAME.common  [K] and NAME.shares [N], of a float type, both
-//   or neither: what the rows have in
-//                common. Element (n, k) is integer * scale + shares[n] * common[k]
-// Outputs from N and inputs from K on are padding. Weights and scales begin at multiples of 64
-// bytes in the file. All other tensors are as in any file. In the metadata
-//   "chorus.quantised"  {"version": 1, "panel": 32, "int8_group": 64, "int4_group": 32}
+// lm_head.weight if untied) stands as two tensors, or four. P = ceil(N / 32) panels of 32 outputs,
+// G = ceil(K / 32) groups of 32 inputs:
+//   NAME.int8    U8    [P, G, 8, 32, 4]  weight + 128; or else
+//   NAME.int4    U8    [P, G, 4, 32, 4]  weight + 8, two in a byte
+//   NAME.scales  BF16  [P, G, 32]        one for each group of each output
+//   NAME.common  F32   [K]               what the rows have in common, and
+//   NAME.shares  F32   [N]               how much of it each has: both tensors or neither, of any
+//                                        float type
+// Element (n, k) is integer * scale + shares[n] * common[k]. Outputs from N and inputs from K on
+// are padding. Weights and scales begin at multiples of 64 bytes in the file. All other tensors are
+// as in any file. In the metadata
+//   "chorus.quantised"  {"version": 1, "panel": 32, "int8_group": 32, "int4_group": 32}
 #pragma once
 
 #include <map>

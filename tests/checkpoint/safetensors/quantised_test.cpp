@@ -5,8 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <regex>
+
 #include "checkpoint/little_endian.h"
 #include "checkpoint/safetensors/write.h"
+#include "core/error_text.h"
+#include "kernels/integer.h"
 #include "support/safetensors_writer.h"
 #include "support/scratch_folder.h"
 
@@ -75,6 +80,36 @@ std::string edited(const std::string& file, const std::string& from, const std::
 std::string error_of(const std::string& file) {
   auto opened = open(copy_bytes("f", file));
   return opened ? "" : opened.assume_error().message;
+}
+
+// What quantised.h documents, as it stands in its comment.
+std::string documented(const std::string& pattern) {
+  auto header = map_file(CHORUS_SOURCE_DIR "/src/checkpoint/safetensors/quantised.h");
+  EXPECT_TRUE(header);
+  std::string text(header.assume_value().text());
+  std::smatch match;
+  EXPECT_TRUE(std::regex_search(text, match, std::regex(pattern))) << pattern;
+  return match.size() > 1 ? match[1].str() : "";
+}
+
+TEST(QuantisedFile, IsWrittenAsItsHeaderDocuments) {
+  EXPECT_EQ(documented(R"re(//   "chorus\.quantised" +(\{.*\}))re"), quantised_metadata());
+  // P = 3 panels, G = 2 groups.
+  auto shape = [](std::string text) {
+    std::replace(text.begin(), text.end(), 'P', '3');
+    std::replace(text.begin(), text.end(), 'G', '2');
+    return text;
+  };
+  QuantisedMatrix int8 = empty_quantised(QuantisedType::kInt8, 65, 33);
+  QuantisedMatrix int4 = empty_quantised(QuantisedType::kInt4, 96, 64);
+  EXPECT_EQ(shape_text(weights_shape(int8)),
+            shape(documented(R"(//   NAME\.int8 +U8 +(\[.*?\]))")));
+  EXPECT_EQ(shape_text(weights_shape(int4)),
+            shape(documented(R"(//   NAME\.int4 +U8 +(\[.*?\]))")));
+  EXPECT_EQ(shape_text(scales_shape(int4)),
+            shape(documented(R"(//   NAME\.scales +BF16 +(\[.*?\]))")));
+  EXPECT_EQ(documented("groups of ([0-9]+) inputs"), std::to_string(kernels::kGroup));
+  EXPECT_EQ(documented("panels of ([0-9]+) outputs"), std::to_string(kernels::kPanelWidth));
 }
 
 TEST(QuantisedFile, OpensAsItWasWritten) {
