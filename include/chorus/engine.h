@@ -53,6 +53,8 @@ struct ModelInfo {
   std::size_t threads;
   std::uint64_t weight_bytes;  // of the matrices in memory
   std::uint64_t kv_bytes;      // the most that keys and values may take
+  // What the checkpoint left open and how it was decided, a sentence each: to be shown to the user.
+  std::vector<std::string> notes;
 };
 
 // Counts since the engine was loaded, and the state now.

@@ -7,6 +7,33 @@
 
 namespace chorus::checkpoint {
 
+namespace {
+
+struct OriginName {
+  Origin origin;
+  const char* name;
+};
+
+constexpr OriginName kOriginNames[] = {{Origin::kTalk, "talk"},
+                                       {Origin::kNanoGpt, "nanogpt"},
+                                       {Origin::kTransformers, "transformers"}};
+
+}  // namespace
+
+const char* origin_name(Origin origin) {
+  for (const OriginName& known : kOriginNames) {
+    if (known.origin == origin) return known.name;
+  }
+  return "";
+}
+
+std::optional<Origin> parse_origin(std::string_view name) {
+  for (const OriginName& known : kOriginNames) {
+    if (known.name == name) return known.origin;
+  }
+  return std::nullopt;
+}
+
 std::int64_t Checkpoint::parameter_count() const {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : tensors) count += tensor.element_count();

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/bytes.h"
@@ -70,6 +71,17 @@ struct Gpt2Config {
   bool scale_attn_by_inverse_layer_idx = false;  // scores of layer i also / (i + 1)
 };
 
+// Whose program a checkpoint comes from, as far as the file tells. What the file leaves open is
+// decided as that program has it: its activation, its sampling loop.
+//   kTalk          the talk's and build-nanogpt's ("config"), and whatever tells nothing
+//   kNanoGpt       nanoGPT's ("model_args")
+//   kTransformers  Hugging Face's: a folder, a config.json, its layout of matrices
+// A converted file keeps the origin of what it was made from.
+enum class Origin { kTalk, kNanoGpt, kTransformers };
+
+const char* origin_name(Origin origin);  // "talk", "nanogpt", "transformers"
+std::optional<Origin> parse_origin(std::string_view name);
+
 // Tensors are named as Hugging Face names GPT-2's, without "transformer.", and every matrix of a
 // linear layer is viewed as [outputs, inputs], whatever the file's layout:
 //   wte.weight [V, C]                               wpe.weight [T, C]
@@ -82,7 +94,11 @@ struct Gpt2Config {
 struct Checkpoint {
   std::string path;    // for messages
   std::string format;  // "pytorch", "safetensors" or "huggingface"
+  Origin origin = Origin::kTalk;
   Gpt2Config config;
+  // What the file left open and how it was decided, a sentence each, without a full stop. Whoever
+  // opens a checkpoint for a user shows them.
+  std::vector<std::string> notes;
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
   std::map<std::string, Tensor> tensors;

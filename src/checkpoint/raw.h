@@ -31,7 +31,9 @@ struct RawCheckpoint {
   // if the model needs one of them.
   std::map<std::string, std::string> other_tensors;
   std::map<std::string, RawQuantised> quantised;
+  Origin origin = Origin::kTalk;
   ConfigFields config;
+  std::vector<std::string> notes;  // as Checkpoint::notes; assemble() adds its own
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
   // Hugging Face's layout: the matrices of c_attn, c_proj and c_fc lie as [inputs, outputs].

@@ -16,6 +16,7 @@
 #include "cli/bench_run.h"
 #include "cli/commands.h"
 #include "cli/engine_options.h"
+#include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "core/processors.h"
@@ -135,6 +136,7 @@ void run(BenchOptions options) {
       options.model.threads = threads;
       LoadedEngine loaded = load_engine(options.model);
       const ModelInfo& info = loaded.engine->info();
+      if (results.empty()) print_notes(info.notes);
       check_lengths(options, info);
       if (machine.limits.empty() || machine.limits.back().threads != threads) {
         machine.limits.push_back(limits::measure(info.instructions, threads, {.seconds = 0.5}));

@@ -74,6 +74,7 @@ void refuse_same_file(const ConvertOptions& options) {
 void run(const ConvertOptions& options) {
   refuse_same_file(options);
   Checkpoint input = value_or_fail(open_model(options.input, {options.n_head}));
+  print_notes(input.notes);
   if (!options.allow_nonfinite) {
     if (auto found = checkpoint::find_nonfinite(input)) {
       throw CommandFailed(

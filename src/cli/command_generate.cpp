@@ -16,6 +16,7 @@
 #include "cli/engine_options.h"
 #include "cli/input.h"
 #include "cli/json_lines.h"
+#include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "json/text.h"
@@ -212,6 +213,7 @@ void generate_text(const GenerateOptions& options, std::uint64_t seed, const Loa
 
 void run(const GenerateOptions& options) {
   LoadedEngine loaded = load_engine(options.model);
+  print_notes(loaded.engine->info().notes);
   fmt::print(stderr, "Loaded {} in {:.2f} s\n", describe(loaded.engine->info()), loaded.seconds);
   if (options.lines) {
     answer_json_lines(std::cin, options.parallel, [&](const boost::json::object& line) {

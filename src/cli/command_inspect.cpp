@@ -95,6 +95,7 @@ json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options
   auto dtypes = dtypes_of(checkpoint);
   json::object result = {{"path", replace_ill_formed(checkpoint.path)},
                          {"format", checkpoint.format},
+                         {"origin", checkpoint::origin_name(checkpoint.origin)},
                          {"config", config_as_json(checkpoint.config)},
                          {"step", checkpoint.step ? json::value(*checkpoint.step) : json::value()},
                          {"val_loss", number_or_null(checkpoint.val_loss)},
@@ -116,6 +117,7 @@ std::string summary(const Checkpoint& checkpoint) {
   constexpr const char* kLine = "{:<32} {}\n";
   std::string text = fmt::format("{}\n", checkpoint.path);
   text += fmt::format(kLine, "format", checkpoint.format);
+  text += fmt::format(kLine, "origin", checkpoint::origin_name(checkpoint.origin));
   for (const auto& [key, value] : config_as_json(checkpoint.config)) {
     std::string_view name(key.data(), key.size());
     if (value.is_string()) {
@@ -152,6 +154,7 @@ std::string table(const Checkpoint& checkpoint) {
 
 void run(const InspectOptions& options) {
   Checkpoint checkpoint = value_or_fail(open_model(options.path, {options.n_head}));
+  print_notes(checkpoint.notes);
   std::optional<std::string> nonfinite;
   if (options.check) nonfinite = checkpoint::find_nonfinite(checkpoint);
   if (options.as_json) {
@@ -177,9 +180,10 @@ void add_inspect(CLI::App& app) {
                    "as generate --model takes (default: the storyteller in this program)")
       ->transform(not_empty("a path or a name"))
       ->type_name("");
-  inspect->add_flag("--json", options->as_json,
-                    "Print one JSON object: path, format, config, step, val_loss, parameters, "
-                    "dtypes, tensors; what is not stated is null");
+  inspect->add_flag(
+      "--json", options->as_json,
+      "Print one JSON object: path, format, origin, config, step, val_loss, parameters, "
+      "dtypes, tensors; what is not stated is null");
   inspect
       ->add_option("--n-head", options->n_head,
                    "Attention heads of a bare state_dict, which does not say (default: n_embd / "

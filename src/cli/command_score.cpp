@@ -12,6 +12,7 @@
 #include "cli/engine_options.h"
 #include "cli/input.h"
 #include "cli/json_lines.h"
+#include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "json/text.h"
@@ -107,6 +108,7 @@ ScoreRequest read_request(const ScoreOptions& options) {
 
 LoadedEngine load(const ScoreOptions& options) {
   LoadedEngine loaded = load_engine(options.model);
+  print_notes(loaded.engine->info().notes);
   fmt::print(stderr, "Loaded {} in {:.2f} s\n", describe(loaded.engine->info()), loaded.seconds);
   return loaded;
 }

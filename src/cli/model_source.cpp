@@ -1,5 +1,8 @@
 #include "cli/model_source.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 
@@ -40,6 +43,10 @@ Result<checkpoint::Checkpoint> open_model(const std::string& model,
   if (model.empty()) return checkpoint::open(embedded_storyteller(), options);
   CHORUS_TRY(std::string path, locate_model(model));
   return checkpoint::open(path, options);
+}
+
+void print_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) fmt::print(stderr, "chorus: note: {}\n", note);
 }
 
 }  // namespace chorus::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "checkpoint/checkpoint.h"
 #include "chorus/error.h"
@@ -18,5 +19,9 @@ Result<std::string> locate_model(const std::string& model);
 // Errors: locate_model()'s and checkpoint::open()'s.
 Result<checkpoint::Checkpoint> open_model(const std::string& model,
                                           const checkpoint::OpenOptions& options = {});
+
+// Prints what a checkpoint left open on standard error: "chorus: note: ...", a line each. Every
+// command that opens a model does so once (the server writes them into its log).
+void print_notes(const std::vector<std::string>& notes);
 
 }  // namespace chorus::cli

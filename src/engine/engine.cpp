@@ -117,7 +117,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .instructions = impl->model->kernels().name,
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weight_bytes(),
-                .kv_bytes = std::uint64_t{pages} * page_bytes};
+                .kv_bytes = std::uint64_t{pages} * page_bytes,
+                .notes = checkpoint.notes};
   impl->loop =
       std::make_unique<engine::Loop>(*impl->model, impl->team, *impl->mailbox, pages, options);
   impl->thread = std::thread([engine = impl.get()] {

@@ -109,6 +109,9 @@ void Server::Impl::load() {
       changed.notify_all();
       break;
     }
+    for (const std::string& note : engine.assume_value()->info().notes) {
+      app.log.write(LogLevel::kWarning, fmt::format("model {}: note: {}", sources[i].name, note));
+    }
     app.log.write(LogLevel::kInfo, fmt::format("model {} is ready", sources[i].name));
     app.models.set_ready(i, std::move(engine.assume_value()));
   }

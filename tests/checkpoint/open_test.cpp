@@ -54,6 +54,20 @@ TEST(Open, ReadsAHuggingFaceFolder) {
   expect_tiny(open(file), "huggingface");  // the config lies beside it
 }
 
+TEST(Open, AHuggingFaceFolderFollowsTransformersUnlessItsFileSaysWhereItComesFrom) {
+  ScratchFolder folder;
+  folder.write("config.json", test::tiny_config());
+  folder.write("model.safetensors", safetensors_file(test::tiny_gpt2()));
+  EXPECT_EQ(open(folder.path()).value().origin, Origin::kTransformers);
+  folder.write("model.safetensors",
+               safetensors_file(test::tiny_gpt2(), R"({"chorus.origin": "nanogpt"})"));
+  EXPECT_EQ(open(folder.path()).value().origin, Origin::kNanoGpt);
+  folder.write("model.safetensors",
+               safetensors_file(test::tiny_gpt2(), R"({"chorus.origin": "elsewhere"})"));
+  EXPECT_THAT(open(folder.path()).assume_error().message,
+              HasSubstr("metadata chorus.origin is 'elsewhere'; expected talk, nanogpt or"));
+}
+
 TEST(Open, ReadsShardsByTheirIndex) {
   ScratchFolder folder;
   auto [first, second] = two_shards();

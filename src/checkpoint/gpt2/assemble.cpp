@@ -248,6 +248,8 @@ Result<Checkpoint> assemble(RawCheckpoint raw, const OpenOptions& options) {
   Checkpoint result;
   result.path = raw.path;
   result.format = raw.format;
+  result.origin = raw.origin;
+  result.notes = std::move(raw.notes);
   result.step = raw.step;
   result.val_loss = raw.val_loss;
   result.owners = std::move(raw.owners);

@@ -200,6 +200,7 @@ Result<void> read_config(const PytorchArchive& archive, RawCheckpoint& raw) {
   // nanoGPT's "config" is its training script's flags; the model's own are its "model_args".
   std::string place = "model_args";
   PickleRef ref = pickle.find(pickle.root(), place);
+  if (ref != kNoPickleRef) raw.origin = Origin::kNanoGpt;
   if (ref == kNoPickleRef) ref = pickle.find(pickle.root(), place = "config");
   if (ref == kNoPickleRef || pickle[ref].kind == PickleKind::kNone || is_tensor(pickle, ref)) {
     return ok();

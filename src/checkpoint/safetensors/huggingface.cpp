@@ -124,6 +124,7 @@ Result<RawCheckpoint> read_huggingface_folder(const std::string& folder) {
     return read_lone_safetensors(bytes, config);
   }
   RawCheckpoint raw;
+  raw.origin = Origin::kTransformers;
   if (exists(single)) {
     CHORUS_TRY(read_single(single, raw));
   } else if (exists(place / kIndexName)) {
@@ -131,6 +132,7 @@ Result<RawCheckpoint> read_huggingface_folder(const std::string& folder) {
   } else if (exists(place / kPytorchName)) {
     CHORUS_TRY(Bytes bytes, map_file(place / kPytorchName));
     CHORUS_TRY(raw, read_pytorch(bytes));
+    raw.origin = Origin::kTransformers;
   } else {
     return Error{ErrorCode::kNotFound,
                  folder +
@@ -149,6 +151,7 @@ Result<RawCheckpoint> read_lone_safetensors(const Bytes& bytes, const std::strin
   raw.path = bytes.name;
   raw.format = "safetensors";
   CHORUS_TRY(SafetensorsContent content, read_file(bytes, raw));
+  if (!has_own_config(content.metadata)) raw.origin = Origin::kTransformers;
   CHORUS_TRY(in_place(read_own_figures(content.metadata, raw), bytes.name));
   if (has_own_config(content.metadata)) {
     CHORUS_TRY(in_place(read_own_config(content.metadata, raw), bytes.name));

@@ -13,6 +13,7 @@ namespace chorus::checkpoint {
 namespace {
 
 constexpr const char* kConfig = "chorus.config";
+constexpr const char* kOrigin = "chorus.origin";
 constexpr const char* kStep = "chorus.step";
 constexpr const char* kValLoss = "chorus.val_loss";
 
@@ -49,6 +50,15 @@ Result<void> read_own_config(const std::map<std::string, std::string>& metadata,
 
 Result<void> read_own_figures(const std::map<std::string, std::string>& metadata,
                               RawCheckpoint& raw) {
+  if (auto found = metadata.find(kOrigin); found != metadata.end()) {
+    std::optional<Origin> origin = parse_origin(found->second);
+    if (!origin) {
+      return Error{ErrorCode::kUnsupported,
+                   fmt::format("metadata {} is {}; expected talk, nanogpt or transformers", kOrigin,
+                               in_quotes(found->second))};
+    }
+    raw.origin = *origin;
+  }
   CHORUS_TRY(read_number(metadata, kStep, raw.step));
   return read_number(metadata, kValLoss, raw.val_loss);
 }
@@ -56,6 +66,7 @@ Result<void> read_own_figures(const std::map<std::string, std::string>& metadata
 std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint) {
   std::map<std::string, std::string> metadata = {{"format", "pt"},
                                                  {kConfig, config_to_json(checkpoint.config)}};
+  metadata[kOrigin] = origin_name(checkpoint.origin);
   if (!checkpoint.quantised.empty()) metadata[kQuantised] = quantised_metadata();
   if (checkpoint.step) metadata[kStep] = fmt::format("{}", *checkpoint.step);
   if (checkpoint.val_loss) metadata[kValLoss] = fmt::format("{}", *checkpoint.val_loss);

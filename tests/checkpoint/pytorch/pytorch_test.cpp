@@ -115,6 +115,7 @@ TEST(Pytorch, ReadsBuildNanogptsForm) {
   expect_model(raw, "", true);
   expect_config(raw.config);
   EXPECT_FALSE(raw.config.bias);
+  EXPECT_EQ(raw.origin, Origin::kTalk);
   EXPECT_EQ(raw.step, 19072);
   EXPECT_EQ(raw.val_loss, 3.0723);
   EXPECT_EQ(raw.path, data_path("build_nanogpt"));
@@ -135,6 +136,7 @@ TEST(Pytorch, ReadsNanogptsFormAndNotItsTrainingFlags) {
   expect_model(raw, "_orig_mod.", false);
   expect_config(raw.config);
   EXPECT_EQ(raw.config.bias, false);
+  EXPECT_EQ(raw.origin, Origin::kNanoGpt);
   EXPECT_EQ(raw.step, 250);
   EXPECT_EQ(raw.val_loss, 1.5);
 }

@@ -65,11 +65,13 @@ TEST(WriteSafetensors, WhatIsWrittenOpensAloneAndIsTheSame) {
   ScratchFolder source, target;
   Checkpoint input = model_of(source, test::tiny_gpt2());
   input.step = 19072;
+  input.origin = Origin::kNanoGpt;
   input.val_loss = 0.1 + 0.2;
   input.config.activation = Activation::kRelu;
   Checkpoint output = round_trip(target, input, DType::kF32);
   EXPECT_EQ(output.format, "safetensors");
   EXPECT_EQ(output.step, 19072);
+  EXPECT_EQ(output.origin, Origin::kNanoGpt);
   EXPECT_EQ(output.val_loss, 0.1 + 0.2);
   EXPECT_EQ(output.config.activation, Activation::kRelu);
   EXPECT_EQ(output.config.n_head, 2);
