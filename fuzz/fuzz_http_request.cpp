@@ -11,7 +11,9 @@
 #include <string>
 #include <utility>
 
+#include "server/api/router.h"
 #include "server/http/connection.h"
+#include "server/observer.h"
 
 namespace {
 
@@ -50,9 +52,9 @@ class MemoryTransport : public Transport {
 ServerOptions options() {
   ServerOptions result;
   result.log_level = "off";
-  result.max_header = 4096;
-  result.max_body = 4096;
-  result.cors_origins = {"http://a.example"};
+  result.http.max_header = 4096;
+  result.http.max_body = 4096;
+  result.http.cors_origins = {"http://a.example"};
   return result;
 }
 
@@ -60,13 +62,16 @@ ServerOptions options() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static App app(options(), {"none"}, StaticFiles());
+  static Router router(app);
+  static LoggingObserver observer(app.log, app.metrics);
+  static HttpService service(app.options.http, router, observer);
   if (size == 0) return 0;
   std::size_t piece = data[0] < 128 ? 1u + data[0] : 8192u;
   std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   std::string output;
   Loop loop;
   auto serve = [&]() -> asio::awaitable<void> {
-    Connection connection(app, loop,
+    Connection connection(service, loop,
                           std::make_unique<MemoryTransport>(loop.context(), input, piece, output),
                           "fuzz", true);
     co_await connection.run();
@@ -74,6 +79,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   asio::co_spawn(loop.context(), serve(), asio::detached);
   loop.context().run();
   if (!output.empty() && !output.starts_with("HTTP/1.1 ")) std::abort();
-  if (app.connections != 0 || app.running != 0) std::abort();
+  if (service.connections != 0 || service.running != 0) std::abort();
   return 0;
 }

@@ -78,28 +78,29 @@ std::vector<server::ModelSource> sources(const ServeOptions& options) {
 void say(const std::string& line) { std::fputs(line.c_str(), stderr); }
 
 void announce(const ServeOptions& options, const server::Server& server) {
-  const server::ServerOptions& http = options.http;
-  if (http.tcp) {
-    bool is_local = http.host == "127.0.0.1" || http.host == "::1" || http.host == "localhost";
-    bool is_version_6 = http.host.find(':') != std::string::npos;
-    say(fmt::format("Listening on {}://{}:{}{}\n", http.tls_key.empty() ? "http" : "https",
-                    is_version_6 ? "[" + http.host + "]" : http.host, server.port(),
+  const server::ServerOptions& serving = options.server;
+  if (serving.tcp) {
+    bool is_local =
+        serving.host == "127.0.0.1" || serving.host == "::1" || serving.host == "localhost";
+    bool is_version_6 = serving.host.find(':') != std::string::npos;
+    say(fmt::format("Listening on {}://{}:{}{}\n", serving.tls_key.empty() ? "http" : "https",
+                    is_version_6 ? "[" + serving.host + "]" : serving.host, server.port(),
                     is_local ? " (this machine only; --host 0.0.0.0 is for all)" : ""));
   }
-  if (!http.unix_socket.empty()) say(fmt::format("Listening on {}\n", http.unix_socket));
+  if (!serving.unix_socket.empty()) say(fmt::format("Listening on {}\n", serving.unix_socket));
 }
 
 void run(ServeOptions& options) {
-  server::ServerOptions& http = options.http;
+  server::ServerOptions& serving = options.server;
   if (!options.api_key_file.empty()) {
-    http.api_keys = value_or_fail(server::read_api_keys(options.api_key_file));
+    serving.api_keys = value_or_fail(server::read_api_keys(options.api_key_file));
   }
   keep_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t signals = end_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in all threads that are begun from here
 
-  auto server = value_or_fail(server::Server::start(http, sources(options)));
+  auto server = value_or_fail(server::Server::start(serving, sources(options)));
   announce(options, *server);
   std::jthread follower([&](std::stop_token stop) { follow_signals(stop, *server); });
   Result<bool> whole = server->wait();

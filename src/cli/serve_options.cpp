@@ -53,32 +53,33 @@ void add_size(CLI::App& command, const std::string& name, std::size_t& value,
       ->group(kLimits);
 }
 
-void add_listening(CLI::App& command, server::ServerOptions& http) {
+void add_listening(CLI::App& command, server::ServerOptions& serving) {
   command
-      .add_option("--host", http.host, "Address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
+      .add_option("--host", serving.host,
+                  "Address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
       ->transform(not_empty("an address"))
       ->type_name("ADDRESS")
       ->group(kListening);
-  command.add_option("--port", http.port, "TCP port; 0: any that is free (default: 4444)")
+  command.add_option("--port", serving.port, "TCP port; 0: any that is free (default: 4444)")
       ->transform(whole_number(0, 65535))
       ->type_name("PORT")
       ->group(kListening);
-  command.add_option("--unix-socket", http.unix_socket, "Listen on this path, too")
+  command.add_option("--unix-socket", serving.unix_socket, "Listen on this path, too")
       ->transform(not_empty("a path"))
       ->type_name("PATH")
       ->group(kListening);
-  command.add_flag("!--no-tcp", http.tcp, "Listen on the Unix socket only")->group(kListening);
-  command.add_option("--io-threads", http.io_threads, "Threads for connections (default: 2)")
+  command.add_flag("!--no-tcp", serving.tcp, "Listen on the Unix socket only")->group(kListening);
+  command.add_option("--io-threads", serving.io_threads, "Threads for connections (default: 2)")
       ->transform(whole_number(1, 64))
       ->type_name("N")
       ->group(kListening);
   auto* certificate = command
-                          .add_option("--tls-cert", http.tls_certificate,
+                          .add_option("--tls-cert", serving.tls_certificate,
                                       "PEM file of the certificate chain: HTTPS")
                           ->transform(not_empty("a path"))
                           ->type_name("PATH")
                           ->group(kListening);
-  auto* key = command.add_option("--tls-key", http.tls_key, "PEM file of its key")
+  auto* key = command.add_option("--tls-key", serving.tls_key, "PEM file of its key")
                   ->transform(not_empty("a path"))
                   ->type_name("PATH")
                   ->group(kListening);
@@ -87,7 +88,7 @@ void add_listening(CLI::App& command, server::ServerOptions& http) {
 }
 
 void add_limits(CLI::App& command, ServeOptions& options) {
-  server::ServerOptions& http = options.http;
+  server::ServerOptions& serving = options.server;
   command
       .add_option("--max-queue", options.engine.max_queue,
                   "Samples that may wait; more are answered with 429 (default: 1024)")
@@ -95,26 +96,28 @@ void add_limits(CLI::App& command, ServeOptions& options) {
       ->type_name("N")
       ->group(kLimits);
   command
-      .add_option("--max-connections", http.max_connections,
+      .add_option("--max-connections", serving.http.max_connections,
                   "More are answered with 503 (default: 4096)")
       ->transform(whole_number(1, 1'000'000))
       ->type_name("N")
       ->group(kLimits);
-  add_size(command, "--max-header", http.max_header,
+  add_size(command, "--max-header", serving.http.max_header,
            "A request's head, with the prompt of /generate", "32KiB");
-  add_size(command, "--max-body", http.max_body, "A request's body", "1MiB");
-  add_size(command, "--max-buffer", http.max_buffer,
+  add_size(command, "--max-body", serving.http.max_body, "A request's body", "1MiB");
+  add_size(command, "--max-buffer", serving.http.max_buffer,
            "What may wait for a slow reader before it is cut off", "256KiB");
-  add_seconds(command, "--header-timeout", http.header_timeout, "For a request's head to arrive");
-  add_seconds(command, "--idle-timeout", http.idle_timeout,
+  add_seconds(command, "--header-timeout", serving.http.header_timeout,
+              "For a request's head to arrive");
+  add_seconds(command, "--idle-timeout", serving.http.idle_timeout,
               "Between requests; for a body to arrive; for a reader to take anything");
-  add_seconds(command, "--request-timeout", http.request_timeout, "For a request to be answered");
-  add_seconds(command, "--drain-timeout", http.drain_timeout,
+  add_seconds(command, "--request-timeout", serving.http.request_timeout,
+              "For a request to be answered");
+  add_seconds(command, "--drain-timeout", serving.drain_timeout,
               "For running requests to finish after SIGTERM");
 }
 
 void add_access(CLI::App& command, ServeOptions& options) {
-  server::ServerOptions& http = options.http;
+  server::ServerOptions& serving = options.server;
   command
       .add_option("--api-key-file", options.api_key_file,
                   "File of keys, one a line: requests need Authorization: Bearer KEY")
@@ -122,27 +125,28 @@ void add_access(CLI::App& command, ServeOptions& options) {
       ->type_name("PATH")
       ->group(kAccess);
   command
-      .add_option("--cors-origin", http.cors_origins,
+      .add_option("--cors-origin", serving.http.cors_origins,
                   "Web pages of this origin may ask; *: of any; may be given several times "
                   "(default: none)")
       ->type_name("ORIGIN")
       ->take_all()
       ->group(kAccess);
-  command.add_option("--static-dir", http.static_dir, "Folder whose files are served, too")
+  command.add_option("--static-dir", serving.static_dir, "Folder whose files are served, too")
       ->transform(not_empty("a path"))
       ->type_name("PATH")
       ->group(kAccess);
 }
 
-void add_logging(CLI::App& command, server::ServerOptions& http) {
+void add_logging(CLI::App& command, server::ServerOptions& serving) {
   command
-      .add_option("--log-level", http.log_level, "debug, info, warn, error or off (default: info)")
+      .add_option("--log-level", serving.log_level,
+                  "debug, info, warn, error or off (default: info)")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->type_name("LEVEL")
       ->group(kLogging);
-  command.add_flag("--log-json", http.log_json, "A JSON object a line")->group(kLogging);
+  command.add_flag("--log-json", serving.log_json, "A JSON object a line")->group(kLogging);
   command
-      .add_flag("--log-prompts", http.log_prompts,
+      .add_flag("--log-prompts", serving.http.log_targets,
                 "Log the targets of requests, which hold prompts (default: only the routes)")
       ->group(kLogging);
 }
@@ -177,10 +181,10 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
       ->take_all()
       ->expected(1);
   add_engine_options(command, options.engine);
-  add_listening(command, options.http);
+  add_listening(command, options.server);
   add_limits(command, options);
   add_access(command, options);
-  add_logging(command, options.http);
+  add_logging(command, options.server);
   for (CLI::Option* option : command.get_options()) {
     std::string name = option->get_name();
     if (name.starts_with("--") && name != "--help") option->envname(environment_name(name));

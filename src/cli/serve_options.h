@@ -19,7 +19,7 @@ struct NamedModel {
 struct ServeOptions {
   std::vector<NamedModel> models = {{"storyteller", ""}};  // the first is the default
   ModelOptions engine;  // of all of them; its `model` is not used
-  server::ServerOptions http;
+  server::ServerOptions server;
   std::string api_key_file;
 };
 

@@ -1,9 +1,8 @@
-// What all connections share.
+// What the routes share: the models, and what else requests are answered with.
 //
 // Thread contract: any thread; the options and files are immutable.
 #pragma once
 
-#include <atomic>
 #include <boost/asio/thread_pool.hpp>
 #include <string>
 #include <utility>
@@ -34,10 +33,6 @@ struct App {
   Log log;
   const ApiKeys keys;
 
-  std::atomic<bool> draining{false};        // no new work
-  std::atomic<std::int64_t> running{0};     // requests that are being answered
-  std::atomic<std::size_t> connections{0};  // served; those that are turned away come on top
-  std::atomic<std::size_t> turned_away{0};
   boost::asio::thread_pool workers{1};  // for what would hold up a loop, such as long tokenizations
 };
 

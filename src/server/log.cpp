@@ -28,7 +28,7 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
-std::string access_json(const AccessRecord& record) {
+std::string access_json(const AnswerRecord& record) {
   std::string text = fmt::format(
       R"("request_id":{},"peer":{},"method":{},"route":{},"status":{},"bytes":{},"seconds":{:.6f})",
       json_string(record.id), json_string(record.peer), json_string(record.method),
@@ -44,7 +44,7 @@ std::string access_json(const AccessRecord& record) {
   return text;
 }
 
-std::string access_text(const AccessRecord& record) {
+std::string access_text(const AnswerRecord& record) {
   std::string text =
       fmt::format("{} {} {} {} {} bytes {:.3f} s {}", record.peer, record.method, record.route,
                   record.status, record.bytes, record.seconds, record.id);
@@ -89,7 +89,7 @@ void Log::write(LogLevel level, std::string_view message) {
   impl_->logger->log(at, spdlog::string_view_t(text.data(), text.size()));
 }
 
-void Log::access(const AccessRecord& record) {
+void Log::access(const AnswerRecord& record) {
   auto at = record.is_quiet ? spdlog::level::debug : spdlog::level::info;
   if (!impl_->logger->should_log(at)) return;
   std::string text = impl_->as_json ? access_json(record) : access_text(record);

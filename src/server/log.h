@@ -5,28 +5,15 @@
 // Thread contract: any thread.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "server/http/http_observer.h"
+
 namespace chorus::server {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
-
-// One answered request.
-struct AccessRecord {
-  std::string_view id, peer, method;
-  std::string_view route;        // its pattern, which holds no prompt: "/generate/PROMPT"
-  std::string_view target = {};  // as it was sent; empty: not to be logged
-  std::string_view model = {};
-  std::string_view outcome = {};  // why the answer is not whole: "client went away", ...
-  int status = 0;
-  std::uint64_t bytes = 0;  // of the answer
-  double seconds = 0.0;
-  std::int64_t prompt_tokens = 0, generated_tokens = 0;
-  bool is_quiet = false;  // logged at debug level: health checks and the like
-};
 
 class Log {
  public:
@@ -37,7 +24,8 @@ class Log {
   Log& operator=(const Log&) = delete;
 
   void write(LogLevel level, std::string_view message);
-  void access(const AccessRecord& record);
+  // At info level; a quiet one at debug level.
+  void access(const AnswerRecord& record);
 
  private:
   struct Impl;

@@ -11,9 +11,11 @@
 #include <thread>
 #include <utility>
 
+#include "server/api/router.h"
 #include "server/app.h"
 #include "server/http/listener.h"
 #include "server/http/loop.h"
+#include "server/observer.h"
 
 namespace chorus::server {
 namespace {
@@ -68,6 +70,9 @@ struct Server::Impl {
 
   std::vector<ModelSource> sources;
   App app;
+  Router router{app};
+  LoggingObserver observer{app.log, app.metrics};
+  HttpService http{app.options.http, router, observer};
   std::vector<std::unique_ptr<Loop>> loops;
   asio::ssl::context tls{asio::ssl::context::tls_server};
   std::unique_ptr<Listener> tcp, unix_socket;
@@ -88,12 +93,12 @@ Result<void> Server::Impl::listen() {
     CHORUS_TRY(use_certificate(tls, options));
   }
   if (options.tcp) {
-    tcp = std::make_unique<Listener>(app, loops, has_tls ? &tls : nullptr);
+    tcp = std::make_unique<Listener>(http, loops, has_tls ? &tls : nullptr);
     CHORUS_TRY(tcp->listen_tcp(options.host, options.port));
     tcp->start();
   }
   if (!options.unix_socket.empty()) {
-    unix_socket = std::make_unique<Listener>(app, loops, nullptr);
+    unix_socket = std::make_unique<Listener>(http, loops, nullptr);
     CHORUS_TRY(unix_socket->listen_unix(options.unix_socket));
     unix_socket->start();
   }
@@ -145,11 +150,10 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
 }
 
 std::uint16_t Server::port() const { return impl_->tcp ? impl_->tcp->port() : std::uint16_t{0}; }
-App& Server::app() { return impl_->app; }
 bool Server::is_loading() const { return impl_->is_loading; }
 
 void Server::drain() {
-  impl_->app.draining = true;
+  impl_->http.draining = true;
   impl_->set(impl_->drain_asked);
 }
 
@@ -161,11 +165,11 @@ Result<bool> Server::wait() {
   impl.changed.wait(lock, [&] { return impl.drain_asked || impl.stop_asked || impl.load_error; });
   auto deadline = std::chrono::steady_clock::now() + impl.app.options.drain_timeout;
   auto must_end = [&] {
-    return impl.stop_asked || impl.load_error || impl.app.running == 0 ||
+    return impl.stop_asked || impl.load_error || impl.http.running == 0 ||
            std::chrono::steady_clock::now() > deadline;
   };
   while (!must_end()) impl.changed.wait_for(lock, kDrainPoll);
-  bool is_whole = impl.app.running == 0;
+  bool is_whole = impl.http.running == 0;
   std::optional<Error> error = impl.load_error;
   lock.unlock();
   impl.shut_down();

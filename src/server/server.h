@@ -15,8 +15,6 @@
 
 namespace chorus::server {
 
-struct App;
-
 struct ModelSource {
   std::string name;  // that clients ask for
   std::function<Result<std::unique_ptr<Engine>>()> load;
@@ -34,7 +32,6 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const;  // of TCP
-  App& app();
   bool is_loading() const;
 
   // No new work; wait() returns when what is running has ended, or after the drain timeout.

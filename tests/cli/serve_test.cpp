@@ -37,11 +37,11 @@ TEST(Serve, ReadsACommandLine) {
   EXPECT_EQ(options.models[0].name, "a");
   EXPECT_EQ(options.models[0].path, "x.pt");
   EXPECT_EQ(options.models[1].name, "gpt2");
-  EXPECT_EQ(options.http.port, 0);
-  EXPECT_EQ(options.http.max_body, 2u << 20);
-  EXPECT_EQ(options.http.idle_timeout, std::chrono::milliseconds(500));
-  EXPECT_EQ(options.http.cors_origins, std::vector<std::string>{"*"});
-  EXPECT_FALSE(options.http.tcp);
+  EXPECT_EQ(options.server.port, 0);
+  EXPECT_EQ(options.server.http.max_body, 2u << 20);
+  EXPECT_EQ(options.server.http.idle_timeout, std::chrono::milliseconds(500));
+  EXPECT_EQ(options.server.http.cors_origins, std::vector<std::string>{"*"});
+  EXPECT_FALSE(options.server.tcp);
   EXPECT_EQ(options.engine.max_queue, 7u);
 }
 
@@ -55,10 +55,10 @@ TEST(Serve, TheCommandLineComesBeforeTheFileAndTheFileBeforeTheEnvironment) {
   ServeOptions options = parse({"--config", file, "--port", "6000"});
   ::unsetenv("CHORUS_MAX_QUEUE");
   ::unsetenv("CHORUS_HOST");
-  EXPECT_EQ(options.http.port, 6000);
+  EXPECT_EQ(options.server.port, 6000);
   EXPECT_EQ(options.engine.max_queue, 9u);
-  EXPECT_EQ(options.http.host, "0.0.0.0");
-  EXPECT_TRUE(options.http.log_json);
+  EXPECT_EQ(options.server.host, "0.0.0.0");
+  EXPECT_TRUE(options.server.log_json);
   ASSERT_EQ(options.models.size(), 2u);
   EXPECT_EQ(options.models[1].path, "y.pt");
 }

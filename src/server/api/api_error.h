@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "chorus/error.h"
+#include "server/http/http_error.h"
 
 namespace chorus::server {
 
@@ -19,6 +20,7 @@ struct [[nodiscard]] ApiError {
         message(std::move(its_message)),
         param(std::move(its_param)),
         code(std::move(its_code)) {}
+  ApiError(const HttpError& error) : ApiError(error.status, error.message, {}, error.code) {}
 
   int status;
   std::string message;  // one line, no full stop

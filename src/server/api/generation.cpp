@@ -7,11 +7,11 @@
 
 namespace chorus::server {
 
-Generation::Generation(Exchange& exchange, ServedModel model)
-    : exchange_(exchange), model_(std::move(model)) {
+Generation::Generation(Exchange& exchange, Metrics& metrics, ServedModel model)
+    : exchange_(exchange), metrics_(metrics), model_(std::move(model)) {
   Connection& connection = exchange.connection();
   auto wake = [&connection](std::size_t bytes) {
-    if (connection.is_writing() && bytes > connection.app().options.max_buffer) {
+    if (connection.is_writing() && bytes > connection.service().options.max_buffer) {
       return connection.abort("slow reader");
     }
     connection.signal().raise();
@@ -25,7 +25,7 @@ Generation::~Generation() {
   streams_.clear();  // cancels
   for (const QueuedEvent& queued : queue_->take()) count(queued);
   // Their last events come when nobody listens any more.
-  exchange_.app().metrics.samples_cancelled(model_.name, unended_);
+  metrics_.samples_cancelled(model_.name, unended_);
 }
 
 ApiResult<void> Generation::submit(Request request) {
@@ -49,7 +49,7 @@ boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next() {
     if (!events.empty()) co_return events;
     if (connection.is_expired()) {
       double seconds =
-          std::chrono::duration<double>(connection.app().options.request_timeout).count();
+          std::chrono::duration<double>(connection.service().options.request_timeout).count();
       error_ = ApiError{
           504, fmt::format("the request was not done within {} s", seconds), {}, "timeout"};
       break;
@@ -75,7 +75,7 @@ void Generation::count_token(const QueuedEvent& queued) {
   }
   ++sample->tokens;
   std::chrono::duration<double> gap = queued.time - sample->last_token;
-  exchange_.app().metrics.token_gap(gap.count());
+  metrics_.token_gap(gap.count());
   sample->last_token = queued.time;
 }
 
@@ -92,7 +92,7 @@ void Generation::count(const QueuedEvent& queued) {
       --unended_;
       const Sample* sample = find(queued);  // not every token has an event of its own
       exchange_.generated_tokens += event.usage.generated_tokens - (sample ? sample->tokens : 0);
-      exchange_.app().metrics.sample_done(model_.name, event.finish_reason, event.usage);
+      metrics_.sample_done(model_.name, event.finish_reason, event.usage);
       break;
     }
     case Event::Kind::kError:

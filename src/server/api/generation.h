@@ -14,13 +14,15 @@
 #include "chorus/stream.h"
 #include "server/api/api_error.h"
 #include "server/api/event_queue.h"
+#include "server/api/models.h"
 #include "server/http/exchange.h"
+#include "server/metrics.h"
 
 namespace chorus::server {
 
 class Generation {
  public:
-  Generation(Exchange& exchange, ServedModel model);
+  Generation(Exchange& exchange, Metrics& metrics, ServedModel model);
   ~Generation();
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
@@ -49,6 +51,7 @@ class Generation {
   Sample* find(const QueuedEvent& queued);
 
   Exchange& exchange_;
+  Metrics& metrics_;
   ServedModel model_;
   std::shared_ptr<EventQueue> queue_;
   std::vector<Stream> streams_;

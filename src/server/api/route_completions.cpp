@@ -7,6 +7,7 @@
 #include "server/api/completions_answer.h"
 #include "server/api/completions_request.h"
 #include "server/api/generation.h"
+#include "server/api/respond.h"
 #include "server/api/routes.h"
 
 namespace chorus::server {
@@ -27,12 +28,12 @@ asio::awaitable<void> answer_whole(Exchange& exchange, Generation& generation,
   while (!answer.is_done()) {
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
-      if (generation.error()) co_await exchange.respond(*generation.error());
+      if (generation.error()) co_await respond_error(exchange, *generation.error());
       co_return;
     }
     for (const QueuedEvent& queued : events) answer.add(queued.request, queued.event);
   }
-  co_await exchange.respond_json(answer.body());
+  co_await respond_json(exchange, answer.body());
 }
 
 // The head goes out with the first event, so that until then an error still has its status. Later
@@ -44,7 +45,7 @@ asio::awaitable<void> answer_streaming(Exchange& exchange, Generation& generatio
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
       if (!generation.error()) co_return;
-      if (!has_begun) co_return co_await exchange.respond(*generation.error());
+      if (!has_begun) co_return co_await respond_error(exchange, *generation.error());
       exchange.add_chunk(sse(to_json(*generation.error())));
       co_return co_await exchange.end_stream();
     }
@@ -63,23 +64,23 @@ asio::awaitable<void> answer_streaming(Exchange& exchange, Generation& generatio
 
 }  // namespace
 
-asio::awaitable<void> completions(Exchange& exchange) {
+asio::awaitable<void> completions(App& app, Exchange& exchange) {
   ApiResult<CompletionsRequest> parsed = parse_completions(exchange.request().body);
-  if (!parsed) co_return co_await exchange.respond(parsed.assume_error());
+  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   CompletionsRequest& asked = parsed.assume_value();
-  ApiResult<ServedModel> model = exchange.app().models.find(asked.model);
-  if (!model) co_return co_await exchange.respond(model.assume_error());
+  ApiResult<ServedModel> model = app.models.find(asked.model);
+  if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();
   if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
   ApiResult<std::vector<Request>> requests =
       to_engine_requests(asked, served.engine->info().block_size);
-  if (!requests) co_return co_await exchange.respond(requests.assume_error());
+  if (!requests) co_return co_await respond_error(exchange, requests.assume_error());
 
   CompletionsAnswer answer(asked, completions_head(exchange, served));
-  Generation generation(exchange, std::move(served));
+  Generation generation(exchange, app.metrics, std::move(served));
   for (Request& request : requests.assume_value()) {
     if (auto submitted = generation.submit(std::move(request)); !submitted) {
-      co_return co_await exchange.respond(submitted.assume_error());
+      co_return co_await respond_error(exchange, submitted.assume_error());
     }
   }
   if (asked.stream) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/api/respond.h"
 #include "server/api/routes.h"
 
 namespace chorus::server {
@@ -13,11 +14,11 @@ constexpr std::uint64_t kPiece = 64 * 1024;
 
 }  // namespace
 
-asio::awaitable<void> static_file(Exchange& exchange) {
-  std::optional<StaticFile> file = exchange.app().files.find(exchange.target.path);
+asio::awaitable<void> static_file(App& app, Exchange& exchange) {
+  std::optional<StaticFile> file = app.files.find(exchange.target.path);
   if (!file) {
-    co_return co_await exchange.respond(
-        ApiError(404, "no such path; GET / lists the routes", {}, "not_found"));
+    co_return co_await respond_error(
+        exchange, ApiError(404, "no such path; GET / lists the routes", {}, "not_found"));
   }
   FileAnswer answer = answer_file(exchange.request(), *file);
   if (answer.head.status == 304) co_return co_await exchange.respond(answer.head, "");

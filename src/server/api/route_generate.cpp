@@ -7,6 +7,7 @@
 
 #include "server/api/generate_request.h"
 #include "server/api/generation.h"
+#include "server/api/respond.h"
 #include "server/api/routes.h"
 
 namespace chorus::server {
@@ -31,7 +32,7 @@ asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, Re
   while (generation.open() > 0) {
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
-      if (!has_begun && generation.error()) co_await exchange.respond(*generation.error());
+      if (!has_begun && generation.error()) co_await respond_error(exchange, *generation.error());
       if (has_begun && generation.error()) exchange.connection().abort("the generation failed");
       co_return;
     }
@@ -46,36 +47,36 @@ asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, Re
   co_await exchange.end_stream();
 }
 
-asio::awaitable<void> answer(Exchange& exchange, ApiResult<GenerateRequest> parsed) {
-  if (!parsed) co_return co_await exchange.respond(parsed.assume_error());
+asio::awaitable<void> answer(App& app, Exchange& exchange, ApiResult<GenerateRequest> parsed) {
+  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   GenerateRequest& asked = parsed.assume_value();
-  ApiResult<ServedModel> model = exchange.app().models.find(asked.model);
-  if (!model) co_return co_await exchange.respond(model.assume_error());
+  ApiResult<ServedModel> model = app.models.find(asked.model);
+  if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();
   // 32 bits: all that PyTorch's CPU generator takes of a seed.
   if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
   ApiResult<Request> request = to_engine_request(asked, served.engine->info().block_size);
-  if (!request) co_return co_await exchange.respond(request.assume_error());
+  if (!request) co_return co_await respond_error(exchange, request.assume_error());
   ResponseHead head = text_head(request.assume_value(), served.name);
   if (exchange.is_head()) {
     exchange.begin_stream(std::move(head));
     co_return co_await exchange.end_stream();
   }
-  Generation generation(exchange, std::move(served));
+  Generation generation(exchange, app.metrics, std::move(served));
   if (auto submitted = generation.submit(std::move(request.assume_value())); !submitted) {
-    co_return co_await exchange.respond(submitted.assume_error());
+    co_return co_await respond_error(exchange, submitted.assume_error());
   }
   co_await stream_text(exchange, generation, std::move(head), asked.prompt);
 }
 
 }  // namespace
 
-asio::awaitable<void> generate(Exchange& exchange) {
-  co_await answer(exchange, parse_generate(exchange.rest, exchange.target));
+asio::awaitable<void> generate(App& app, Exchange& exchange) {
+  co_await answer(app, exchange, parse_generate(exchange.rest, exchange.target));
 }
 
-asio::awaitable<void> post_generate(Exchange& exchange) {
-  co_await answer(exchange, parse_generate_body(exchange.request().body));
+asio::awaitable<void> post_generate(App& app, Exchange& exchange) {
+  co_await answer(app, exchange, parse_generate_body(exchange.request().body));
 }
 
 }  // namespace chorus::server

@@ -8,6 +8,7 @@
 
 #include "json/text.h"
 #include "server/api/generation.h"
+#include "server/api/respond.h"
 #include "server/api/routes.h"
 #include "server/api/score_request.h"
 #include "server/offload.h"
@@ -69,14 +70,14 @@ asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std:
       auto result = generation.submit(to_engine_request(job.window, scores[job.text].sequence()));
       if (!result && generation.open() > 0 && result.assume_error().status == 429) break;
       if (!result) {
-        co_await exchange.respond(result.assume_error());
+        co_await respond_error(exchange, result.assume_error());
         co_return false;
       }
       ++submitted;
     }
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
-      if (generation.error()) co_await exchange.respond(*generation.error());
+      if (generation.error()) co_await respond_error(exchange, *generation.error());
       co_return false;
     }
     for (const QueuedEvent& queued : events) {
@@ -90,21 +91,20 @@ asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std:
 
 }  // namespace
 
-asio::awaitable<void> score(Exchange& exchange) {
+asio::awaitable<void> score(App& app, Exchange& exchange) {
   ApiResult<ScoreTexts> parsed = parse_score(exchange.request().body);
-  if (!parsed) co_return co_await exchange.respond(parsed.assume_error());
+  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   const ScoreTexts& asked = parsed.assume_value();
-  ApiResult<ServedModel> model = exchange.app().models.find(asked.model);
-  if (!model) co_return co_await exchange.respond(model.assume_error());
+  ApiResult<ServedModel> model = app.models.find(asked.model);
+  if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();
-  std::vector<TextScore> scores =
-      co_await offload(exchange.app(), [&asked] { return tokenize_all(asked); });
+  std::vector<TextScore> scores = co_await offload(app, [&asked] { return tokenize_all(asked); });
   ApiResult<std::vector<Job>> jobs = plan(asked, scores, served.engine->info());
-  if (!jobs) co_return co_await exchange.respond(jobs.assume_error());
+  if (!jobs) co_return co_await respond_error(exchange, jobs.assume_error());
   std::string name = served.name;
-  Generation generation(exchange, std::move(served));
+  Generation generation(exchange, app.metrics, std::move(served));
   if (co_await run(exchange, generation, jobs.assume_value(), scores)) {
-    co_await exchange.respond_json(body(name, scores));
+    co_await respond_json(exchange, body(name, scores));
   }
 }
 

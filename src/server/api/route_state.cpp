@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "json/text.h"
+#include "server/api/respond.h"
 #include "server/api/routes.h"
 
 namespace chorus::server {
@@ -48,34 +49,34 @@ ResponseHead health_head(bool is_ready) {
 
 }  // namespace
 
-asio::awaitable<void> health(Exchange& exchange) {
-  const char* state = exchange.app().draining             ? "draining"
-                      : exchange.app().models.all_ready() ? "ok"
-                                                          : "loading";
+asio::awaitable<void> health(App& app, Exchange& exchange) {
+  const char* state = exchange.service().draining ? "draining"
+                      : app.models.all_ready()    ? "ok"
+                                                  : "loading";
   co_await exchange.respond(health_head(std::string_view(state) == "ok"),
                             fmt::format("{{\"status\":\"{}\"}}\n", state));
 }
 
-asio::awaitable<void> metrics(Exchange& exchange) {
+asio::awaitable<void> metrics(App& app, Exchange& exchange) {
   co_await exchange.respond(ResponseHead(200, "text/plain; version=0.0.4; charset=utf-8"),
-                            exchange.app().metrics.text());
+                            app.metrics.text());
 }
 
-asio::awaitable<void> list_models(Exchange& exchange) {
+asio::awaitable<void> list_models(App& app, Exchange& exchange) {
   std::vector<std::string> models;
-  for (const ServedModel& model : exchange.app().models.all()) {
+  for (const ServedModel& model : app.models.all()) {
     if (model.engine != nullptr) models.push_back(model_json(model));
   }
-  co_await exchange.respond_json(
-      fmt::format(R"({{"object":"list","data":[{}]}})", fmt::join(models, ",")));
+  co_await respond_json(exchange,
+                        fmt::format(R"({{"object":"list","data":[{}]}})", fmt::join(models, ",")));
 }
 
-asio::awaitable<void> plaintext(Exchange& exchange) {
+asio::awaitable<void> plaintext(App&, Exchange& exchange) {
   co_await exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
 }
 
-asio::awaitable<void> front_page(Exchange& exchange) {
-  if (exchange.app().files.find("/")) co_return co_await static_file(exchange);
+asio::awaitable<void> front_page(App& app, Exchange& exchange) {
+  if (app.files.find("/")) co_return co_await static_file(app, exchange);
   co_await exchange.respond(ResponseHead(200, "text/html; charset=utf-8"), kFrontPage);
 }
 

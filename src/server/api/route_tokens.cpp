@@ -11,6 +11,7 @@
 #include "chorus/engine.h"
 #include "json/text.h"
 #include "server/api/json_fields.h"
+#include "server/api/respond.h"
 #include "server/api/routes.h"
 #include "server/offload.h"
 
@@ -50,25 +51,26 @@ ApiResult<std::vector<std::int32_t>> parse_detokenize(std::string_view body) {
 
 }  // namespace
 
-asio::awaitable<void> tokenize(Exchange& exchange) {
+asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
   ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.request().body);
-  if (!parsed) co_return co_await exchange.respond(parsed.assume_error());
+  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   const TokenizeRequest& asked = parsed.assume_value();
-  std::vector<std::int32_t> ids = co_await offload(
-      exchange.app(), [&asked] { return Engine::encode(asked.content, asked.special); });
-  co_await exchange.respond_json(
-      fmt::format(R"({{"tokens":[{}],"count":{}}})", fmt::join(ids, ","), ids.size()));
+  std::vector<std::int32_t> ids =
+      co_await offload(app, [&asked] { return Engine::encode(asked.content, asked.special); });
+  co_await respond_json(
+      exchange, fmt::format(R"({{"tokens":[{}],"count":{}}})", fmt::join(ids, ","), ids.size()));
 }
 
-asio::awaitable<void> detokenize(Exchange& exchange) {
+asio::awaitable<void> detokenize(App&, Exchange& exchange) {
   ApiResult<std::vector<std::int32_t>> ids = parse_detokenize(exchange.request().body);
-  if (!ids) co_return co_await exchange.respond(ids.assume_error());
+  if (!ids) co_return co_await respond_error(exchange, ids.assume_error());
   std::string text = json_string(Engine::decode(ids.assume_value()));
-  co_await exchange.respond_json(fmt::format(R"({{"content":{0},"prompt":{0}}})", text));
+  co_await respond_json(exchange, fmt::format(R"({{"content":{0},"prompt":{0}}})", text));
 }
 
-asio::awaitable<void> tokenizer_info(Exchange& exchange) {
-  co_await exchange.respond_json(
+asio::awaitable<void> tokenizer_info(App&, Exchange& exchange) {
+  co_await respond_json(
+      exchange,
       R"({"tokenizer_class":"GPT2Tokenizer","bos_token":"<|endoftext|>","eos_token":"<|endoftext|>",)"
       R"("unk_token":"<|endoftext|>","add_bos_token":false,"add_prefix_space":false})");
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "server/api/respond.h"
 #include "server/api/routes.h"
 
 namespace chorus::server {
@@ -16,7 +17,7 @@ struct Route {
   const char* pattern;    // as logs and metrics name it
   std::string_view path;  // the whole of it; or, ending with '*', its beginning
   const char* method;     // GET (and with it HEAD) or POST
-  asio::awaitable<void> (*answer)(Exchange&);
+  asio::awaitable<void> (*answer)(App&, Exchange&);
   bool is_work = false;   // refused while draining, and without a key
   bool is_quiet = false;  // logged at debug level
 };
@@ -61,10 +62,13 @@ bool allows(const Route& route, std::string_view method) {
   return method == route.method || (method == "HEAD" && std::string_view(route.method) == "GET");
 }
 
+constexpr std::string_view kExposedHeaders =
+    "X-Request-Id, X-Max-Length, X-Top-K, X-Seed, X-Model-Name, X-Model-Device, Retry-After";
+
 // Built outside of coroutines, where GCC 12 does not get lists of initializers right.
 ResponseHead options_head(Exchange& exchange, const std::string& methods) {
   ResponseHead head(204, {}, {{"Allow", methods}});
-  if (!exchange.app().options.cors_origins.empty() &&
+  if (!exchange.service().options.cors_origins.empty() &&
       !exchange.request().header("access-control-request-method").empty()) {
     head.headers.emplace_back("Access-Control-Allow-Methods", methods);
     head.headers.emplace_back("Access-Control-Allow-Headers",
@@ -85,13 +89,13 @@ asio::awaitable<void> refuse_method(Exchange& exchange, const std::string& metho
 
 }  // namespace
 
-asio::awaitable<void> route(Exchange& exchange) {
+asio::awaitable<void> Router::answer(Exchange& exchange) {
   const HttpRequest& request = exchange.request();
   if (request.target == "*") {
     co_return co_await exchange.respond(options_head(exchange, "GET, HEAD, POST, OPTIONS"), "");
   }
-  ApiResult<Target> target = parse_target(request.target);
-  if (!target) co_return co_await exchange.respond(target.assume_error());
+  HttpResult<Target> target = parse_target(request.target);
+  if (!target) co_return co_await respond_error(exchange, target.assume_error());
   exchange.target = std::move(target.assume_value());
 
   const Route& route = find(exchange.target.path, exchange.rest);
@@ -102,14 +106,22 @@ asio::awaitable<void> route(Exchange& exchange) {
     co_return co_await exchange.respond(options_head(exchange, methods), "");
   }
   if (!allows(route, request.method)) co_return co_await refuse_method(exchange, methods);
-  if (route.is_work && !exchange.app().keys.allow(request.header("authorization"))) {
-    co_return co_await exchange.respond(ApiError(
-        401, "Authorization: expected Bearer and a key that is known", {}, "invalid_api_key"));
+  if (route.is_work && !app_.keys.allow(request.header("authorization"))) {
+    co_return co_await respond_error(
+        exchange, ApiError(401, "Authorization: expected Bearer and a key that is known", {},
+                           "invalid_api_key"));
   }
-  if (route.is_work && exchange.app().draining) {
-    co_return co_await exchange.respond(ApiError(503, "the server is stopping", {}, "draining"));
+  if (route.is_work && exchange.service().draining) {
+    co_return co_await respond_error(exchange,
+                                     ApiError(503, "the server is stopping", {}, "draining"));
   }
-  co_await route.answer(exchange);
+  co_await route.answer(app_, exchange);
 }
+
+asio::awaitable<void> Router::refuse(Exchange& exchange, const HttpError& error) {
+  co_await respond_error(exchange, ApiError(error));
+}
+
+std::string_view Router::exposed_headers() const { return kExposedHeaders; }
 
 }  // namespace chorus::server

@@ -1,13 +1,28 @@
 // Which route answers a request, and what holds for all of them: methods, keys, preflight requests,
 // errors for what does not exist.
+//
+// Thread contract: any loop.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <string_view>
 
+#include "server/app.h"
 #include "server/http/exchange.h"
+#include "server/http/http_handler.h"
 
 namespace chorus::server {
 
-boost::asio::awaitable<void> route(Exchange& exchange);
+class Router : public HttpHandler {
+ public:
+  explicit Router(App& app) : app_(app) {}
+
+  boost::asio::awaitable<void> answer(Exchange& exchange) override;
+  boost::asio::awaitable<void> refuse(Exchange& exchange, const HttpError& error) override;
+  std::string_view exposed_headers() const override;
+
+ private:
+  App& app_;
+};
 
 }  // namespace chorus::server

@@ -4,23 +4,24 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "server/app.h"
 #include "server/http/exchange.h"
 
 namespace chorus::server {
 
-boost::asio::awaitable<void> generate(Exchange& exchange);        // GET /generate/PROMPT
-boost::asio::awaitable<void> post_generate(Exchange& exchange);   // POST /generate
-boost::asio::awaitable<void> completions(Exchange& exchange);     // POST /v1/completions
-boost::asio::awaitable<void> score(Exchange& exchange);           // POST /v1/score
-boost::asio::awaitable<void> list_models(Exchange& exchange);     // GET /v1/models
-boost::asio::awaitable<void> tokenize(Exchange& exchange);        // POST /tokenize
-boost::asio::awaitable<void> detokenize(Exchange& exchange);      // POST /detokenize
-boost::asio::awaitable<void> tokenizer_info(Exchange& exchange);  // GET /tokenizer_info
-boost::asio::awaitable<void> health(Exchange& exchange);          // GET /health
-boost::asio::awaitable<void> metrics(Exchange& exchange);         // GET /metrics
-boost::asio::awaitable<void> plaintext(Exchange& exchange);       // GET /plaintext
-boost::asio::awaitable<void> front_page(Exchange& exchange);      // GET /
+boost::asio::awaitable<void> generate(App& app, Exchange& exchange);        // GET /generate/PROMPT
+boost::asio::awaitable<void> post_generate(App& app, Exchange& exchange);   // POST /generate
+boost::asio::awaitable<void> completions(App& app, Exchange& exchange);     // POST /v1/completions
+boost::asio::awaitable<void> score(App& app, Exchange& exchange);           // POST /v1/score
+boost::asio::awaitable<void> list_models(App& app, Exchange& exchange);     // GET /v1/models
+boost::asio::awaitable<void> tokenize(App& app, Exchange& exchange);        // POST /tokenize
+boost::asio::awaitable<void> detokenize(App& app, Exchange& exchange);      // POST /detokenize
+boost::asio::awaitable<void> tokenizer_info(App& app, Exchange& exchange);  // GET /tokenizer_info
+boost::asio::awaitable<void> health(App& app, Exchange& exchange);          // GET /health
+boost::asio::awaitable<void> metrics(App& app, Exchange& exchange);         // GET /metrics
+boost::asio::awaitable<void> plaintext(App& app, Exchange& exchange);       // GET /plaintext
+boost::asio::awaitable<void> front_page(App& app, Exchange& exchange);      // GET /
 // GET of any other path: a file of --static-dir, or 404.
-boost::asio::awaitable<void> static_file(Exchange& exchange);
+boost::asio::awaitable<void> static_file(App& app, Exchange& exchange);
 
 }  // namespace chorus::server

@@ -3,7 +3,6 @@
 #include <exception>
 #include <utility>
 
-#include "server/api/router.h"
 #include "server/http/exchange.h"
 
 namespace chorus::server {
@@ -17,24 +16,24 @@ constexpr std::size_t kMostLingering = 4 * 1024 * 1024;
 
 }  // namespace
 
-Connection::Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer,
-                       bool admitted)
-    : app_(app),
+Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
+                       std::string peer, bool admitted)
+    : service_(service),
       loop_(loop),
       admitted_(admitted),
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       signal_(loop.context().get_executor()),
-      reader_({app.options.max_header, app.options.max_body}) {
+      reader_({service.options.max_header, service.options.max_body}) {
   loop_.add(*this);
-  ++(admitted_ ? app_.connections : app_.turned_away);
-  if (admitted_) app_.metrics.connections_changed(1);
+  ++(admitted_ ? service_.connections : service_.turned_away);
+  if (admitted_) service_.observer.connections_changed(1);
 }
 
 Connection::~Connection() {
   loop_.remove(*this);
-  --(admitted_ ? app_.connections : app_.turned_away);
-  if (admitted_) app_.metrics.connections_changed(-1);
+  --(admitted_ ? service_.connections : service_.turned_away);
+  if (admitted_) service_.observer.connections_changed(-1);
 }
 
 void Connection::enter(Phase phase, std::chrono::milliseconds time) {
@@ -45,7 +44,7 @@ void Connection::enter(Phase phase, std::chrono::milliseconds time) {
 
 void Connection::tick(Clock::time_point now) {
   if (writing_ && now > write_deadline_) return abort("slow reader");
-  bool is_over = now > deadline_ || (phase_ == Phase::kIdle && app_.draining);
+  bool is_over = now > deadline_ || (phase_ == Phase::kIdle && service_.draining);
   if (!is_over || expired_) return;
   expired_ = true;
   if (phase_ == Phase::kHandshake || phase_ == Phase::kEnd) return abort("timeout");
@@ -81,7 +80,7 @@ asio::awaitable<bool> Connection::read_more() {
 
 asio::awaitable<void> Connection::wait() {
   // Who does not read cannot see the client go away.
-  if (input_.size() <= app_.options.max_header + app_.options.max_body) {
+  if (input_.size() <= service_.options.max_header + service_.options.max_body) {
     start_read();
   } else {
     abort("too much sent ahead");
@@ -91,7 +90,7 @@ asio::awaitable<void> Connection::wait() {
 
 asio::awaitable<bool> Connection::send(std::string_view data) {
   while (!data.empty() && !closed_) {
-    write_deadline_ = Clock::now() + app_.options.idle_timeout;
+    write_deadline_ = Clock::now() + service_.options.idle_timeout;
     writing_ = true;
     std::size_t count = co_await transport_->write_some(asio::buffer(data.data(), data.size()));
     writing_ = false;
@@ -102,11 +101,11 @@ asio::awaitable<bool> Connection::send(std::string_view data) {
 }
 
 asio::awaitable<void> Connection::run() {
-  enter(Phase::kHandshake, app_.options.header_timeout);
+  enter(Phase::kHandshake, service_.options.header_timeout);
   try {
     co_await serve_all();
   } catch (const std::exception& error) {  // out of memory, most of all
-    app_.log.write(LogLevel::kError, std::string("a connection failed: ") + error.what());
+    service_.observer.warn(std::string("a connection failed: ") + error.what());
   }
   co_await finish();
 }
@@ -114,7 +113,7 @@ asio::awaitable<void> Connection::run() {
 asio::awaitable<void> Connection::serve_all() {
   bool goes_on = co_await transport_->handshake();
   if (goes_on && !admitted_) {
-    co_await refuse(ApiError(503, "too many connections", {}, "connections"));
+    co_await refuse(HttpError(503, "too many connections", "connections"));
     co_return;
   }
   while (goes_on) goes_on = co_await serve_one();
@@ -122,7 +121,7 @@ asio::awaitable<void> Connection::serve_all() {
 
 asio::awaitable<bool> Connection::serve_one() {
   reader_.reset();
-  enter(Phase::kIdle, app_.options.idle_timeout);
+  enter(Phase::kIdle, service_.options.idle_timeout);
   bool has_request = co_await read_request();
   if (!has_request) co_return false;
   bool goes_on = co_await answer();
@@ -132,7 +131,7 @@ asio::awaitable<bool> Connection::serve_one() {
 asio::awaitable<bool> Connection::read_request() {
   bool has_head = false;
   while (true) {
-    ApiResult<std::size_t> used = reader_.put(input_);
+    HttpResult<std::size_t> used = reader_.put(input_);
     if (!used) {
       co_await refuse(used.assume_error());
       co_return false;
@@ -140,47 +139,47 @@ asio::awaitable<bool> Connection::read_request() {
     input_.erase(0, used.assume_value());
     if (reader_.is_done()) co_return true;
     if (phase_ == Phase::kIdle && reader_.has_begun()) {
-      enter(Phase::kRequest, app_.options.header_timeout);
+      enter(Phase::kRequest, service_.options.header_timeout);
     }
     if (!has_head && reader_.head_is_done()) {
       has_head = true;
-      enter(Phase::kRequest, app_.options.idle_timeout);  // for the body
+      enter(Phase::kRequest, service_.options.idle_timeout);  // for the body
       if (reader_.request().expects_continue && !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
         co_return false;
       }
     }
     if (co_await read_more()) continue;
     if (expired_ && phase_ == Phase::kRequest && !closed_) {
-      co_await refuse(ApiError(408, "the request did not arrive in time"));
+      co_await refuse(HttpError(408, "the request did not arrive in time"));
     }
     co_return false;
   }
 }
 
 asio::awaitable<bool> Connection::answer() {
-  enter(Phase::kAnswer, app_.options.request_timeout);
-  ++app_.running;
+  enter(Phase::kAnswer, service_.options.request_timeout);
+  ++service_.running;
   Exchange exchange(*this, reader_.request());
   std::exception_ptr failure;
   try {
-    co_await route(exchange);
+    co_await service_.handler.answer(exchange);
   } catch (...) {
     failure = std::current_exception();
   }
-  --app_.running;
-  exchange.log();
+  --service_.running;
+  exchange.report();
   if (failure) std::rethrow_exception(failure);
   co_return exchange.keeps_alive() && !closed_;
 }
 
 // For what is no request: there is nothing to route.
-asio::awaitable<void> Connection::refuse(const ApiError& error) {
-  enter(Phase::kAnswer, app_.options.idle_timeout);
+asio::awaitable<void> Connection::refuse(const HttpError& error) {
+  enter(Phase::kAnswer, service_.options.idle_timeout);
   lingers_ = true;
   Exchange exchange(*this, reader_.request());
   exchange.close_after();
-  co_await exchange.respond(error);
-  exchange.log();
+  co_await service_.handler.refuse(exchange, error);
+  exchange.report();
 }
 
 // Closing with unread input would reset the connection, and the client might never see the answer.

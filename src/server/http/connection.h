@@ -13,7 +13,8 @@
 #include <string>
 #include <string_view>
 
-#include "server/app.h"
+#include "server/http/http_error.h"
+#include "server/http/http_service.h"
 #include "server/http/loop.h"
 #include "server/http/request_reader.h"
 #include "server/http/signal.h"
@@ -26,8 +27,8 @@ class Connection {
   using Clock = std::chrono::steady_clock;
 
   // One that is not `admitted` is told that there are too many, and no more.
-  Connection(App& app, Loop& loop, std::unique_ptr<Transport> transport, std::string peer,
-             bool admitted);
+  Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
+             std::string peer, bool admitted);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -41,7 +42,7 @@ class Connection {
   void abort(std::string_view reason);
 
   // For an exchange.
-  App& app() { return app_; }
+  HttpService& service() { return service_; }
   Loop& loop() { return loop_; }
   Signal& signal() { return signal_; }
   const std::string& peer() const { return peer_; }
@@ -66,10 +67,10 @@ class Connection {
   // False: it could not be read, and was answered so if there was anybody to answer.
   boost::asio::awaitable<bool> read_request();
   boost::asio::awaitable<bool> answer();
-  boost::asio::awaitable<void> refuse(const ApiError& error);
+  boost::asio::awaitable<void> refuse(const HttpError& error);
   boost::asio::awaitable<void> finish();
 
-  App& app_;
+  HttpService& service_;
   Loop& loop_;
   bool admitted_;
   std::unique_ptr<Transport> transport_;

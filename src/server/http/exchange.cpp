@@ -10,9 +10,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr const char* kExposedHeaders =
-    "X-Request-Id, X-Max-Length, X-Top-K, X-Seed, X-Model-Name, X-Model-Device, Retry-After";
-
 // What a client that went away is counted as, after nginx.
 constexpr int kClientGone = 499;
 
@@ -27,17 +24,18 @@ Exchange::Exchange(Connection& connection, const HttpRequest& request)
     : connection_(connection),
       request_(request),
       id_(choose_id(request)),
-      keep_alive_(request.keep_alive && !connection.app().draining) {}
+      keep_alive_(request.keep_alive && !connection.service().draining) {}
 
 void Exchange::add_cors(ResponseHead& head) const {
-  const auto& allowed = connection_.app().options.cors_origins;
+  const auto& allowed = connection_.service().options.cors_origins;
   if (allowed.empty()) return;
   bool any = std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
   std::string origin(request_.header("origin"));
   if (!any) head.headers.emplace_back("Vary", "Origin");
   if (!any && std::find(allowed.begin(), allowed.end(), origin) == allowed.end()) return;
   head.headers.emplace_back("Access-Control-Allow-Origin", any ? "*" : origin);
-  head.headers.emplace_back("Access-Control-Expose-Headers", kExposedHeaders);
+  head.headers.emplace_back("Access-Control-Expose-Headers",
+                            std::string(connection_.service().handler.exposed_headers()));
 }
 
 void Exchange::append_head(std::string& out, ResponseHead head, BodyFraming framing) {
@@ -61,17 +59,6 @@ asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body
   append_head(out, std::move(head), framing);
   if (!is_head()) out += body;
   co_await send(out);
-}
-
-asio::awaitable<void> Exchange::respond(const ApiError& error) {
-  ResponseHead head(error.status, "application/json");
-  if (error.status == 429 || error.status == 503) head.headers.emplace_back("Retry-After", "1");
-  if (error.status == 401) head.headers.emplace_back("WWW-Authenticate", "Bearer");
-  co_await respond(std::move(head), to_json(error) + "\n");
-}
-
-asio::awaitable<void> Exchange::respond_json(std::string_view body) {
-  co_await respond(ResponseHead(200, "application/json"), body);
 }
 
 asio::awaitable<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {
@@ -105,24 +92,23 @@ asio::awaitable<void> Exchange::end_stream() {
   co_await flush();
 }
 
-void Exchange::log() {
-  int status = connection_.is_gone() ? kClientGone : status_;
-  app().metrics.answered(std::string(route), status);
+void Exchange::report() {
   std::chrono::duration<double> elapsed = Connection::Clock::now() - begun_;
-  app().log.access(
-      {.id = id_,
-       .peer = connection_.peer(),
-       .method = request_.method,
-       .route = route,
-       .target = app().options.log_prompts ? std::string_view(request_.target) : std::string_view(),
-       .model = model,
-       .outcome = connection_.abort_reason(),
-       .status = status,
-       .bytes = bytes_,
-       .seconds = elapsed.count(),
-       .prompt_tokens = prompt_tokens,
-       .generated_tokens = generated_tokens,
-       .is_quiet = is_quiet});
+  service().observer.answered({.id = id_,
+                               .peer = connection_.peer(),
+                               .method = request_.method,
+                               .route = route,
+                               .target = service().options.log_targets
+                                             ? std::string_view(request_.target)
+                                             : std::string_view(),
+                               .model = model,
+                               .outcome = connection_.abort_reason(),
+                               .status = connection_.is_gone() ? kClientGone : status_,
+                               .bytes = bytes_,
+                               .seconds = elapsed.count(),
+                               .prompt_tokens = prompt_tokens,
+                               .generated_tokens = generated_tokens,
+                               .is_quiet = is_quiet});
 }
 
 }  // namespace chorus::server

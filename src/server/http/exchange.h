@@ -1,4 +1,4 @@
-// One request and its answer: what a route sees of the server.
+// One request and its answer: what the handler sees of a connection.
 //
 // Thread contract: all on the connection's thread, in its coroutine.
 #pragma once
@@ -8,8 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include "server/api/api_error.h"
-#include "server/app.h"
 #include "server/http/connection.h"
 #include "server/http/http_request.h"
 #include "server/http/response_head.h"
@@ -21,20 +19,18 @@ class Exchange {
  public:
   Exchange(Connection& connection, const HttpRequest& request);
 
-  App& app() { return connection_.app(); }
+  HttpService& service() { return connection_.service(); }
   Connection& connection() { return connection_; }
   const HttpRequest& request() const { return request_; }
   bool is_head() const { return request_.method == "HEAD"; }
   const std::string& id() const { return id_; }
 
-  // Of the target; set by the router.
+  // Of the target; set by the handler.
   Target target;
   std::string_view rest;  // of the path, behind a route's prefix
 
   // A whole answer. For HEAD its body is left out.
   boost::asio::awaitable<void> respond(ResponseHead head, std::string_view body);
-  boost::asio::awaitable<void> respond(const ApiError& error);
-  boost::asio::awaitable<void> respond_json(std::string_view body);
 
   // An answer of known length that comes in pieces: send_head(), then send() for all of it.
   boost::asio::awaitable<void> send_head(ResponseHead head, std::uint64_t length);
@@ -50,10 +46,10 @@ class Exchange {
   void close_after() { keep_alive_ = false; }
   bool keeps_alive() const { return keep_alive_; }
 
-  // Tells the log and the metrics, once the answer has ended.
-  void log();
+  // Tells the observer, once the answer has ended.
+  void report();
 
-  // What the log tells of it.
+  // What the observer is told of it; set by the handler.
   std::string_view route = "other";
   bool is_quiet = false;
   std::string model;

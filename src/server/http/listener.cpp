@@ -50,9 +50,9 @@ bool is_live(const std::string& path) {
 
 }  // namespace
 
-Listener::Listener(App& app, const std::vector<std::unique_ptr<Loop>>& loops,
+Listener::Listener(HttpService& service, const std::vector<std::unique_ptr<Loop>>& loops,
                    asio::ssl::context* tls)
-    : app_(app), loops_(loops), tls_(tls), acceptor_(loops.front()->context()) {}
+    : service_(service), loops_(loops), tls_(tls), acceptor_(loops.front()->context()) {}
 
 Listener::~Listener() {
   if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
@@ -119,7 +119,7 @@ asio::awaitable<void> Listener::accept_all() {
     if (!error) {
       begin(loop, std::move(socket), peer);
     } else if (error != asio::error::operation_aborted) {
-      app_.log.write(LogLevel::kWarning, "accepting a connection: " + error.message());
+      service_.observer.warn("accepting a connection: " + error.message());
       timer.expires_after(kBackOff);
       co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }
@@ -128,21 +128,23 @@ asio::awaitable<void> Listener::accept_all() {
 
 void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) {
   error_code ignored;
-  bool admitted = app_.connections < app_.options.max_connections;
-  if (!admitted && app_.turned_away >= kMostTurnedAway) return;
+  bool admitted = service_.connections < service_.options.max_connections;
+  if (!admitted && service_.turned_away >= kMostTurnedAway) return;
   if (peer.protocol().family() != AF_UNIX)
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   // What the system holds for a slow reader is bounded, too.
-  socket.set_option(asio::socket_base::send_buffer_size(static_cast<int>(app_.options.max_buffer)),
-                    ignored);
+  socket.set_option(
+      asio::socket_base::send_buffer_size(static_cast<int>(service_.options.max_buffer)), ignored);
   auto transport = tls_ == nullptr ? make_transport(std::move(socket))
                                    : make_tls_transport(std::move(socket), *tls_);
-  auto serve = [](App& app, Loop& its_loop, std::unique_ptr<Transport> its_transport,
+  auto serve = [](HttpService& service, Loop& its_loop, std::unique_ptr<Transport> its_transport,
                   std::string name, bool is_admitted) -> asio::awaitable<void> {
-    Connection connection(app, its_loop, std::move(its_transport), std::move(name), is_admitted);
+    Connection connection(service, its_loop, std::move(its_transport), std::move(name),
+                          is_admitted);
     co_await connection.run();
   };
-  asio::co_spawn(loop.context(), serve(app_, loop, std::move(transport), describe(peer), admitted),
+  asio::co_spawn(loop.context(),
+                 serve(service_, loop, std::move(transport), describe(peer), admitted),
                  asio::detached);
 }
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "chorus/error.h"
-#include "server/app.h"
+#include "server/http/http_service.h"
 #include "server/http/loop.h"
 #include "server/http/transport.h"
 
@@ -23,7 +23,7 @@ class Listener {
  public:
   // `tls` null: connections are not encrypted. All must outlive the listener, which accepts on the
   // first loop.
-  Listener(App& app, const std::vector<std::unique_ptr<Loop>>& loops,
+  Listener(HttpService& service, const std::vector<std::unique_ptr<Loop>>& loops,
            boost::asio::ssl::context* tls);
   ~Listener();  // removes the Unix socket
 
@@ -43,7 +43,7 @@ class Listener {
   boost::asio::awaitable<void> accept_all();
   void begin(Loop& loop, Socket socket, const Protocol::endpoint& peer);
 
-  App& app_;
+  HttpService& service_;
   const std::vector<std::unique_ptr<Loop>>& loops_;
   boost::asio::ssl::context* tls_;
   boost::asio::basic_socket_acceptor<Protocol> acceptor_;

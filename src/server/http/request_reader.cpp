@@ -18,7 +18,7 @@ namespace {
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-ApiError bad_request(std::string message) { return {400, std::move(message), {}, {}}; }
+HttpError bad_request(std::string message) { return {400, std::move(message)}; }
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -28,15 +28,14 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-ApiError describe(error_code error, const ReaderLimits& limits) {
+HttpError describe(error_code error, const ReaderLimits& limits) {
   if (error == http::error::header_limit) {
-    return {
-        431, fmt::format("the request's head: expected at most {} bytes", limits.header), {}, {}};
+    return {431, fmt::format("the request's head: expected at most {} bytes", limits.header)};
   }
   if (error == http::error::body_limit) {
-    return {413, fmt::format("the request's body: expected at most {} bytes", limits.body), {}, {}};
+    return {413, fmt::format("the request's body: expected at most {} bytes", limits.body)};
   }
-  if (error == http::error::bad_version) return {505, "expected HTTP/1.0 or HTTP/1.1", {}, {}};
+  if (error == http::error::bad_version) return {505, "expected HTTP/1.0 or HTTP/1.1"};
   return bad_request("not an HTTP request: " + error.message());
 }
 
@@ -47,7 +46,7 @@ int count(const HttpRequest& request, std::string_view name) {
 }
 
 // How the body's length is told: at most one way, once, in its plainest form.
-ApiResult<void> check_framing(const HttpRequest& request) {
+HttpResult<void> check_framing(const HttpRequest& request) {
   int lengths = count(request, "content-length"), codings = count(request, "transfer-encoding");
   if (lengths > 1) return bad_request("Content-Length: expected one, found several");
   if (codings > 1) return bad_request("Transfer-Encoding: expected one, found several");
@@ -63,14 +62,14 @@ ApiResult<void> check_framing(const HttpRequest& request) {
   if (codings == 1) {
     if (request.version < 11) return bad_request("Transfer-Encoding: not part of HTTP/1.0");
     if (lower(request.header("transfer-encoding")) != "chunked") {
-      return ApiError{501, "Transfer-Encoding: expected chunked", {}, {}};
+      return HttpError{501, "Transfer-Encoding: expected chunked"};
     }
   }
   return boost::outcome_v2::success();
 }
 
 // "http://host/path" (which a proxy would be sent) becomes "/path".
-ApiResult<void> to_origin_form(HttpRequest& request) {
+HttpResult<void> to_origin_form(HttpRequest& request) {
   std::string& target = request.target;
   for (std::string_view scheme : {"http://", "https://"}) {
     if (lower(std::string_view(target).substr(0, scheme.size())) != scheme) continue;
@@ -89,12 +88,12 @@ ApiResult<void> to_origin_form(HttpRequest& request) {
 }
 
 // What Beast lets pass. `raw` is the whole head.
-ApiResult<void> check_head(std::string_view raw, HttpRequest& request) {
+HttpResult<void> check_head(std::string_view raw, HttpRequest& request) {
   if (raw.find("\r\n ") != std::string_view::npos || raw.find("\r\n\t") != std::string_view::npos) {
     return bad_request("the request's head: expected a header a line, found a folded one");
   }
   if (request.version != 10 && request.version != 11) {
-    return ApiError{505, "expected HTTP/1.0 or HTTP/1.1", {}, {}};
+    return HttpError{505, "expected HTTP/1.0 or HTTP/1.1"};
   }
   int hosts = count(request, "host");
   if (hosts > 1 || (hosts == 0 && request.version == 11)) {
@@ -104,7 +103,7 @@ ApiResult<void> check_head(std::string_view raw, HttpRequest& request) {
   BOOST_OUTCOME_TRY(to_origin_form(request));
   std::string_view expect = request.header("expect");
   if (!expect.empty() && lower(expect) != "100-continue") {
-    return ApiError{417, "Expect: expected 100-continue", {}, {}};
+    return HttpError{417, "Expect: expected 100-continue"};
   }
   request.expects_continue = !expect.empty() && request.version == 11;
   return boost::outcome_v2::success();
@@ -123,7 +122,7 @@ struct RequestReader::Impl {
     has_begun = false;
   }
 
-  ApiResult<void> take_head(std::string_view raw) {
+  HttpResult<void> take_head(std::string_view raw) {
     const auto& message = parser->get();
     request.method = std::string(message.method_string());
     request.target = std::string(message.target());
@@ -144,7 +143,7 @@ struct RequestReader::Impl {
 RequestReader::RequestReader(ReaderLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
 RequestReader::~RequestReader() = default;
 
-ApiResult<std::size_t> RequestReader::put(std::string_view bytes) {
+HttpResult<std::size_t> RequestReader::put(std::string_view bytes) {
   auto& parser = *impl_->parser;
   std::size_t used = 0;
   while (used < bytes.size() && !parser.is_done()) {

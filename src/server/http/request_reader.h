@@ -7,7 +7,7 @@
 #include <memory>
 #include <string_view>
 
-#include "server/api/api_error.h"
+#include "server/http/http_error.h"
 #include "server/http/http_request.h"
 
 namespace chorus::server {
@@ -27,7 +27,7 @@ class RequestReader {
   // Reads from the beginning of `bytes`: what the last call left, and what came after. Returns how
   // many were used. Errors (after which the connection can only be closed): 400, 413 (body), 431
   // (head), 501 (a transfer coding or method that is not known), 505.
-  ApiResult<std::size_t> put(std::string_view bytes);
+  HttpResult<std::size_t> put(std::string_view bytes);
 
   bool has_begun() const;  // bytes of a request were seen
   bool head_is_done() const;

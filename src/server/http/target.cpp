@@ -13,10 +13,10 @@ const std::string* Target::parameter(std::string_view name) const {
   return found;
 }
 
-ApiResult<Target> parse_target(std::string_view target) {
+HttpResult<Target> parse_target(std::string_view target) {
   auto url = boost::urls::parse_origin_form({target.data(), target.size()});
   if (!url) {
-    return ApiError{400, "the request's target: expected a percent-encoded path and query", {}, {}};
+    return HttpError{400, "the request's target: expected a percent-encoded path and query"};
   }
   boost::urls::encoding_opts form;  // as a browser sends a form
   form.space_as_plus = true;

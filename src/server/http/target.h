@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/api/api_error.h"
+#include "server/http/http_error.h"
 
 namespace chorus::server {
 
@@ -20,6 +20,6 @@ struct Target {
 };
 
 // Errors: 400 for what is no path and query (RFC 3986), such as a '%' without two digits.
-ApiResult<Target> parse_target(std::string_view target);
+HttpResult<Target> parse_target(std::string_view target);
 
 }  // namespace chorus::server

@@ -128,7 +128,7 @@ TEST_F(GenerateRoute, AClientThatGoesAwayFreesItsSlot) {
 }
 
 TEST_F(GenerateRoute, AClientThatHasSentALotAheadIsSeenToGoToo) {
-  start({.max_body = 100000});
+  start({.http = {.max_body = 100000}});
   const std::string next = "GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n";
   for (std::size_t ahead : {70000u, 400000u}) {
     HttpClient client(server_->port());
@@ -189,7 +189,7 @@ TEST_F(GenerateRoute, AFullQueueIs429AndSaysWhenToComeAgain) {
 
 TEST_F(GenerateRoute, TheDeadlineIsAnErrorThatCanBeRead) {
   ServerOptions options;
-  options.request_timeout = std::chrono::milliseconds(1000);
+  options.http.request_timeout = std::chrono::milliseconds(1000);
   ::setenv("CHORUS_ISA", "scalar", 1);  // so that the text takes far longer than that
   start(options, {.step_rows = 1});
   ::unsetenv("CHORUS_ISA");
@@ -206,8 +206,8 @@ TEST_F(GenerateRoute, TheDeadlineIsAnErrorThatCanBeRead) {
 
 TEST_F(GenerateRoute, ASlowReaderIsCutAndOthersFeelNothing) {
   ServerOptions options;
-  options.idle_timeout = std::chrono::milliseconds(500);
-  options.max_buffer = 16 * 1024;
+  options.http.idle_timeout = std::chrono::milliseconds(500);
+  options.http.max_buffer = 16 * 1024;
   start(options);
   HttpClient slow(server_->port(), 4096);  // it takes nothing
   slow.post("/v1/completions",

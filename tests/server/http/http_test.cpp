@@ -60,7 +60,7 @@ TEST_F(Http, KeepsTheConnectionUnlessToldOtherwise) {
 }
 
 TEST_F(Http, RefusalsAreJsonAndCloseTheConnection) {
-  start_bare({.max_header = 4096, .max_body = 1000});
+  start_bare({.http = {.max_header = 4096, .max_body = 1000}});
   struct Case {
     int status;
     std::string bytes;
@@ -86,7 +86,7 @@ TEST_F(Http, RefusalsAreJsonAndCloseTheConnection) {
 }
 
 TEST_F(Http, ASlowHeadIs408) {
-  start_bare({.header_timeout = milliseconds(200)});
+  start_bare({.http = {.header_timeout = milliseconds(200)}});
   HttpClient client(server_->port());
   client.send("GET /plaintext HTTP/1.1\r\n");
   EXPECT_EQ(client.answer().status, 408);
@@ -94,13 +94,13 @@ TEST_F(Http, ASlowHeadIs408) {
 }
 
 TEST_F(Http, AnIdleConnectionIsClosed) {
-  start_bare({.idle_timeout = milliseconds(200)});
+  start_bare({.http = {.idle_timeout = milliseconds(200)}});
   HttpClient client(server_->port());
   EXPECT_TRUE(client.is_closed());
 }
 
 TEST_F(Http, TooManyConnectionsAre503) {
-  start_bare({.max_connections = 1});
+  start_bare({.http = {.max_connections = 1}});
   HttpClient first(server_->port());
   first.get("/plaintext");
   EXPECT_EQ(first.answer().status, 200);
@@ -177,7 +177,7 @@ TEST_F(Http, KeysAreAskedForWhereThereIsWork) {
 }
 
 TEST_F(Http, OnlyTheOriginsThatAreAllowedAreTold) {
-  start_bare({.cors_origins = {"http://a.example"}});
+  start_bare({.http = {.cors_origins = {"http://a.example"}}});
   const std::string allow = "access-control-allow-origin";
   EXPECT_EQ(get("/plaintext", "Origin: http://a.example\r\n").header(allow), "http://a.example");
   EXPECT_EQ(get("/plaintext", "Origin: http://b.example\r\n").header(allow), "");

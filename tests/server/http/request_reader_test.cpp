@@ -25,7 +25,7 @@ Outcome read(const std::string& bytes, std::size_t piece = SIZE_MAX) {
   std::string input;
   std::size_t given = 0;
   while (true) {
-    ApiResult<std::size_t> used = reader.put(input);
+    HttpResult<std::size_t> used = reader.put(input);
     if (!used) {
       outcome.status = used.assume_error().status;
       return outcome;

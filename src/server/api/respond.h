@@ -1,0 +1,15 @@
+// Answers that every route gives: a JSON object, or an error as OpenAI's API tells it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <string_view>
+
+#include "server/api/api_error.h"
+#include "server/http/exchange.h"
+
+namespace chorus::server {
+
+boost::asio::awaitable<void> respond_json(Exchange& exchange, std::string_view body);
+boost::asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error);
+
+}  // namespace chorus::server

@@ -1,0 +1,26 @@
+// Why a request cannot be answered as it was meant: a status and one line for the client. How the
+// answer's body says it is for whoever answers (http_handler.h). Plain data.
+#pragma once
+
+#include <boost/outcome/basic_result.hpp>
+#include <boost/outcome/policy/terminate.hpp>
+#include <string>
+#include <utility>
+
+namespace chorus::server {
+
+struct [[nodiscard]] HttpError {
+  // A constructor, as GCC 12 destroys aggregates twice that are made inside a co_await expression.
+  HttpError(int its_status, std::string its_message, std::string its_code = {})
+      : status(its_status), message(std::move(its_message)), code(std::move(its_code)) {}
+
+  int status;
+  std::string message;  // one line, no full stop, no path of this machine
+  std::string code;     // a word for programs; empty: none
+};
+
+template <class T>
+using HttpResult =
+    boost::outcome_v2::basic_result<T, HttpError, boost::outcome_v2::policy::terminate>;
+
+}  // namespace chorus::server

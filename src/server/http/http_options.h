@@ -1,0 +1,24 @@
+// What connections are allowed, with its defaults. Plain data.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace chorus::server {
+
+struct HttpOptions {
+  std::size_t max_connections = 4096;
+  std::size_t max_header = 32 * 1024;   // bytes of a request's head; its target is among them
+  std::size_t max_body = 1024 * 1024;   // bytes
+  std::size_t max_buffer = 256 * 1024;  // bytes that wait for a slow reader, here and in its socket
+  std::chrono::milliseconds header_timeout{10'000};    // from its first byte to its last
+  std::chrono::milliseconds idle_timeout{60'000};      // between requests; for a body; for a write
+  std::chrono::milliseconds request_timeout{600'000};  // from the head to the end of the answer
+
+  std::vector<std::string> cors_origins = {};  // "*": every page; empty: none
+  bool log_targets = false;  // requests' targets, which hold prompts, are told to the observer
+};
+
+}  // namespace chorus::server

@@ -1,0 +1,30 @@
+// What all connections share: how they are limited, who answers, who is told, and their counts.
+//
+// Thread contract: any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "server/http/http_handler.h"
+#include "server/http/http_observer.h"
+#include "server/http/http_options.h"
+
+namespace chorus::server {
+
+struct HttpService {
+  HttpService(const HttpOptions& given, HttpHandler& answers, HttpObserver& watches)
+      : options(given), handler(answers), observer(watches) {}
+
+  const HttpOptions& options;
+  HttpHandler& handler;
+  HttpObserver& observer;
+
+  std::atomic<bool> draining{false};        // no new work
+  std::atomic<std::int64_t> running{0};     // requests that are being answered
+  std::atomic<std::size_t> connections{0};  // served; those that are turned away come on top
+  std::atomic<std::size_t> turned_away{0};
+};
+
+}  // namespace chorus::server
