@@ -37,6 +37,7 @@ class JsonFields {
   void read(const char* name, std::optional<std::int32_t>& value);
   void read(const char* name, std::uint64_t& value);  // negative: 2^64 + value, as a seed
   void read(const char* name, float& value);
+  void read(const char* name, double& value);
   void read(const char* name, bool& value);
   void read(const char* name, std::string& value);
   void read(const char* name, std::vector<std::int32_t>& value);

@@ -42,6 +42,12 @@ const char* read_json(const json::value& value, float& result) {
   return nullptr;
 }
 
+const char* read_json(const json::value& value, double& result) {
+  if (!value.is_number()) return "a number";
+  result = value.to_number<double>();
+  return nullptr;
+}
+
 const char* read_json(const json::value& value, std::int32_t& result) {
   return read_whole(value, result, "a whole number of 32 bits");
 }

@@ -13,6 +13,7 @@ namespace chorus {
 const char* read_json(const boost::json::value& value, bool& result);
 const char* read_json(const boost::json::value& value, std::string& result);
 const char* read_json(const boost::json::value& value, float& result);
+const char* read_json(const boost::json::value& value, double& result);
 const char* read_json(const boost::json::value& value, std::int32_t& result);
 const char* read_json(const boost::json::value& value, std::int64_t& result);
 // Negative numbers stand for 2^64 + value, as PyTorch reads a seed.

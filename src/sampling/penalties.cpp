@@ -23,6 +23,12 @@ void penalise(const SamplingParams& params, const History& history, std::span<fl
   }
 }
 
+void add_bias(const SamplingParams& params, std::span<float> logits) {
+  for (const auto& [id, bias] : params.logit_bias) {
+    if (static_cast<std::size_t>(id) < logits.size()) logits[static_cast<std::size_t>(id)] += bias;
+  }
+}
+
 }  // namespace
 
 bool adjusts_logits(const SamplingParams& params) {
@@ -32,10 +38,10 @@ bool adjusts_logits(const SamplingParams& params) {
 
 void adjust_logits(const SamplingParams& params, const History& history,
                    std::span<const std::int32_t> banned, std::span<float> logits) {
+  bool bias_first = params.loop == SamplingLoop::kTransformers;
+  if (bias_first) add_bias(params, logits);
   if (adjusts_logits(params)) penalise(params, history, logits);
-  for (const auto& [id, bias] : params.logit_bias) {
-    if (static_cast<std::size_t>(id) < logits.size()) logits[static_cast<std::size_t>(id)] += bias;
-  }
+  if (!bias_first) add_bias(params, logits);
   for (std::int32_t id : banned) {
     if (static_cast<std::size_t>(id) >= logits.size()) continue;
     logits[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
@@ -74,10 +80,10 @@ void filter_probabilities(const SamplingParams& params, std::span<float> probabi
     float least = params.min_p * *std::max_element(probabilities.begin(), probabilities.end());
     for (float& p : probabilities) p = p < least ? 0.0f : p;
   }
-  if (params.top_p >= 1.0f) return;
+  if (params.top_p >= 1.0) return;
   // Most of a vocabulary is too unlikely to matter: what lies below this floor has, all together,
   // less than half of what may be left out, and need not be sorted.
-  double top_p = static_cast<double>(params.top_p);
+  double top_p = params.top_p;
   auto floor = static_cast<float>((1.0 - top_p) / 2.0 / static_cast<double>(probabilities.size()));
   if (keep_top_p(probabilities, top_p, floor)) return;
   keep_top_p(probabilities, top_p, std::numeric_limits<float>::denorm_min());

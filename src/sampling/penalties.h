@@ -19,12 +19,12 @@ struct History {
 // Whether adjust_logits would change anything for these parameters (banned tokens aside).
 bool adjusts_logits(const SamplingParams& params);
 
-// Applies penalties and bias to `logits`, and makes `banned` ids impossible. Ids outside are
-// ignored.
+// Applies penalties and bias, in the order of the loop, to `logits`, and makes `banned` ids
+// impossible. Ids outside are ignored.
 void adjust_logits(const SamplingParams& params, const History& history,
                    std::span<const std::int32_t> banned, std::span<float> logits);
 
-// Sets to 0 the probabilities that min_p and top_p leave out. The likeliest token always stays;
+// The talk's loop: sets to 0 the probabilities that min_p and top_p leave out. The likeliest token always stays;
 // among equal probabilities lower ids come first.
 void filter_probabilities(const SamplingParams& params, std::span<float> probabilities);
 

@@ -1,7 +1,6 @@
-// Chooses the next token of one sequence as the talk's loop does in PyTorch: softmax, topk,
-// multinomial with the sequence's own generator (with top_k 0, multinomial over the whole
-// vocabulary, as nanoGPT's loop does without top_k). Knows nothing of models or stop tokens: a stop
-// token consumes random numbers like any other. One per sequence; not thread-safe.
+// Chooses the next token of one sequence as one of three loops does in PyTorch (SamplingLoop) with
+// the sequence's own generator. Knows nothing of models or stop tokens: a stop token consumes
+// random numbers like any other. One per sequence; not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +10,8 @@
 #include "chorus/error.h"
 #include "chorus/sampling.h"
 #include "kernels/kernels.h"
-#include "sampling/top_k.h"
+#include "sampling/candidate.h"
+#include "sampling/masked_logits.h"
 #include "sampling/torch_random.h"
 
 namespace chorus::sampling {
@@ -19,15 +19,15 @@ namespace chorus::sampling {
 // Room that a call of Sampler::sample needs; it is kept from call to call, and samplers that take
 // turns may share one.
 struct SamplerScratch {
-  std::vector<float> probabilities;            // [vocab_size]
+  std::vector<float> probabilities;            // [vocab_size]; or the logits of other loops, scaled
   std::vector<Candidate> candidates;           // descending
   std::vector<float> candidate_probabilities;  // theirs
-  std::vector<float> draws;                    // one for each
+  MaskedLogits masked;
 };
 
 class Sampler {
  public:
-  // `kernels` null: the processor's best table (or that of $CHORUS_ISA); every table gives the same
+  // A loop that is empty is the talk's. `kernels` null: the processor's best table (or that of $CHORUS_ISA); every table gives the same
   // tokens.
   explicit Sampler(const SamplingParams& params, const kernels::Kernels* kernels = nullptr);
 
@@ -41,6 +41,12 @@ class Sampler {
 
  private:
   Result<std::int32_t> greedy(std::span<const float> logits) const;
+  Result<std::int32_t> sample_all(std::span<const float> logits, std::int32_t usable,
+                                  SamplerScratch& scratch);
+  Result<std::int32_t> sample_top_k(std::span<const float> logits, std::int32_t usable,
+                                    SamplerScratch& scratch);
+  Result<std::int32_t> sample_masked(std::span<const float> logits, std::int32_t usable,
+                                     SamplerScratch& scratch);
   Result<void> check_stream(std::size_t candidates) const;
 
   SamplingParams params_;

@@ -9,7 +9,8 @@ namespace chorus {
 namespace {
 
 // Errors: kInvalidArgument unless low <= value <= high.
-Result<void> check_range(const char* field, float value, float low, float high) {
+template <class Number>
+Result<void> check_range(const char* field, Number value, Number low, Number high) {
   if (value >= low && value <= high) return ok();
   return Error{ErrorCode::kInvalidArgument,
                fmt::format("{}: {} is not from {} to {}", field, value, low, high)};
@@ -39,6 +40,28 @@ Result<RandomStream> parse_random_stream(std::string_view name) {
                fmt::format("rng: \"{}\" is not one of torch-cpu, torch-cpu-mkl, torch-cuda", name)};
 }
 
+const char* sampling_loop_name(SamplingLoop loop) {
+  switch (loop) {
+    case SamplingLoop::kTalk:
+      return "talk";
+    case SamplingLoop::kNanoGpt:
+      return "nanogpt";
+    case SamplingLoop::kTransformers:
+      return "transformers";
+  }
+  return "unknown";
+}
+
+Result<SamplingLoop> parse_sampling_loop(std::string_view name) {
+  constexpr std::array kLoops{SamplingLoop::kTalk, SamplingLoop::kNanoGpt,
+                              SamplingLoop::kTransformers};
+  for (SamplingLoop loop : kLoops) {
+    if (name == sampling_loop_name(loop)) return loop;
+  }
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("loop: \"{}\" is not one of talk, nanogpt, transformers", name)};
+}
+
 Result<void> check(const SamplingParams& params) {
   if (!std::isfinite(params.temperature) || params.temperature < 0.0f) {
     return Error{
@@ -49,7 +72,7 @@ Result<void> check(const SamplingParams& params) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("top_k: {} is negative (0 keeps the whole vocabulary)", params.top_k)};
   }
-  CHORUS_TRY(check_range("top_p", params.top_p, 0.0f, 1.0f));
+  CHORUS_TRY(check_range("top_p", params.top_p, 0.0, 1.0));
   CHORUS_TRY(check_range("min_p", params.min_p, 0.0f, 1.0f));
   CHORUS_TRY(check_range("repetition_penalty", params.repetition_penalty, 1e-3f, 1e3f));
   CHORUS_TRY(check_range("presence_penalty", params.presence_penalty, -100.0f, 100.0f));

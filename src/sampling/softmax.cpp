@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -23,7 +24,29 @@ Error not_a_distribution(std::span<const float> logits) {
           fmt::format("logits: no distribution to sample from, all {} are -inf", logits.size())};
 }
 
+// Of logits that were finite before the division.
+Result<void> overflow(std::span<const float> logits, float temperature) {
+  CHORUS_TRY(float maximum, largest_logit(logits));
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("temperature: the largest logit, {}, divided by {} is not finite",
+                           maximum, temperature)};
+}
+
 }  // namespace
+
+Result<void> scale(std::span<const float> logits, float temperature, std::span<float> scaled) {
+  constexpr std::uint32_t kSign = 0x80000000u, kInfinityBits = 0x7f800000u;
+  std::uint32_t is_wrong = 0, is_possible = 0;  // a NaN or +inf; more than -inf
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    scaled[i] = logits[i] / temperature;
+    auto bits = std::bit_cast<std::uint32_t>(scaled[i]);
+    std::uint32_t is_finite = (bits & ~kSign) < kInfinityBits ? 1u : 0u;
+    is_possible |= is_finite;
+    is_wrong |= (is_finite ^ 1u) & (bits != (kSign | kInfinityBits) ? 1u : 0u);
+  }
+  if (is_wrong != 0 || is_possible == 0) return overflow(logits, temperature);
+  return ok();
+}
 
 Result<float> largest_logit(std::span<const float> logits) {
   float maximum = -kInfinity;
@@ -46,12 +69,7 @@ Result<void> softmax(const kernels::Kernels& kernels, std::span<const float> log
   }
   kernels.softmax_vocabulary(scaled, logits.size(), probabilities.data());
   // A NaN, a +inf and nothing but -inf each make the sum, and so every probability, a NaN.
-  if (std::isnan(probabilities[0])) {
-    CHORUS_TRY(float maximum, largest_logit(logits));
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("temperature: the largest logit, {}, divided by {} is not finite",
-                             maximum, temperature)};
-  }
+  if (std::isnan(probabilities[0])) return overflow(logits, temperature);
   return ok();
 }
 

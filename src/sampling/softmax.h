@@ -15,6 +15,10 @@ namespace chorus::sampling {
 // -inf.
 Result<float> largest_logit(std::span<const float> logits);
 
+// scaled[i] = logits[i] / temperature; both spans have one size. Errors: those of largest_logit, and
+// kInvalidArgument where the division overflows.
+Result<void> scale(std::span<const float> logits, float temperature, std::span<float> scaled);
+
 // probabilities[i] = softmax(logits / temperature)[i]; both spans have one size. Not in place.
 // Errors: those of largest_logit, and kInvalidArgument where the division overflows.
 Result<void> softmax(const kernels::Kernels& kernels, std::span<const float> logits,

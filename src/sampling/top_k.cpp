@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 
 namespace chorus::sampling {
 namespace {
@@ -69,6 +70,27 @@ void top_k(const kernels::Kernels& kernels, std::span<const float> probabilities
   } else {
     select_by_partition(probabilities, end, count, candidates);
   }
+}
+
+float kth_largest(const kernels::Kernels& kernels, std::span<const float> values, std::size_t k,
+                  std::vector<float>& room) {
+  if (k * 64 > values.size()) {
+    room.assign(values.begin(), values.end());
+    auto kth = room.begin() + static_cast<std::ptrdiff_t>(k) - 1;
+    std::nth_element(room.begin(), kth, room.end(), std::greater<>());
+    return *kth;
+  }
+  // A heap of the k largest so far, the least on top.
+  room.assign(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(k));
+  std::make_heap(room.begin(), room.end(), std::greater<>());
+  for (std::size_t i = k; i < values.size(); ++i) {
+    i = kernels.find_over(values.data(), i, values.size(), room.front());
+    if (i == values.size()) break;
+    std::pop_heap(room.begin(), room.end(), std::greater<>());
+    room.back() = values[i];
+    std::push_heap(room.begin(), room.end(), std::greater<>());
+  }
+  return room.front();
 }
 
 }  // namespace chorus::sampling

@@ -9,13 +9,9 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "sampling/candidate.h"
 
 namespace chorus::sampling {
-
-struct Candidate {
-  float probability;
-  std::int32_t id;
-};
 
 // Leaves in `candidates` the k largest of probabilities[0, usable), descending. The rest, padding
 // of the vocabulary, is never among them, but counts where PyTorch chooses its algorithm by the
@@ -24,5 +20,9 @@ struct Candidate {
 // them.
 void top_k(const kernels::Kernels& kernels, std::span<const float> probabilities,
            std::int32_t usable, std::int32_t k, std::vector<Candidate>& candidates);
+
+// The k-th largest of `values`, which hold no NaN; 1 <= k <= their number. `room` is room.
+float kth_largest(const kernels::Kernels& kernels, std::span<const float> values, std::size_t k,
+                  std::vector<float>& room);
 
 }  // namespace chorus::sampling

@@ -18,27 +18,88 @@ double torch_cpu_uniform(TorchCpuGenerator& generator) {
   return static_cast<double>(generator.random64() & kMask53) * 0x1p-53;
 }
 
+float torch_cpu_draw(double uniform) { return static_cast<float>(-natural_log(1.0 - uniform)); }
+
+// MKL's multiplicative congruential generator MCG31m1, begun anew in each call from one MT19937
+// output. Its numbers are in (0, 1).
+class Mcg31 {
+ public:
+  explicit Mcg31(TorchCpuGenerator& generator) : state_(generator.random() % kModulus) {
+    if (state_ == 0) state_ = 1;
+  }
+
+  double next() {
+    double uniform = static_cast<double>(state_) / static_cast<double>(kModulus);
+    state_ = state_ * kMultiplier % kModulus;
+    return uniform;
+  }
+  // Passes over so many: the state times the multiplier's power, by repeated squaring.
+  void discard(std::uint64_t count) {
+    for (std::uint64_t power = kMultiplier; count > 0; count >>= 1) {
+      if (count & 1) state_ = state_ * power % kModulus;
+      power = power * power % kModulus;
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kModulus = 0x7fffffff;
+  static constexpr std::uint64_t kMultiplier = 1132489760;
+  std::uint64_t state_;
+};
+
+float mkl_draw(double uniform) {
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  return static_cast<float>(-natural_log(uniform) + kLeast);
+}
+
+// A vocabulary of which every id is a candidate, at its own place.
+struct EveryId {
+  std::span<const float> probabilities;
+  std::size_t count() const { return probabilities.size(); }
+  std::size_t id(std::size_t place) const { return place; }
+  float probability(std::size_t place) const { return probabilities[place]; }
+};
+
+struct SomeIds {
+  std::span<const Candidate> candidates;
+  std::size_t count() const { return candidates.size(); }
+  std::size_t id(std::size_t place) const { return static_cast<std::size_t>(candidates[place].id); }
+  float probability(std::size_t place) const { return candidates[place].probability; }
+};
+
+// The place of the largest quotient p / q so far.
+class LargestQuotient {
+ public:
+  // Whether a draw q of at least `least` cannot win, so that its logarithm need not be taken: most
+  // of a vocabulary's cannot.
+  bool is_beaten(float probability, double least) const {
+    constexpr double kMargin = 1.0 + 0x1p-20;  // far above the rounding of q and p / q to float
+    return probability <= 0.0f ||
+           least * static_cast<double>(largest_) > static_cast<double>(probability) * kMargin;
+  }
+  void offer(std::size_t place, float quotient) {
+    if (quotient <= largest_) return;
+    largest_ = quotient;
+    place_ = place;
+  }
+  std::size_t place() const { return place_; }
+
+ private:
+  float largest_ = 0.0f;
+  std::size_t place_ = 0;
+};
+
 }  // namespace
 
 void exponential_torch_cpu(TorchCpuGenerator& generator, std::span<float> draws) {
   for (float& draw : draws) {
-    draw = static_cast<float>(-natural_log(1.0 - torch_cpu_uniform(generator)));
+    draw = torch_cpu_draw(torch_cpu_uniform(generator));
   }
 }
 
-// MKL's multiplicative congruential generator MCG31m1, begun anew in each call from one MT19937
-// output.
 void exponential_torch_cpu_mkl(TorchCpuGenerator& generator, std::span<float> draws) {
-  constexpr std::uint64_t kModulus = 0x7fffffff;
-  constexpr std::uint64_t kMultiplier = 1132489760;
-  constexpr double kLeast = std::numeric_limits<float>::min();
-  std::uint64_t state = generator.random() % kModulus;
-  if (state == 0) state = 1;
-  for (float& draw : draws) {
-    double uniform = static_cast<double>(state) / static_cast<double>(kModulus);  // (0, 1)
-    draw = static_cast<float>(-natural_log(uniform) + kLeast);
-    state = state * kMultiplier % kModulus;
-  }
+  Mcg31 uniforms(generator);
+  for (float& draw : draws) draw = mkl_draw(uniforms.next());
 }
 
 void exponential_torch_cuda(std::uint64_t seed, std::uint64_t call, std::span<float> draws) {
@@ -83,43 +144,86 @@ void ExponentialStream::fill(std::span<float> draws) {
   ++calls_;
 }
 
-std::size_t ExponentialStream::multinomial(std::span<const float> probabilities, std::size_t usable,
-                                           std::vector<float>& draws) {
-  if (stream_ == RandomStream::kTorchCpu) return multinomial_torch_cpu(probabilities, usable);
-  draws.resize(probabilities.size());
-  fill(draws);
-  std::size_t best = 0;
-  float best_ratio = probabilities[0] / draws[0];
-  for (std::size_t i = 1; i < usable; ++i) {
-    float ratio = probabilities[i] / draws[i];
-    if (ratio > best_ratio) {
-      best = i;
-      best_ratio = ratio;
-    }
-  }
-  return best;
+std::size_t ExponentialStream::multinomial(std::span<const float> probabilities,
+                                           std::size_t usable) {
+  return choose(EveryId{probabilities}, probabilities.size(), usable);
 }
 
-// Over a whole vocabulary the logarithms would be most of the work, and few are needed: as
-// q = -log(1 - u) >= u, a candidate with p / u clearly below the best so far cannot win.
-std::size_t ExponentialStream::multinomial_torch_cpu(std::span<const float> probabilities,
-                                                     std::size_t usable) {
-  constexpr double kMargin = 1.0 + 0x1p-20;  // far above the rounding of q and p / q to float
-  std::size_t best = 0;
-  float best_ratio = 0.0f;
-  for (std::size_t i = 0; i < probabilities.size(); ++i) {
-    double uniform = torch_cpu_uniform(generator_);
-    bool beaten =
-        uniform * static_cast<double>(best_ratio) > static_cast<double>(probabilities[i]) * kMargin;
-    if (i >= usable || (i > 0 && beaten)) continue;
-    float ratio = probabilities[i] / static_cast<float>(-natural_log(1.0 - uniform));
-    if (i == 0 || ratio > best_ratio) {
-      best = i;
-      best_ratio = ratio;
-    }
+std::size_t ExponentialStream::multinomial(std::span<const Candidate> candidates, std::size_t size,
+                                           std::size_t usable) {
+  return choose(SomeIds{candidates}, size, usable);
+}
+
+template <class Candidates>
+std::size_t ExponentialStream::choose(const Candidates& candidates, std::size_t size,
+                                      std::size_t usable) {
+  std::size_t place = 0;
+  switch (stream_) {
+    case RandomStream::kTorchCpu:
+      place = choose_torch_cpu(candidates, size, usable);
+      break;
+    case RandomStream::kTorchCpuMkl:
+      place = choose_torch_cpu_mkl(candidates, usable);
+      break;
+    case RandomStream::kTorchCuda:
+      place = choose_torch_cuda(candidates, size, usable);
+      break;
   }
   ++calls_;
-  return best;
+  return place;
+}
+
+// q = -log(1 - u) is at least u.
+template <class Candidates>
+std::size_t ExponentialStream::choose_torch_cpu(const Candidates& candidates, std::size_t size,
+                                                std::size_t usable) {
+  LargestQuotient best;
+  std::size_t drawn = 0;
+  for (std::size_t place = 0; place < candidates.count(); ++place) {
+    std::size_t id = candidates.id(place);
+    if (id >= usable) break;
+    generator_.discard64(id - drawn);
+    drawn = id + 1;
+    double uniform = torch_cpu_uniform(generator_);
+    float probability = candidates.probability(place);
+    if (best.is_beaten(probability, uniform)) continue;
+    best.offer(place, probability / torch_cpu_draw(uniform));
+  }
+  generator_.discard64(size - drawn);
+  return best.place();
+}
+
+// q = -log(u) is at least 1 - u.
+template <class Candidates>
+std::size_t ExponentialStream::choose_torch_cpu_mkl(const Candidates& candidates,
+                                                    std::size_t usable) {
+  LargestQuotient best;
+  Mcg31 uniforms(generator_);
+  std::size_t drawn = 0;
+  for (std::size_t place = 0; place < candidates.count(); ++place) {
+    std::size_t id = candidates.id(place);
+    if (id >= usable) break;
+    uniforms.discard(id - drawn);
+    drawn = id + 1;
+    double uniform = uniforms.next();
+    float probability = candidates.probability(place);
+    if (best.is_beaten(probability, 1.0 - uniform)) continue;
+    best.offer(place, probability / mkl_draw(uniform));
+  }
+  return best.place();
+}
+
+template <class Candidates>
+std::size_t ExponentialStream::choose_torch_cuda(const Candidates& candidates, std::size_t size,
+                                                 std::size_t usable) {
+  std::vector<float> draws(size);
+  exponential_torch_cuda(seed_, calls_, draws);
+  LargestQuotient best;
+  for (std::size_t place = 0; place < candidates.count(); ++place) {
+    std::size_t id = candidates.id(place);
+    if (id < usable) best.offer(place, candidates.probability(place) / draws[id]);
+  }
+  return best.place();
 }
 
 }  // namespace chorus::sampling

@@ -6,11 +6,12 @@
 
 #include <array>
 #include <cstdint>
-#include <random>
 #include <span>
 #include <vector>
 
 #include "chorus/sampling.h"
+#include "sampling/candidate.h"
+#include "sampling/mersenne_twister.h"
 
 namespace chorus::sampling {
 
@@ -19,14 +20,16 @@ class TorchCpuGenerator {
  public:
   explicit TorchCpuGenerator(std::uint64_t seed) : twister_(static_cast<std::uint32_t>(seed)) {}
 
-  std::uint32_t random() { return static_cast<std::uint32_t>(twister_()); }
+  std::uint32_t random() { return twister_(); }
   std::uint64_t random64() {
     std::uint64_t high = random();
     return (high << 32) | random();
   }
+  // Passes over so many outputs of random64().
+  void discard64(std::uint64_t count) { twister_.discard(2 * count); }
 
  private:
-  std::mt19937 twister_;
+  MersenneTwister twister_;
 };
 
 // One call of Tensor.exponential_ on draws.size() floats, for each kind of build.
@@ -50,13 +53,23 @@ class ExponentialStream {
   void fill(std::span<float> draws);
 
   // One call of torch.multinomial(probabilities, 1): the place of the largest p / q, the first on a
-  // tie. Draws are made for all, but only the first `usable` (at least 1) can be chosen. `draws` is
-  // room.
-  std::size_t multinomial(std::span<const float> probabilities, std::size_t usable,
-                          std::vector<float>& draws);
+  // tie. Draws are made for all, but only the first `usable` (at least 1) can be chosen; 0 if none
+  // of these has a probability over 0.
+  std::size_t multinomial(std::span<const float> probabilities, std::size_t usable);
+  // The same over a vocabulary of `size` ids of which all but `candidates`, ascending by id, have
+  // the probability 0: the candidate's place. Draws that nobody looks at cost next to nothing.
+  std::size_t multinomial(std::span<const Candidate> candidates, std::size_t size,
+                          std::size_t usable);
 
  private:
-  std::size_t multinomial_torch_cpu(std::span<const float> probabilities, std::size_t usable);
+  template <class Candidates>
+  std::size_t choose(const Candidates& candidates, std::size_t size, std::size_t usable);
+  template <class Candidates>
+  std::size_t choose_torch_cpu(const Candidates& candidates, std::size_t size, std::size_t usable);
+  template <class Candidates>
+  std::size_t choose_torch_cpu_mkl(const Candidates& candidates, std::size_t usable);
+  template <class Candidates>
+  std::size_t choose_torch_cuda(const Candidates& candidates, std::size_t size, std::size_t usable);
 
   RandomStream stream_;
   std::uint64_t seed_;

@@ -105,7 +105,7 @@ Request random_request(std::mt19937& random) {
     request.prompt_logprobs_from = random() % prompt.size();
   }
   if (random() % 5 == 0) request.sampling.temperature = 0.7f;
-  if (random() % 6 == 0) request.sampling.top_p = 0.8f;
+  if (random() % 6 == 0) request.sampling.top_p = 0.8;
   if (random() % 6 == 0) request.sampling.repetition_penalty = 1.3f;
   if (random() % 8 == 0) request.stop_ids = {static_cast<std::int32_t>(random() % 131)};
   if (random() % 8 == 0) request.min_tokens = 3;
@@ -408,7 +408,7 @@ TEST(ManyRequests, BadRequestsAreRefusedByField) {
   bad.prompt_logprobs = -1;
   EXPECT_EQ(error_of(bad), "prompt_logprobs: expected 0 to 100, found -1");
   bad = good;
-  bad.sampling.top_p = 1.5f;
+  bad.sampling.top_p = 1.5;
   EXPECT_THAT(error_of(bad), HasSubstr("top_p"));
 }
 

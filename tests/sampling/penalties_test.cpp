@@ -42,18 +42,18 @@ std::vector<float> filtered(SamplingParams params, std::vector<float> probabilit
 
 TEST(FilterProbabilities, TopPKeepsTheFewestThatReachIt) {
   std::vector<float> p = {0.25f, 0.5f, 0.125f, 0.125f};
-  EXPECT_EQ(filtered({.top_p = 1.0f}, p), p);
-  EXPECT_EQ(filtered({.top_p = 0.5f}, p), (std::vector<float>{0, 0.5f, 0, 0}));
-  EXPECT_EQ(filtered({.top_p = 0.6f}, p), (std::vector<float>{0.25f, 0.5f, 0, 0}));
-  EXPECT_EQ(filtered({.top_p = 0.8f}, p), (std::vector<float>{0.25f, 0.5f, 0.125f, 0}));
-  EXPECT_EQ(filtered({.top_p = 0.0f}, p), (std::vector<float>{0, 0.5f, 0, 0}));
+  EXPECT_EQ(filtered({.top_p = 1.0}, p), p);
+  EXPECT_EQ(filtered({.top_p = 0.5}, p), (std::vector<float>{0, 0.5f, 0, 0}));
+  EXPECT_EQ(filtered({.top_p = 0.6}, p), (std::vector<float>{0.25f, 0.5f, 0, 0}));
+  EXPECT_EQ(filtered({.top_p = 0.8}, p), (std::vector<float>{0.25f, 0.5f, 0.125f, 0}));
+  EXPECT_EQ(filtered({.top_p = 0.0}, p), (std::vector<float>{0, 0.5f, 0, 0}));
 }
 
 // Over a vocabulary most ids are left unsorted: the outcome must be that of sorting them all.
 TEST(FilterProbabilities, TopPOfAVocabularyIsThatOfSortingItAll) {
   std::mt19937 random(3);
   for (float width : {0.1f, 1.0f, 4.0f}) {
-    for (float top_p : {0.01f, 0.5f, 0.95f, 0.9999f, 0.9999999f}) {
+    for (double top_p : {0.01, 0.5, 0.95, 0.9999, 0.9999999}) {
       std::normal_distribution<float> normal(0.0f, width);
       std::vector<float> p(20000);
       for (float& value : p) value = std::round(std::exp(normal(random)) * 64.0f);
@@ -66,7 +66,7 @@ TEST(FilterProbabilities, TopPOfAVocabularyIsThatOfSortingItAll) {
       std::vector<float> expected(p.size(), 0.0f);
       double total = 0.0;
       for (std::size_t id : order) {
-        if (total >= static_cast<double>(top_p)) break;
+        if (total >= top_p) break;
         expected[id] = p[id];
         total += static_cast<double>(p[id]);
       }

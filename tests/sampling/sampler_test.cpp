@@ -17,7 +17,7 @@ namespace {
 
 SamplingParams params_with(float temperature, std::int32_t k, std::uint64_t seed,
                            RandomStream rng = RandomStream::kTorchCpu) {
-  return {temperature, k, seed, rng};
+  return {.temperature = temperature, .top_k = k, .seed = seed, .rng = rng};
 }
 
 std::int32_t must_sample(Sampler& sampler, const std::vector<float>& logits) {

@@ -1,7 +1,8 @@
 // Lets sampler_parity.py see the sampler without a model around it. Not installed.
 //
 // usage: sampler_probe draws SEED CALLS COUNT           writes CALLS * COUNT floats, raw
-//        sampler_probe sample SEED TOP_K TEMPERATURE V  reads rows of V floats, writes an id a line
+//        sampler_probe sample SEED TOP_K TEMPERATURE V [LOOP TOP_P MIN_P]
+//                                                 reads rows of V floats, writes an id a line
 
 #include <cstdio>
 #include <string>
@@ -48,12 +49,17 @@ int main(int argc, char** argv) {
   if (words.size() == 4 && words[0] == "draws") {
     return write_draws(std::stoull(words[1]), std::stoul(words[2]), std::stoul(words[3]));
   }
-  if (words.size() == 5 && words[0] == "sample") {
-    return sample_rows({.temperature = std::stof(words[3]),
-                        .top_k = std::stoi(words[2]),
-                        .seed = std::stoull(words[1]),
-                        .rng = RandomStream::kTorchCpu},
-                       std::stoul(words[4]));
+  if ((words.size() == 5 || words.size() == 8) && words[0] == "sample") {
+    chorus::SamplingParams params{.temperature = std::stof(words[3]),
+                                  .top_k = std::stoi(words[2]),
+                                  .seed = std::stoull(words[1]),
+                                  .rng = RandomStream::kTorchCpu};
+    if (words.size() == 8) {
+      params.loop = chorus::parse_sampling_loop(words[5]).assume_value();
+      params.top_p = std::stod(words[6]);
+      params.min_p = std::stof(words[7]);
+    }
+    return sample_rows(params, std::stoul(words[4]));
   }
   std::fprintf(stderr, "usage: sampler_probe draws|sample ...\n");
   return 2;

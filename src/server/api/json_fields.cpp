@@ -57,6 +57,7 @@ void JsonFields::read_as(const char* name, Value& value) {
 void JsonFields::read(const char* name, bool& value) { read_as(name, value); }
 void JsonFields::read(const char* name, std::string& value) { read_as(name, value); }
 void JsonFields::read(const char* name, float& value) { read_as(name, value); }
+void JsonFields::read(const char* name, double& value) { read_as(name, value); }
 void JsonFields::read(const char* name, std::uint64_t& value) { read_as(name, value); }
 void JsonFields::read(const char* name, std::vector<std::int32_t>& value) { read_as(name, value); }
 

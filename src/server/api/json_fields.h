@@ -25,6 +25,7 @@ class JsonFields {
   void read(const char* name, bool& value);
   void read(const char* name, std::string& value);
   void read(const char* name, float& value);
+  void read(const char* name, double& value);
   void read(const char* name, std::uint64_t& value);  // 64 bits; negative: 2^64 + value, as a seed
   void read(const char* name, std::int32_t& value,
             std::int64_t low = std::numeric_limits<std::int32_t>::min(),
