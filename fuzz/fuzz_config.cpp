@@ -17,7 +17,7 @@ void require(bool condition) {
 }
 
 // The whole config; nothing if a size is missing or wrong, as there are no tensors to tell it.
-std::optional<checkpoint::Gpt2Config> whole(const checkpoint::ConfigFields& fields) {
+std::optional<checkpoint::ModelConfig> whole(const checkpoint::ConfigFields& fields) {
   auto config = checkpoint::complete_config(fields, {}, {});
   if (!config) return std::nullopt;
   return config.assume_value();

@@ -2,7 +2,7 @@
 // config. Tensors are views into mapped files; nothing is copied and nothing is computed here.
 // Immutable once opened: any thread may read.
 //
-// Dimensions: V vocab_size, T block_size, C n_embd, NH n_head, L n_layer, F n_inner.
+// Dimensions as in model_config.h.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/model_config.h"
 #include "core/bytes.h"
 
 namespace chorus::checkpoint {
@@ -54,23 +55,6 @@ struct QuantisedMatrix : RawQuantised {
   std::int64_t outputs = 0, inputs = 0;
 };
 
-enum class Activation { kGeluTanh, kGeluErf, kRelu };
-
-struct Gpt2Config {
-  std::int64_t block_size = 1024;   // T
-  std::int64_t vocab_size = 50257;  // V, padding included
-  std::int64_t n_layer = 12;        // L
-  std::int64_t n_head = 12;         // NH
-  std::int64_t n_embd = 768;        // C
-  std::int64_t n_inner = 3072;      // F
-  Activation activation = Activation::kGeluTanh;
-  double layer_norm_epsilon = 1e-5;
-  bool bias = true;                              // Linear and LayerNorm biases exist
-  bool tie_word_embeddings = true;               // lm_head.weight is wte.weight
-  bool scale_attn_weights = true;                // scores / sqrt(C / NH)
-  bool scale_attn_by_inverse_layer_idx = false;  // scores of layer i also / (i + 1)
-};
-
 // Whose program a checkpoint comes from, as far as the file tells. What the file leaves open is
 // decided as that program has it: its activation, its sampling loop.
 //   kTalk          the talk's and build-nanogpt's ("config"), and whatever tells nothing
@@ -95,7 +79,7 @@ struct Checkpoint {
   std::string path;    // for messages
   std::string format;  // "pytorch", "safetensors" or "huggingface"
   Origin origin = Origin::kTalk;
-  Gpt2Config config;
+  ModelConfig config;
   // What the file left open and how it was decided, a sentence each, without a full stop. Whoever
   // opens a checkpoint for a user shows them.
   std::vector<std::string> notes;

@@ -29,7 +29,7 @@ Chart bench_chart(const std::string& model, const BenchResults& results);
 // start_timestamp, end_timestamp, elapsed, device_name, note.
 struct RatesFile {
   std::vector<double> rates;  // generated tokens per second, one for each round
-  checkpoint::Gpt2Config config;
+  checkpoint::ModelConfig config;
   std::vector<std::pair<std::string, std::string>> args;  // the options' names and values
   double start = 0.0, end = 0.0;                          // seconds since 1970
   std::string device_name, note;

@@ -29,19 +29,19 @@ double share_of_limit(const BenchResult& result) {
   return result.limit > 0.0 ? mean(result.rates) / result.limit : 0.0;
 }
 
-double operations_per_token(const checkpoint::Gpt2Config& config, bool with_head) {
+double operations_per_token(const checkpoint::ModelConfig& config, bool with_head) {
   auto channels = static_cast<double>(config.n_embd);
   double layer = channels * (4.0 * channels + 2.0 * static_cast<double>(config.n_inner));
   double head = with_head ? channels * static_cast<double>(config.vocab_size) : 0.0;
   return 2.0 * (static_cast<double>(config.n_layer) * layer + head);
 }
 
-double prompt_limit(const checkpoint::Gpt2Config& config, const std::string& dtype,
+double prompt_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
                     const limits::Limits& limits) {
   return peak(dtype, limits) / operations_per_token(config, /*with_head=*/false);
 }
 
-double generation_limit(const checkpoint::Gpt2Config& config, const std::string& dtype,
+double generation_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
                         std::uint64_t weight_bytes, std::size_t streams,
                         const limits::Limits& limits) {
   double by_reading =

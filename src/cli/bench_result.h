@@ -38,14 +38,14 @@ double share_of_limit(const BenchResult& result);  // the mean's
 // Multiplications and additions of the matrix products for one token: 2 for each weight of the
 // layers, and of the vocabulary's head for a token that is sampled from. What attention and the
 // rest take is left out, so the shares are, if anything, too small.
-double operations_per_token(const checkpoint::Gpt2Config& config, bool with_head);
+double operations_per_token(const checkpoint::ModelConfig& config, bool with_head);
 
 // Tokens per second. A prompt is held against the arithmetic peak. Generation also reads all
 // weights once a step, which gives a token to every stream: the smaller of the two counts. The peak
 // is int8's for weights of int8 and int4, else f32's.
-double prompt_limit(const checkpoint::Gpt2Config& config, const std::string& dtype,
+double prompt_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
                     const limits::Limits& limits);
-double generation_limit(const checkpoint::Gpt2Config& config, const std::string& dtype,
+double generation_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
                         std::uint64_t weight_bytes, std::size_t streams,
                         const limits::Limits& limits);
 

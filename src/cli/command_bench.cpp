@@ -94,7 +94,7 @@ void measure_engine(const BenchOptions& options, const LoadedEngine& loaded,
 }
 
 RatesFile rates_of(const BenchOptions& options, const BenchMachine& machine,
-                   const BenchResults& results, const checkpoint::Gpt2Config& config,
+                   const BenchResults& results, const checkpoint::ModelConfig& config,
                    double start) {
   const BenchResult& generation = results.back();
   return {.rates = generation.rates,
@@ -129,7 +129,7 @@ void run(BenchOptions options) {
   double start = now();
   BenchMachine machine{limits::processor_name(), available_processors(), {}, {}};
   BenchResults results;
-  checkpoint::Gpt2Config config;
+  checkpoint::ModelConfig config;
   for (std::size_t threads : options.threads) {
     for (const std::string& dtype : options.dtypes) {
       options.model.dtype = dtype;

@@ -13,7 +13,6 @@
 #include <set>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/gpt2/config_json.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "cli/commands.h"
 #include "cli/model_source.h"
@@ -25,7 +24,7 @@ namespace chorus::cli {
 namespace {
 
 using checkpoint::Checkpoint;
-using checkpoint::Gpt2Config;
+using checkpoint::ModelConfig;
 namespace json = boost::json;
 
 struct InspectOptions {
@@ -35,7 +34,7 @@ struct InspectOptions {
   bool check = false;
 };
 
-json::object config_as_json(const Gpt2Config& config) {
+json::object config_as_json(const ModelConfig& config) {
   return {{"block_size", config.block_size},
           {"vocab_size", config.vocab_size},
           {"n_layer", config.n_layer},

@@ -41,7 +41,7 @@ void add_parallel_option(CLI::App& command, std::size_t& parallel);
 struct LoadedEngine {
   std::unique_ptr<Engine> engine;
   std::string model;  // as it was asked for, or "storyteller"
-  checkpoint::Gpt2Config config;
+  checkpoint::ModelConfig config;
   double seconds;  // opening and packing
 };
 

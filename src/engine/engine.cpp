@@ -106,7 +106,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
   auto impl = std::make_unique<Impl>(threads, options.pin_threads, options.max_queue);
   CHORUS_TRY(impl->model, model::Model::load(checkpoint, weight_type(options.dtype, checkpoint),
                                              impl->team, options.progress));
-  const checkpoint::Gpt2Config& config = impl->model->config();
+  const checkpoint::ModelConfig& config = impl->model->config();
   std::size_t page_bytes = impl->model->kv_layout().page_bytes();
   CHORUS_TRY(std::size_t pages, page_count(options, page_bytes));
   impl->info = {.path = checkpoint.path,

@@ -23,7 +23,7 @@ struct KvLayout {
   std::size_t layers, heads, head_size;
   KvType type;
 
-  KvLayout(const checkpoint::Gpt2Config& config, KvType element_type)
+  KvLayout(const checkpoint::ModelConfig& config, KvType element_type)
       : layers(static_cast<std::size_t>(config.n_layer)),
         heads(static_cast<std::size_t>(config.n_head)),
         head_size(static_cast<std::size_t>(config.n_embd / config.n_head)),

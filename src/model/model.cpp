@@ -11,7 +11,7 @@ namespace chorus::model {
 namespace {
 
 using checkpoint::Checkpoint;
-using checkpoint::Gpt2Config;
+using checkpoint::ModelConfig;
 using checkpoint::QuantisedType;
 using checkpoint::Tensor;
 
@@ -20,7 +20,7 @@ const Tensor* find(const Checkpoint& checkpoint, const std::string& name) {
   return found == checkpoint.tensors.end() ? nullptr : &found->second;
 }
 
-float score_scale(const Gpt2Config& config, std::int64_t layer) {
+float score_scale(const ModelConfig& config, std::int64_t layer) {
   double scale = 1.0;
   if (config.scale_attn_weights) {
     scale /= std::sqrt(static_cast<double>(config.n_embd / config.n_head));
@@ -86,7 +86,7 @@ class Packer {
 
 }  // namespace
 
-Model::Model(const Gpt2Config& config, const kernels::Kernels& kernels, WeightType type)
+Model::Model(const ModelConfig& config, const kernels::Kernels& kernels, WeightType type)
     : config_(config), kernels_(&kernels), type_(type), kv_(config, kv_type(type)) {}
 
 Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, WeightType type,

@@ -56,7 +56,7 @@ class Model {
                                                    WeightType type, ThreadTeam& team,
                                                    const LoadProgress& progress = {});
 
-  const checkpoint::Gpt2Config& config() const { return config_; }
+  const checkpoint::ModelConfig& config() const { return config_; }
   const kernels::Kernels& kernels() const { return *kernels_; }
   const KvLayout& kv_layout() const { return kv_; }
   WeightType weight_type() const { return type_; }
@@ -88,7 +88,7 @@ class Model {
     float score_scale;
   };
 
-  Model(const checkpoint::Gpt2Config& config, const kernels::Kernels& kernels, WeightType type);
+  Model(const checkpoint::ModelConfig& config, const kernels::Kernels& kernels, WeightType type);
   void pack(const checkpoint::Checkpoint& checkpoint, ThreadTeam& team,
             const LoadProgress& progress);
 
@@ -96,7 +96,7 @@ class Model {
     return config_.tie_word_embeddings ? token_embedding_ : head_;
   }
 
-  checkpoint::Gpt2Config config_;
+  checkpoint::ModelConfig config_;
   const kernels::Kernels* kernels_;
   WeightType type_;
   KvLayout kv_;

@@ -27,7 +27,7 @@ TEST(BenchStatistics, MeanAndDeviationOfASample) {
 }
 
 // GPT-2 124M with its padded vocabulary: 84.9 M weights in the layers, 38.6 M in the head.
-const checkpoint::Gpt2Config kGpt2{.vocab_size = 50304};
+const checkpoint::ModelConfig kGpt2{.vocab_size = 50304};
 
 TEST(BenchLimit, OperationsAreTwoForEachWeightOfAMatrix) {
   EXPECT_EQ(operations_per_token(kGpt2, false), 2.0 * 12 * 12 * 768 * 768);

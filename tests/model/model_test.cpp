@@ -16,7 +16,7 @@
 namespace chorus::model {
 namespace {
 
-using checkpoint::Gpt2Config;
+using checkpoint::ModelConfig;
 using test::odd_config;
 using test::TinyModel;
 
@@ -78,8 +78,8 @@ void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) 
   }
 }
 
-std::vector<Gpt2Config> configs() {
-  std::vector<Gpt2Config> result(6, odd_config());
+std::vector<ModelConfig> configs() {
+  std::vector<ModelConfig> result(6, odd_config());
   result[1].tie_word_embeddings = false;
   result[1].bias = false;
   result[2].activation = checkpoint::Activation::kGeluErf;
@@ -98,7 +98,7 @@ std::vector<Gpt2Config> configs() {
 
 TEST(Model, AgreesWithTheTextbookInDoublePrecision) {
   ThreadTeam team(2);
-  for (const Gpt2Config& config : configs()) {
+  for (const ModelConfig& config : configs()) {
     TinyModel tiny(config);
     auto model = load(tiny, team);
     auto ids = some_ids(45, config.vocab_size);
@@ -134,7 +134,7 @@ constexpr WeightType kTypes[] = {WeightType::kF32, WeightType::kBf16, WeightType
 class EveryType : public testing::TestWithParam<WeightType> {};
 
 TEST_P(EveryType, TheBitsDoNotDependOnThreadsOrOnPieces) {
-  for (const Gpt2Config& config : configs()) {
+  for (const ModelConfig& config : configs()) {
     TinyModel tiny(config);
     ThreadTeam one(1);
     auto model = load(tiny, one, GetParam());

@@ -128,7 +128,7 @@ class Reference {
   }
 
   const checkpoint::Checkpoint& checkpoint_;
-  const checkpoint::Gpt2Config& config_;
+  const checkpoint::ModelConfig& config_;
 };
 
 }  // namespace chorus::test

@@ -21,8 +21,8 @@
 
 namespace chorus::server {
 
-inline checkpoint::Gpt2Config word_config() {
-  checkpoint::Gpt2Config config = test::odd_config();
+inline checkpoint::ModelConfig word_config() {
+  checkpoint::ModelConfig config = test::odd_config();
   config.block_size = 1024;
   config.vocab_size = 50257;
   return config;

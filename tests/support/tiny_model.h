@@ -13,7 +13,7 @@ namespace chorus::test {
 
 class TinyModel {
  public:
-  explicit TinyModel(const checkpoint::Gpt2Config& config, unsigned seed = 1) : generator_(seed) {
+  explicit TinyModel(const checkpoint::ModelConfig& config, unsigned seed = 1) : generator_(seed) {
     checkpoint_.path = "tiny";
     checkpoint_.format = "pytorch";
     checkpoint_.config = config;
@@ -29,7 +29,7 @@ class TinyModel {
 
  private:
   void add_layer(const std::string& layer) {
-    const checkpoint::Gpt2Config& config = checkpoint_.config;
+    const checkpoint::ModelConfig& config = checkpoint_.config;
     add_norm(layer + "ln_1");
     add_norm(layer + "ln_2");
     add_linear(layer + "attn.c_attn", 3 * config.n_embd, config.n_embd);
@@ -64,7 +64,7 @@ class TinyModel {
 };
 
 // Odd sizes everywhere: head size 10, nothing a multiple of 32, more than one page of positions.
-inline checkpoint::Gpt2Config odd_config() {
+inline checkpoint::ModelConfig odd_config() {
   return {.block_size = 77,
           .vocab_size = 131,
           .n_layer = 2,

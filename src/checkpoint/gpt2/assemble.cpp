@@ -176,7 +176,7 @@ class Assembler {
 
   // Tied is what the config says; if it says nothing, what the file has.
   Result<void> take_head(std::optional<bool> stated) {
-    const Gpt2Config& config = result_.config;
+    const ModelConfig& config = result_.config;
     bool is_present = plain_.tensors.contains(kHead) || plain_.other_tensors.contains(kHead) ||
                       plain_.quantised.contains(kHead);
     if (stated.value_or(!is_present)) {

@@ -74,9 +74,9 @@ Result<std::int64_t> choose_head_count(const ConfigFields& stated, std::int64_t 
 
 }  // namespace
 
-Result<Gpt2Config> complete_config(const ConfigFields& stated, const Tensors& tensors,
-                                   const OpenOptions& options) {
-  Gpt2Config config;
+Result<ModelConfig> complete_config(const ConfigFields& stated, const Tensors& tensors,
+                                    const OpenOptions& options) {
+  ModelConfig config;
   CHORUS_TRY(config.vocab_size, stated_or_shape(stated.vocab_size, tensors, "wte.weight", 0));
   CHORUS_TRY(config.n_embd, stated_or_shape(stated.n_embd, tensors, "wte.weight", 1));
   CHORUS_TRY(config.block_size, stated_or_shape(stated.block_size, tensors, "wpe.weight", 0));

@@ -12,8 +12,8 @@ namespace chorus::checkpoint {
 // even where a shape disagrees: the check of shapes finds that. tie_word_embeddings is left as
 // stated, or true. Errors: kCorrupt for a size out of its limits or a tensor that is needed for a
 // size and missing; kInvalidArgument if n_head cannot be told, or is told twice and differs.
-Result<Gpt2Config> complete_config(const ConfigFields& stated,
-                                   const std::map<std::string, Tensor>& tensors,
-                                   const OpenOptions& options);
+Result<ModelConfig> complete_config(const ConfigFields& stated,
+                                    const std::map<std::string, Tensor>& tensors,
+                                    const OpenOptions& options);
 
 }  // namespace chorus::checkpoint

@@ -15,17 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-struct ActivationName {
-  const char* name;
-  Activation activation;
-};
-
-// The first name of an activation is the one that is written.
-constexpr ActivationName kActivations[] = {{"gelu_new", Activation::kGeluTanh},
-                                           {"gelu_pytorch_tanh", Activation::kGeluTanh},
-                                           {"gelu", Activation::kGeluErf},
-                                           {"relu", Activation::kRelu}};
-
 Error wrong_type(const char* field, const char* expected) {
   return {ErrorCode::kCorrupt,
           fmt::format("config field {} has the wrong type; expected {}", field, expected)};
@@ -71,16 +60,14 @@ Result<std::string_view> read_text(const json::object& config, const char* field
 
 Result<Activation> read_activation(const json::object& config) {
   CHORUS_TRY(std::string_view name, read_text(config, "activation_function", "gelu_new"));
-  for (const ActivationName& known : kActivations) {
-    if (name == known.name) return known.activation;
-  }
+  if (auto activation = parse_activation(name)) return *activation;
   return unsupported("config field activation_function is " + in_quotes(name) +
                      "; expected gelu_new, gelu_pytorch_tanh, gelu or relu");
 }
 
 Result<double> read_epsilon(const json::object& config) {
   const json::value* value = config.if_contains("layer_norm_epsilon");
-  if (!value) return Gpt2Config().layer_norm_epsilon;
+  if (!value) return ModelConfig().layer_norm_epsilon;
   if (!value->is_number()) return wrong_type("layer_norm_epsilon", "a number");
   auto epsilon = value->to_number<double>();
   if (epsilon > 0 && std::isfinite(epsilon)) return epsilon;
@@ -114,7 +101,7 @@ Result<void> read_sizes(const json::object& config, ConfigFields& fields) {
   CHORUS_TRY(fields.vocab_size, read_size(config, "vocab_size", kLargestVocabSize));
   CHORUS_TRY(fields.n_layer, read_size(config, "n_layer", kLargestLayerCount));
   CHORUS_TRY(fields.n_head, read_size(config, "n_head", kLargestEmbedding));
-  if (!fields.n_head) fields.n_head = Gpt2Config().n_head;
+  if (!fields.n_head) fields.n_head = ModelConfig().n_head;
   CHORUS_TRY(fields.n_embd, read_size(config, "n_embd", kLargestEmbedding));
   if (!is_absent_or_null(config, "n_inner")) {
     CHORUS_TRY(fields.n_inner, read_size(config, "n_inner", kLargestInner));
@@ -130,13 +117,6 @@ Result<void> read_sizes(const json::object& config, ConfigFields& fields) {
 }
 
 }  // namespace
-
-const char* activation_name(Activation activation) {
-  for (const ActivationName& known : kActivations) {
-    if (known.activation == activation) return known.name;
-  }
-  return "";
-}
 
 Result<ConfigFields> parse_config_json(std::string_view text) {
   CHORUS_TRY(json::object config, parse_json_object(text));
@@ -154,7 +134,7 @@ Result<ConfigFields> parse_config_json(std::string_view text) {
   return fields;
 }
 
-std::string config_to_json(const Gpt2Config& config) {
+std::string config_to_json(const ModelConfig& config) {
   // By hand, because Boost's way of writing a double is neither short nor usual.
   std::string text = R"({"model_type":"gpt2","architectures":["GPT2LMHeadModel"])";
   auto add = [&text](const char* field, const auto& value) {

@@ -21,10 +21,7 @@ namespace chorus::checkpoint {
 // model_type, activation_function, add_cross_attention or a quantization_config. All by field name.
 Result<ConfigFields> parse_config_json(std::string_view text);
 
-// "gelu_new", "gelu" or "relu".
-const char* activation_name(Activation activation);
-
 // One line, the same bytes for the same config; parse_config_json gives it back exactly.
-std::string config_to_json(const Gpt2Config& config);
+std::string config_to_json(const ModelConfig& config);
 
 }  // namespace chorus::checkpoint

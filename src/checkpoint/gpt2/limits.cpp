@@ -12,7 +12,7 @@ Result<void> check_size(std::string_view name, std::int64_t value, std::int64_t 
                fmt::format("config field {} is {}; expected 1 to {}", name, value, largest)};
 }
 
-Result<void> check_config(const Gpt2Config& config) {
+Result<void> check_config(const ModelConfig& config) {
   CHORUS_TRY(check_size("block_size", config.block_size, kLargestBlockSize));
   CHORUS_TRY(check_size("vocab_size", config.vocab_size, kLargestVocabSize));
   CHORUS_TRY(check_size("n_layer", config.n_layer, kLargestLayerCount));

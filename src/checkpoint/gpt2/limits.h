@@ -19,6 +19,6 @@ constexpr std::int64_t kLargestInner = 1 << 22;
 Result<void> check_size(std::string_view name, std::int64_t value, std::int64_t largest);
 
 // Every size in its limits, n_embd a multiple of n_head, the epsilon finite and above 0.
-Result<void> check_config(const Gpt2Config& config);
+Result<void> check_config(const ModelConfig& config);
 
 }  // namespace chorus::checkpoint

@@ -7,7 +7,7 @@
 namespace chorus::checkpoint {
 namespace {
 
-void add(std::vector<ExpectedTensor>& list, const Gpt2Config& config, const std::string& name,
+void add(std::vector<ExpectedTensor>& list, const ModelConfig& config, const std::string& name,
          std::vector<std::int64_t> weight_shape) {
   std::int64_t outputs = weight_shape[0];
   list.push_back({name + ".weight", std::move(weight_shape)});
@@ -16,14 +16,14 @@ void add(std::vector<ExpectedTensor>& list, const Gpt2Config& config, const std:
 
 }  // namespace
 
-std::vector<ExpectedTensor> tensors_outside_layers(const Gpt2Config& config) {
+std::vector<ExpectedTensor> tensors_outside_layers(const ModelConfig& config) {
   std::vector<ExpectedTensor> list = {{"wte.weight", {config.vocab_size, config.n_embd}},
                                       {"wpe.weight", {config.block_size, config.n_embd}}};
   add(list, config, "ln_f", {config.n_embd});
   return list;
 }
 
-std::vector<ExpectedTensor> tensors_of_layer(const Gpt2Config& config, std::int64_t layer) {
+std::vector<ExpectedTensor> tensors_of_layer(const ModelConfig& config, std::int64_t layer) {
   const std::int64_t embedding = config.n_embd;
   const std::int64_t inner = config.n_inner;
   std::string prefix = fmt::format("h.{}.", layer);

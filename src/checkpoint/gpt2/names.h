@@ -17,8 +17,8 @@ struct ExpectedTensor {
 };
 
 // Without the biases if the config has none; without lm_head.weight.
-std::vector<ExpectedTensor> tensors_outside_layers(const Gpt2Config& config);
-std::vector<ExpectedTensor> tensors_of_layer(const Gpt2Config& config, std::int64_t layer);
+std::vector<ExpectedTensor> tensors_outside_layers(const ModelConfig& config);
+std::vector<ExpectedTensor> tensors_of_layer(const ModelConfig& config, std::int64_t layer);
 
 // `name` without any "_orig_mod.", "module." and "transformer." in front, in whatever order:
 // what torch.compile, DistributedDataParallel and transformers put there.

@@ -45,7 +45,7 @@ Error expect_refused(RawCheckpoint raw, const OpenOptions& options = {.n_head = 
 
 TEST(Assemble, ConfigComesFromTheShapesWhereItIsNotStated) {
   Checkpoint checkpoint = expect_assembled(raw_of(test::tiny_gpt2()));
-  const Gpt2Config& config = checkpoint.config;
+  const ModelConfig& config = checkpoint.config;
   EXPECT_EQ(config.vocab_size, 6);
   EXPECT_EQ(config.block_size, 4);
   EXPECT_EQ(config.n_layer, 2);

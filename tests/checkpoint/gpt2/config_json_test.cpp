@@ -100,18 +100,18 @@ TEST(ConfigJson, EveryWrongConfigIsRefusedByTheNameOfItsField) {
 }
 
 TEST(ConfigJson, WhatIsWrittenIsReadBackExactly) {
-  Gpt2Config config{.block_size = 3,
-                    .vocab_size = 11,
-                    .n_layer = 5,
-                    .n_head = 7,
-                    .n_embd = 21,
-                    .n_inner = 13,
-                    .activation = Activation::kRelu,
-                    .layer_norm_epsilon = 0.1 + 0.2,
-                    .bias = false,
-                    .tie_word_embeddings = false,
-                    .scale_attn_weights = false,
-                    .scale_attn_by_inverse_layer_idx = true};
+  ModelConfig config{.block_size = 3,
+                     .vocab_size = 11,
+                     .n_layer = 5,
+                     .n_head = 7,
+                     .n_embd = 21,
+                     .n_inner = 13,
+                     .activation = Activation::kRelu,
+                     .layer_norm_epsilon = 0.1 + 0.2,
+                     .bias = false,
+                     .tie_word_embeddings = false,
+                     .scale_attn_weights = false,
+                     .scale_attn_by_inverse_layer_idx = true};
   ConfigFields fields = parse(config_to_json(config));
   EXPECT_EQ(fields.block_size, 3);
   EXPECT_EQ(fields.vocab_size, 11);
