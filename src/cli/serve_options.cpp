@@ -106,6 +106,8 @@ void add_limits(CLI::App& command, ServeOptions& options) {
   add_size(command, "--max-body", serving.http.max_body, "A request's body", "1MiB");
   add_size(command, "--max-buffer", serving.http.max_buffer,
            "What may wait for a slow reader before it is cut off", "256KiB");
+  add_size(command, "--max-buffer-total", serving.http.max_buffer_total,
+           "What may be held for all clients: what they sent, and answers not yet read", "512MiB");
   add_seconds(command, "--header-timeout", serving.http.header_timeout,
               "For a request's head to arrive");
   add_seconds(command, "--idle-timeout", serving.http.idle_timeout,

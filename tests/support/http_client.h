@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -80,10 +81,10 @@ class HttpClient {
          std::to_string(body.size()) + "\r\n" + headers + "\r\n" + body);
   }
 
-  // Waits until at least one more byte is there; false at the end.
-  bool receive() {
+  // Waits until at least one more byte is there, and takes `most` at the most; false at the end.
+  bool receive(std::size_t most = 16384) {
     char buffer[16384];
-    ssize_t count = ::recv(socket_, buffer, sizeof(buffer), 0);
+    ssize_t count = ::recv(socket_, buffer, std::min(most, sizeof(buffer)), 0);
     if (count > 0) input_.append(buffer, static_cast<std::size_t>(count));
     return count > 0;
   }

@@ -8,11 +8,17 @@
 namespace chorus::server {
 
 Generation::Generation(Exchange& exchange, Metrics& metrics, ServedModel model)
-    : exchange_(exchange), metrics_(metrics), model_(std::move(model)) {
+    : exchange_(exchange),
+      metrics_(metrics),
+      model_(std::move(model)),
+      queued_(exchange.service().buffers) {
   Connection& connection = exchange.connection();
-  auto wake = [&connection](std::size_t bytes) {
+  auto wake = [this, &connection](std::size_t bytes) {
     if (connection.is_writing() && bytes > connection.service().options.max_buffer) {
       return connection.abort("slow reader");
+    }
+    if (!queued_.resize(bytes) && connection.is_writing()) {
+      return connection.abort("no buffers for a slow reader");
     }
     connection.signal().raise();
   };
@@ -44,6 +50,7 @@ boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next() {
   Connection& connection = exchange_.connection();
   while (!connection.is_gone() && !error_) {
     std::vector<QueuedEvent> events = queue_->take();
+    queued_.clear();
     for (const QueuedEvent& queued : events) count(queued);
     if (error_) break;
     if (!events.empty()) co_return events;

@@ -15,6 +15,7 @@
 #include "server/api/api_error.h"
 #include "server/api/event_queue.h"
 #include "server/api/models.h"
+#include "server/http/byte_budget.h"
 #include "server/http/exchange.h"
 #include "server/metrics.h"
 
@@ -54,6 +55,7 @@ class Generation {
   Metrics& metrics_;
   ServedModel model_;
   std::shared_ptr<EventQueue> queue_;
+  HeldBytes queued_;  // for what waits in it
   std::vector<Stream> streams_;
   std::vector<Sample> samples_;  // that have begun
   std::int64_t unended_ = 0;     // samples, begun or not

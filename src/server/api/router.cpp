@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -87,7 +88,30 @@ asio::awaitable<void> refuse_method(Exchange& exchange, const std::string& metho
   co_await exchange.respond(wrong_method_head(methods), to_json(error) + "\n");
 }
 
+// What holds for every route, by the head alone.
+std::optional<ApiError> refusal(const App& app, const Route& route, const HttpRequest& request) {
+  if (route.is_work && !app.keys.allow(request.header("authorization"))) {
+    return ApiError(401, "Authorization: expected Bearer and a key that is known", {},
+                    "invalid_api_key");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+// Only what would be refused whatever the body says: the rest has its turn, and its route in the
+// log, in answer().
+std::optional<HttpError> Router::check_head(const HttpRequest& request) const {
+  if (request.target == "*") return std::nullopt;
+  HttpResult<Target> target = parse_target(request.target);
+  if (!target) return target.assume_error();
+  std::string_view rest;
+  const Route& route = find(target.assume_value().path, rest);
+  if (request.method == "OPTIONS" || !allows(route, request.method)) return std::nullopt;
+  std::optional<ApiError> error = refusal(app_, route, request);
+  if (!error) return std::nullopt;
+  return HttpError(error->status, error->message, error->code);
+}
 
 asio::awaitable<void> Router::answer(Exchange& exchange) {
   const HttpRequest& request = exchange.request();
@@ -106,10 +130,8 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
     co_return co_await exchange.respond(options_head(exchange, methods), "");
   }
   if (!allows(route, request.method)) co_return co_await refuse_method(exchange, methods);
-  if (route.is_work && !app_.keys.allow(request.header("authorization"))) {
-    co_return co_await respond_error(
-        exchange, ApiError(401, "Authorization: expected Bearer and a key that is known", {},
-                           "invalid_api_key"));
+  if (auto error = refusal(app_, route, request)) {
+    co_return co_await respond_error(exchange, *error);
   }
   if (route.is_work && exchange.service().draining) {
     co_return co_await respond_error(exchange,
@@ -119,6 +141,9 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
 }
 
 asio::awaitable<void> Router::refuse(Exchange& exchange, const HttpError& error) {
+  HttpResult<Target> target = parse_target(exchange.request().target);
+  std::string_view rest;
+  if (target) exchange.route = find(target.assume_value().path, rest).pattern;
   co_await respond_error(exchange, ApiError(error));
 }
 

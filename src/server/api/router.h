@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
 #include <string_view>
 
 #include "server/app.h"
@@ -17,6 +18,7 @@ class Router : public HttpHandler {
  public:
   explicit Router(App& app) : app_(app) {}
 
+  std::optional<HttpError> check_head(const HttpRequest& request) const override;
   boost::asio::awaitable<void> answer(Exchange& exchange) override;
   boost::asio::awaitable<void> refuse(Exchange& exchange, const HttpError& error) override;
   std::string_view exposed_headers() const override;

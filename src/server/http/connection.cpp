@@ -14,6 +14,14 @@ namespace asio = boost::asio;
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::size_t kMostLingering = 4 * 1024 * 1024;
 
+// How long after a request's deadline its answer, which then says so, may still take to be sent.
+constexpr std::chrono::milliseconds kLastWrite{2000};
+
+HttpError buffers_full() {
+  return {503, "the server holds as much for its clients as it may (--max-buffer-total)",
+          "buffers"};
+}
+
 }  // namespace
 
 Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
@@ -24,7 +32,8 @@ Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transpo
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       signal_(loop.context().get_executor()),
-      reader_({service.options.max_header, service.options.max_body}) {
+      reader_({service.options.max_header, service.options.max_body}),
+      held_(service.buffers) {
   loop_.add(*this);
   ++(admitted_ ? service_.connections : service_.turned_away);
   if (admitted_) service_.observer.connections_changed(1);
@@ -44,6 +53,7 @@ void Connection::enter(Phase phase, std::chrono::milliseconds time) {
 
 void Connection::tick(Clock::time_point now) {
   if (writing_ && now > write_deadline_) return abort("slow reader");
+  if (writing_ && now > deadline_ + kLastWrite) return abort("the answer was not read in time");
   bool is_over = now > deadline_ || (phase_ == Phase::kIdle && service_.draining);
   if (!is_over || expired_) return;
   expired_ = true;
@@ -65,7 +75,7 @@ void Connection::start_read() {
   transport_->read_some(asio::buffer(chunk_), [this](std::size_t count) {
     reading_ = false;
     at_end_ = count == 0;
-    if (phase_ != Phase::kEnd) input_.append(chunk_.data(), count);
+    if (phase_ != Phase::kEnd) input_.append({chunk_.data(), count});
     if (at_end_ && phase_ == Phase::kAnswer) abort("client went away");
     signal_.raise();
   });
@@ -78,12 +88,17 @@ asio::awaitable<bool> Connection::read_more() {
   co_return input_.size() > before;
 }
 
+// False: the clients' bytes are more than may be held together.
+bool Connection::hold_input() { return held_.resize(input_.memory() + reader_.body_bytes()); }
+
 asio::awaitable<void> Connection::wait() {
   // Who does not read cannot see the client go away.
-  if (input_.size() <= service_.options.max_header + service_.options.max_body) {
-    start_read();
-  } else {
+  if (input_.size() > service_.options.max_header + service_.options.max_body) {
     abort("too much sent ahead");
+  } else if (!hold_input()) {
+    abort("no buffers for what was sent ahead");
+  } else {
+    start_read();
   }
   co_await signal_.wait();
 }
@@ -131,18 +146,26 @@ asio::awaitable<bool> Connection::serve_one() {
 asio::awaitable<bool> Connection::read_request() {
   bool has_head = false;
   while (true) {
-    HttpResult<std::size_t> used = reader_.put(input_);
+    HttpResult<std::size_t> used = reader_.put(input_.unused());
     if (!used) {
       co_await refuse(used.assume_error());
       co_return false;
     }
-    input_.erase(0, used.assume_value());
+    input_.consume(used.assume_value());
+    if (!hold_input()) {
+      co_await refuse(buffers_full());
+      co_return false;
+    }
     if (reader_.is_done()) co_return true;
     if (phase_ == Phase::kIdle && reader_.has_begun()) {
       enter(Phase::kRequest, service_.options.header_timeout);
     }
     if (!has_head && reader_.head_is_done()) {
       has_head = true;
+      if (auto error = service_.handler.check_head(reader_.request())) {
+        co_await refuse(*error);
+        co_return false;
+      }
       enter(Phase::kRequest, service_.options.idle_timeout);  // for the body
       if (reader_.request().expects_continue && !co_await send("HTTP/1.1 100 Continue\r\n\r\n")) {
         co_return false;

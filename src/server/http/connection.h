@@ -13,8 +13,10 @@
 #include <string>
 #include <string_view>
 
+#include "server/http/byte_budget.h"
 #include "server/http/http_error.h"
 #include "server/http/http_service.h"
+#include "server/http/input_buffer.h"
 #include "server/http/loop.h"
 #include "server/http/request_reader.h"
 #include "server/http/signal.h"
@@ -60,6 +62,7 @@ class Connection {
 
   void enter(Phase phase, std::chrono::milliseconds time);
   void start_read();
+  bool hold_input();
   boost::asio::awaitable<bool> read_more();
   boost::asio::awaitable<void> serve_all();
   // Whether another request may follow.
@@ -78,7 +81,8 @@ class Connection {
   Signal signal_;
   RequestReader reader_;
 
-  std::string input_;  // read and not yet used
+  InputBuffer input_;
+  HeldBytes held_;  // for input_ and the request's body
   std::array<char, 8192> chunk_;
   bool reading_ = false, at_end_ = false;  // of the input
   bool writing_ = false, closed_ = false;

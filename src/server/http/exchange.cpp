@@ -13,6 +13,9 @@ namespace asio = boost::asio;
 // What a client that went away is counted as, after nginx.
 constexpr int kClientGone = 499;
 
+// A body that is sent behind its head, and not in one buffer with it.
+constexpr std::size_t kLongBody = 16 * 1024;
+
 std::string choose_id(const HttpRequest& request) {
   std::string_view own = request.header("x-request-id");
   return is_sane_request_id(own) ? std::string(own) : new_request_id();
@@ -57,8 +60,10 @@ asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body
   BodyFraming framing;
   if (head.status != 204 && head.status != 304) framing.length = body.size();
   append_head(out, std::move(head), framing);
-  if (!is_head()) out += body;
-  co_await send(out);
+  bool is_long = body.size() > kLongBody;
+  if (!is_head() && !is_long) out += body;
+  if (!co_await send(out) || is_head() || !is_long) co_return;
+  co_await send(body);
 }
 
 asio::awaitable<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {

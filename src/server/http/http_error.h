@@ -4,6 +4,7 @@
 
 #include <boost/outcome/basic_result.hpp>
 #include <boost/outcome/policy/terminate.hpp>
+#include <boost/outcome/try.hpp>
 #include <string>
 #include <utility>
 

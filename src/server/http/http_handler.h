@@ -5,9 +5,11 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
 #include <string_view>
 
 #include "server/http/http_error.h"
+#include "server/http/http_request.h"
 
 namespace chorus::server {
 
@@ -16,6 +18,8 @@ class Exchange;
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
+  // What is the matter with a request whose head alone was read, if anything: then its body is not.
+  virtual std::optional<HttpError> check_head(const HttpRequest& request) const = 0;
   // Answers the exchange's request, wholly or until its client is gone.
   virtual boost::asio::awaitable<void> answer(Exchange& exchange) = 0;
   // Answers what could not be read as a request, or must not be read further.

@@ -13,6 +13,8 @@ struct HttpOptions {
   std::size_t max_header = 32 * 1024;   // bytes of a request's head; its target is among them
   std::size_t max_body = 1024 * 1024;   // bytes
   std::size_t max_buffer = 256 * 1024;  // bytes that wait for a slow reader, here and in its socket
+  // Bytes that are held for all clients together: what they sent, and answers not yet read.
+  std::size_t max_buffer_total = 512 * 1024 * 1024;
   std::chrono::milliseconds header_timeout{10'000};    // from its first byte to its last
   std::chrono::milliseconds idle_timeout{60'000};      // between requests; for a body; for a write
   std::chrono::milliseconds request_timeout{600'000};  // from the head to the end of the answer

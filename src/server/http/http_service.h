@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "server/http/byte_budget.h"
 #include "server/http/http_handler.h"
 #include "server/http/http_observer.h"
 #include "server/http/http_options.h"
@@ -15,11 +16,13 @@ namespace chorus::server {
 
 struct HttpService {
   HttpService(const HttpOptions& given, HttpHandler& answers, HttpObserver& watches)
-      : options(given), handler(answers), observer(watches) {}
+      : options(given), handler(answers), observer(watches), buffers(given.max_buffer_total) {}
 
   const HttpOptions& options;
   HttpHandler& handler;
   HttpObserver& observer;
+
+  ByteBudget buffers;  // held for all connections
 
   std::atomic<bool> draining{false};        // no new work
   std::atomic<std::int64_t> running{0};     // requests that are being answered

@@ -170,6 +170,9 @@ HttpResult<std::size_t> RequestReader::put(std::string_view bytes) {
 bool RequestReader::has_begun() const { return impl_->has_begun; }
 bool RequestReader::head_is_done() const { return impl_->parser->is_header_done(); }
 bool RequestReader::is_done() const { return impl_->parser->is_done(); }
+std::size_t RequestReader::body_bytes() const {
+  return is_done() ? impl_->request.body.size() : impl_->parser->get().body().size();
+}
 HttpRequest& RequestReader::request() { return impl_->request; }
 void RequestReader::reset() { impl_->start(); }
 

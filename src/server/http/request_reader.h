@@ -33,6 +33,8 @@ class RequestReader {
   bool head_is_done() const;
   bool is_done() const;
 
+  // Of the body that was read so far.
+  std::size_t body_bytes() const;
   // The request's head once head_is_done(), and all of it once is_done().
   HttpRequest& request();
   void reset();  // for the next request

@@ -1,0 +1,124 @@
+// What is held for clients is bounded, for each and for all together: what they send, what they do
+// not read, and for how long.
+
+#include <ctime>
+
+#include "server/fixture.h"
+#include "server/http/byte_budget.h"
+#include "server/http/input_buffer.h"
+
+namespace chorus::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Buffers : public ServerTest {
+ protected:
+  void start_bare(ServerOptions options) {
+    options.port = 0;
+    options.log_level = "off";
+    start_with(std::move(options), {});
+  }
+  // The head of a POST whose body is still to come.
+  static std::string head(std::size_t length, const std::string& headers = "") {
+    return "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(length) +
+           "\r\n" + headers + "\r\n";
+  }
+  double connections() {
+    std::string text = get("/metrics").body;
+    return std::stod(text.substr(text.find("\nchorus_http_connections ") + 25));
+  }
+};
+
+TEST(ByteBudget, GivesAtMostWhatItHasAndTakesAllBack) {
+  ByteBudget budget(10 * HeldBytes::kBlock);
+  {
+    HeldBytes one(budget), two(budget);
+    EXPECT_TRUE(one.resize(6 * HeldBytes::kBlock));
+    EXPECT_FALSE(two.resize(5 * HeldBytes::kBlock));
+    EXPECT_TRUE(two.resize(4 * HeldBytes::kBlock));
+    EXPECT_FALSE(one.resize(SIZE_MAX));
+    EXPECT_EQ(budget.held(), 10 * HeldBytes::kBlock);
+    EXPECT_TRUE(one.resize(1));
+    EXPECT_EQ(budget.held(), 4 * HeldBytes::kBlock);
+  }
+  EXPECT_EQ(budget.held(), 0u);
+}
+
+// Erased from the front each time, 16 MiB in pieces of 40 bytes would move 3 TB.
+TEST(InputBuffer, UsingBytesCostsNoMoreThanTheyAreMany) {
+  InputBuffer buffer;
+  constexpr std::size_t kPiece = 40, kPieces = 400'000;
+  std::string piece(kPiece, 'x');
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    piece[0] = static_cast<char>('a' + i % 26);
+    buffer.append(piece);
+  }
+  std::clock_t begun = std::clock();
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    ASSERT_EQ(buffer.unused()[0], static_cast<char>('a' + i % 26));
+    buffer.consume(kPiece);
+  }
+  EXPECT_LT(static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC, 5.0);
+  EXPECT_EQ(buffer.size(), 0u);
+  EXPECT_LE(buffer.memory(), 64u * 1024);
+}
+
+TEST_F(Buffers, BodiesOfAllTogetherAreBounded) {
+  start_bare({.http = {.max_body = 1'000'000, .max_buffer_total = 500'000}});
+  for (const char* framing : {"Content-Length: 900000", "Transfer-Encoding: chunked"}) {
+    std::string request = std::string("POST /tokenize HTTP/1.1\r\nHost: x\r\n") + framing +
+                          "\r\n\r\n" + (framing[0] == 'T' ? "DBBA0\r\n" : "");
+    HttpClient first(server_->port()), second(server_->port());
+    first.send(request + std::string(300'000, ' '));
+    pause();
+    second.send(request + std::string(300'000, ' '));
+    HttpAnswer refused = second.answer();
+    EXPECT_EQ(refused.status, 503) << framing;
+    EXPECT_EQ(refused.header("retry-after"), "1");
+    EXPECT_EQ(error(refused).at("code"), "buffers");
+    EXPECT_TRUE(second.is_closed());
+    EXPECT_EQ(post("/tokenize", R"({"content":"a"})").status, 200);  // small ones go on
+    first.close();
+    for (int i = 0; i < 500 && connections() > 1; ++i) pause();
+  }
+  // What was held has been given back.
+  std::string body = R"({"content":")" + std::string(200'000, ' ') + "\"}";
+  EXPECT_EQ(post("/tokenize", body).status, 200);
+}
+
+TEST_F(Buffers, TheKeyIsLookedAtBeforeTheBodyIsRead) {
+  start_bare({.api_keys = {"key"}});
+  for (const char* wrong : {"", "Authorization: Bearer other\r\n", "Expect: 100-continue\r\n"}) {
+    HttpClient client(server_->port());
+    client.send(head(1'000'000, wrong));  // and nothing of it
+    HttpAnswer answer = client.answer();
+    EXPECT_EQ(answer.status, 401) << wrong;
+    EXPECT_EQ(answer.header("www-authenticate"), "Bearer");
+    EXPECT_EQ(answer.header("connection"), "close");
+    EXPECT_TRUE(client.is_closed());
+  }
+  EXPECT_NE(get("/metrics").body.find("route=\"/tokenize\",status=\"401\"} 3"), std::string::npos);
+  HttpClient right(server_->port());
+  right.send(head(15, "Expect: 100-continue\r\nAuthorization: Bearer key\r\n"));
+  EXPECT_EQ(right.answer().status, 100);
+}
+
+TEST_F(Buffers, AReaderThatTricklesMeetsTheRequestsDeadline) {
+  start_bare({.http = {.max_buffer = 4096,
+                       .idle_timeout = milliseconds(20'000),
+                       .request_timeout = milliseconds(300)}});
+  HttpClient client(server_->port(), 4096);
+  std::string ids = "{\"tokens\":[15496";
+  for (int i = 0; i < 100'000; ++i) ids += ",15496";
+  client.post("/detokenize", ids + "]}");
+  for (int i = 0; i < 1000 && connections() > 1; ++i) {
+    ASSERT_TRUE(client.receive(10));  // something, always within the time for a write
+    pause();
+  }
+  EXPECT_EQ(connections(), 1.0);
+  EXPECT_FALSE(client.answer().is_whole);
+}
+
+}  // namespace
+}  // namespace chorus::server
