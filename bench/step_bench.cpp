@@ -20,11 +20,10 @@ namespace {
 
 using model::Chunk;
 using model::Model;
-using model::WeightType;
 
 struct Settings {
   std::string path;
-  WeightType type = WeightType::kF32;
+  NumberFormat type = NumberFormat::kF32;
   std::size_t threads = available_processors();
   std::size_t rows = 32, prompt = 512;
 };
@@ -95,14 +94,11 @@ bool parse(std::string_view text, std::size_t& value) {
   return error == std::errc() && end == text.data() + text.size() && value > 0 && value <= 1024;
 }
 
-bool parse(std::string_view text, WeightType& value) {
-  for (WeightType type :
-       {WeightType::kF32, WeightType::kBf16, WeightType::kInt8, WeightType::kInt4}) {
-    if (text != model::weight_type_name(type)) continue;
-    value = type;
-    return true;
-  }
-  return false;
+bool parse(std::string_view text, NumberFormat& value) {
+  auto format = parse_number_format(text);
+  if (!format || *format == NumberFormat::kF16) return false;
+  value = *format;
+  return true;
 }
 
 bool parse_arguments(int argc, char** argv, Settings& settings) {
@@ -126,7 +122,7 @@ Result<void> run(const Settings& settings) {
   fmt::print(R"({{"dtype": "{}", "threads": {}, "one_row": {:.1f}, "{}_rows": {:.1f}, )"
              R"("prompt_of_{}": {:.1f}}})"
              "\n",
-             model::weight_type_name(settings.type), settings.threads, decoding(*model, team, 1),
+             number_format_name(settings.type), settings.threads, decoding(*model, team, 1),
              settings.rows, decoding(*model, team, settings.rows), settings.prompt,
              prompt(*model, team, settings.prompt));
   return ok();

@@ -17,7 +17,7 @@ void check_tensor(const Tensor& tensor) {
   for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
     last += static_cast<std::size_t>((tensor.shape[i] - 1) * tensor.strides[i]);
   }
-  std::size_t end = (last + 1) * chorus::checkpoint::dtype_size(tensor.dtype);
+  std::size_t end = (last + 1) * chorus::block_bytes(tensor.dtype);
   if (end > tensor.data.size()) std::abort();
   if (tensor.is_contiguous() &&
       tensor.data.size() < static_cast<std::size_t>(tensor.element_count())) {

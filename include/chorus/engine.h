@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "chorus/error.h"
+#include "chorus/number_format.h"
 #include "chorus/request.h"
 #include "chorus/stream.h"
 
@@ -23,12 +25,11 @@ namespace checkpoint {
 struct Checkpoint;
 }
 
-// How weight matrices are held. kStored takes what loses nothing: a quantised file's own type, bf16
-// for a checkpoint of bf16 matrices, f32 for every other.
-enum class WeightFormat { kStored, kF32, kBf16, kInt8, kInt4 };
-
 struct EngineOptions {
-  WeightFormat dtype = WeightFormat::kStored;
+  // How weight matrices are held: one of kWeightFormats. Empty: as they are stored, so that nothing
+  // is lost: a quantised file's own format, bf16 for a checkpoint of bf16 matrices, f32 for every
+  // other.
+  std::optional<NumberFormat> dtype = {};
   std::size_t threads = 0;  // 0: the processors that this process may use
   bool pin_threads = true;  // each to a processor of its own, if it takes all that there are
   // Bytes, at most, for keys and values; allotted as needed. 0: a quarter of the memory that is
@@ -48,7 +49,7 @@ struct ModelInfo {
   std::int32_t block_size;   // positions: the most tokens of prompt and result
   std::int32_t vocab_size;   // padding included
   std::int64_t parameters;   // tied weights once
-  std::string dtype;         // of the matrices in memory: "f32", "bf16", "int8" or "int4"
+  NumberFormat dtype;        // of the matrices in memory: one of kWeightFormats
   std::string instructions;  // of the kernels: "scalar", "avx2" or "avx512"
   std::size_t threads;
   std::uint64_t weight_bytes;  // of the matrices in memory

@@ -41,20 +41,20 @@ std::int64_t Checkpoint::parameter_count() const {
   return count;
 }
 
-std::optional<QuantisedType> quantised_type(const Checkpoint& checkpoint) {
+std::optional<NumberFormat> quantised_format(const Checkpoint& checkpoint) {
   if (checkpoint.quantised.empty()) return std::nullopt;
   bool has_int4 = std::ranges::any_of(checkpoint.quantised, [](const auto& item) {
-    return item.second.type == QuantisedType::kInt4;
+    return item.second.type == NumberFormat::kInt4;
   });
-  return has_int4 ? QuantisedType::kInt4 : QuantisedType::kInt8;
+  return has_int4 ? NumberFormat::kInt4 : NumberFormat::kInt8;
 }
 
-DType common_dtype(const Checkpoint& checkpoint) {
-  if (checkpoint.tensors.empty()) return DType::kF32;
-  DType first = checkpoint.tensors.begin()->second.dtype;
+NumberFormat common_dtype(const Checkpoint& checkpoint) {
+  if (checkpoint.tensors.empty()) return NumberFormat::kF32;
+  NumberFormat first = checkpoint.tensors.begin()->second.dtype;
   bool is_common = std::ranges::all_of(
       checkpoint.tensors, [first](const auto& item) { return item.second.dtype == first; });
-  return is_common ? first : DType::kF32;
+  return is_common ? first : NumberFormat::kF32;
 }
 
 }  // namespace chorus::checkpoint

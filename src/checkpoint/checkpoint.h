@@ -13,20 +13,16 @@
 #include <vector>
 
 #include "checkpoint/model_config.h"
+#include "chorus/number_format.h"
 #include "core/bytes.h"
 
 namespace chorus::checkpoint {
 
-enum class DType { kF32, kF16, kBF16 };
-
-std::size_t dtype_size(DType dtype);  // bytes of one element
-const char* dtype_name(DType dtype);  // "f32", "f16", "bf16"
-
 // A strided view. Element (i, j, ...) stands at byte (i * strides[0] + j * strides[1] + ...) *
-// dtype_size from data.data(); every element lies inside `data` (checked when the file is read).
+// block_bytes(dtype) from data.data(); every element lies inside `data` (checked when the file is read).
 // A file may lay tensors at any byte: data is not necessarily aligned for its type.
 struct Tensor {
-  DType dtype = DType::kF32;
+  NumberFormat dtype = NumberFormat::kF32;  // not a quantised one
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;  // in elements, never negative
   std::span<const std::byte> data;
@@ -35,14 +31,11 @@ struct Tensor {
   bool is_contiguous() const;  // row-major, without gaps
 };
 
-// How the integers of a quantised matrix are held; see kernels/integer.h.
-enum class QuantisedType { kInt8, kInt4 };
-
 // A matrix as a quantised file holds it: panels of integers, and their scales. Element (n, k) is
 // integer * scale + shares[n] * common[k]. Weights and scales begin at multiples of 64 bytes in the
 // file.
 struct RawQuantised {
-  QuantisedType type = QuantisedType::kInt8;
+  NumberFormat type = NumberFormat::kInt8;  // or kInt4; see kernels/integer.h
   std::int64_t panels = 0, groups = 0;
   std::span<const std::byte> weights;  // [panels][groups][a group's bytes]
   std::span<const std::byte> scales;   // [panels][groups][32] bf16
@@ -112,6 +105,6 @@ Result<Checkpoint> open(const Bytes& bytes, const OpenOptions& options = {});
 std::optional<std::string> find_nonfinite(const Checkpoint& checkpoint);
 
 // kInt4 if any matrix is; empty if none is quantised.
-std::optional<QuantisedType> quantised_type(const Checkpoint& checkpoint);
+std::optional<NumberFormat> quantised_format(const Checkpoint& checkpoint);
 
 }  // namespace chorus::checkpoint

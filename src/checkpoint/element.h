@@ -9,15 +9,15 @@
 
 namespace chorus::checkpoint {
 
-inline float load_element(DType dtype, const std::byte* place) {
-  if (dtype == DType::kF32) {
+inline float load_element(NumberFormat dtype, const std::byte* place) {
+  if (dtype == NumberFormat::kF32) {
     float value;
     std::memcpy(&value, place, sizeof value);
     return value;
   }
   std::uint16_t bits;
   std::memcpy(&bits, place, sizeof bits);
-  return dtype == DType::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
+  return dtype == NumberFormat::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
 }
 
 }  // namespace chorus::checkpoint

@@ -36,14 +36,17 @@ bool all_finite(const std::byte* data, std::size_t count) {
   return true;
 }
 
-bool all_finite(DType dtype, const std::byte* data, std::size_t count) {
+bool all_finite(NumberFormat dtype, const std::byte* data, std::size_t count) {
   switch (dtype) {
-    case DType::kF32:
+    case NumberFormat::kF32:
       return all_finite<std::uint32_t, 0x7f800000u, 0x00800000u>(data, count);
-    case DType::kF16:
+    case NumberFormat::kF16:
       return all_finite<std::uint16_t, 0x7c00u, 0x0400u>(data, count);
-    case DType::kBF16:
+    case NumberFormat::kBf16:
       return all_finite<std::uint16_t, 0x7f80u, 0x0080u>(data, count);
+    case NumberFormat::kInt8:
+    case NumberFormat::kInt4:
+      break;  // no tensor's
   }
   return true;
 }
@@ -68,7 +71,7 @@ std::optional<std::string> find_element(const Tensor& tensor) {
     std::int64_t offset = 0;
     for (std::size_t i = 0; i < index.size(); ++i) offset += index[i] * tensor.strides[i];
     float value = load_element(tensor.dtype, tensor.data.data() + static_cast<std::size_t>(offset) *
-                                                                      dtype_size(tensor.dtype));
+                                                                      block_bytes(tensor.dtype));
     if (!std::isfinite(value)) {
       return fmt::format("[{}] is {}", fmt::join(index, ", "), std::isnan(value) ? "nan" : "inf");
     }
@@ -83,7 +86,8 @@ std::optional<std::string> find_element(const Tensor& tensor) {
 }  // namespace
 
 std::optional<std::string> find_nonfinite(const Checkpoint& checkpoint) {
-  std::set<std::tuple<const std::byte*, std::int64_t, DType>> checked;  // storages that are finite
+  std::set<std::tuple<const std::byte*, std::int64_t, NumberFormat>>
+      checked;  // storages that are finite
   for (const auto& [name, tensor] : checkpoint.tensors) {
     if (is_dense(tensor)) {
       std::tuple storage(tensor.data.data(), tensor.element_count(), tensor.dtype);
@@ -104,8 +108,8 @@ std::optional<std::string> find_nonfinite(const Checkpoint& checkpoint) {
                *element;
       }
     }
-    Tensor scales{DType::kBF16, scales_shape(matrix), {}, matrix.scales};
-    if (all_finite(DType::kBF16, scales.data.data(), scales.data.size() / 2)) continue;
+    Tensor scales{NumberFormat::kBf16, scales_shape(matrix), {}, matrix.scales};
+    if (all_finite(NumberFormat::kBf16, scales.data.data(), scales.data.size() / 2)) continue;
     scales.strides = {scales.shape[1] * scales.shape[2], scales.shape[2], 1};
     return name + ".scales" + find_element(scales).value_or("");
   }

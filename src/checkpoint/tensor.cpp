@@ -6,20 +6,6 @@
 
 namespace chorus::checkpoint {
 
-std::size_t dtype_size(DType dtype) { return dtype == DType::kF32 ? 4 : 2; }
-
-const char* dtype_name(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "f32";
-    case DType::kF16:
-      return "f16";
-    case DType::kBF16:
-      return "bf16";
-  }
-  return "unknown";
-}
-
 std::int64_t Tensor::element_count() const {
   // An empty tensor's other dimensions may be of any size, so that their product could overflow.
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;

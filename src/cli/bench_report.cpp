@@ -22,7 +22,7 @@ std::vector<Row> rows_of(const BenchResults& results) {
                          "deviation", "of the limit"}};
   for (const BenchResult& result : results) {
     double rate = mean(result.rates);
-    rows.push_back({result.test, result.dtype, std::to_string(result.threads),
+    rows.push_back({result.test, number_format_name(result.dtype), std::to_string(result.threads),
                     std::to_string(result.streams), std::to_string(result.prompt_tokens),
                     std::to_string(result.new_tokens),
                     fmt::format("{:.{}f}", rate, rate < 100.0 ? 1 : 0),
@@ -83,10 +83,10 @@ std::string bench_csv(const BenchResults& results) {
       "test,dtype,threads,streams,prompt_tokens,new_tokens,tokens_per_second,stddev,"
       "share_of_limit\n";
   for (const BenchResult& result : results) {
-    text +=
-        fmt::format("{},{},{},{},{},{},{:.2f},{:.2f},{:.4f}\n", result.test, result.dtype,
-                    result.threads, result.streams, result.prompt_tokens, result.new_tokens,
-                    mean(result.rates), standard_deviation(result.rates), share_of_limit(result));
+    text += fmt::format("{},{},{},{},{},{},{:.2f},{:.2f},{:.4f}\n", result.test,
+                        number_format_name(result.dtype), result.threads, result.streams,
+                        result.prompt_tokens, result.new_tokens, mean(result.rates),
+                        standard_deviation(result.rates), share_of_limit(result));
   }
   return text;
 }
@@ -101,7 +101,7 @@ std::string bench_json(const BenchMachine& machine, const BenchResults& results)
   }
   for (const BenchResult& result : results) {
     lines.push_back(json::object{{"test", result.test},
-                                 {"dtype", result.dtype},
+                                 {"dtype", number_format_name(result.dtype)},
                                  {"threads", result.threads},
                                  {"streams", result.streams},
                                  {"prompt_tokens", result.prompt_tokens},
@@ -125,8 +125,8 @@ Chart bench_chart(const std::string& model, const BenchResults& results) {
               .lines = {}};
   for (const BenchResult& result : results) {
     if (result.test != "tg") continue;
-    std::string name = fmt::format("{}, {} thread{}", result.dtype, result.threads,
-                                   result.threads == 1 ? "" : "s");
+    std::string name = fmt::format("{}, {} thread{}", number_format_name(result.dtype),
+                                   result.threads, result.threads == 1 ? "" : "s");
     auto same_name = [&name](const ChartLine& line) { return line.name == name; };
     auto line = std::find_if(chart.lines.begin(), chart.lines.end(), same_name);
     if (line == chart.lines.end()) line = chart.lines.insert(line, {name, {}});

@@ -7,8 +7,8 @@
 namespace chorus::cli {
 namespace {
 
-double peak(const std::string& dtype, const limits::Limits& limits) {
-  return dtype == "int8" || dtype == "int4" ? limits.int8.best : limits.f32.best;
+double peak(NumberFormat dtype, const limits::Limits& limits) {
+  return is_quantised(dtype) ? limits.int8.best : limits.f32.best;
 }
 
 }  // namespace
@@ -36,12 +36,12 @@ double operations_per_token(const checkpoint::ModelConfig& config, bool with_hea
   return 2.0 * (static_cast<double>(config.n_layer) * layer + head);
 }
 
-double prompt_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
+double prompt_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
                     const limits::Limits& limits) {
   return peak(dtype, limits) / operations_per_token(config, /*with_head=*/false);
 }
 
-double generation_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
+double generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
                         std::uint64_t weight_bytes, std::size_t streams,
                         const limits::Limits& limits) {
   double by_reading =

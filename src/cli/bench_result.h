@@ -14,7 +14,7 @@ namespace chorus::cli {
 // One line of the result: streams that read their prompts ("pp") or generate ("tg") at once.
 struct BenchResult {
   std::string test;
-  std::string dtype;  // of the weights in memory
+  NumberFormat dtype = NumberFormat::kF32;  // of the weights in memory
   std::size_t threads = 0;
   std::size_t streams = 0;
   std::int32_t prompt_tokens = 0;  // of each stream
@@ -43,9 +43,9 @@ double operations_per_token(const checkpoint::ModelConfig& config, bool with_hea
 // Tokens per second. A prompt is held against the arithmetic peak. Generation also reads all
 // weights once a step, which gives a token to every stream: the smaller of the two counts. The peak
 // is int8's for weights of int8 and int4, else f32's.
-double prompt_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
+double prompt_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
                     const limits::Limits& limits);
-double generation_limit(const checkpoint::ModelConfig& config, const std::string& dtype,
+double generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
                         std::uint64_t weight_bytes, std::size_t streams,
                         const limits::Limits& limits);
 

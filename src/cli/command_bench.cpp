@@ -29,8 +29,8 @@ namespace {
 constexpr std::int32_t kGenerationPrompt = 4;
 
 struct BenchOptions {
-  ModelOptions model;  // its dtype and threads are the lists' in turn
-  std::vector<std::string> dtypes = {""};
+  ModelOptions model;                // its dtype and threads are the lists' in turn
+  std::vector<NumberFormat> dtypes;  // empty: as stored
   std::vector<std::size_t> threads, streams = {1, 4, 16, 32};
   std::int32_t prompt_tokens = 512, new_tokens = 128;
   int rounds = 5;
@@ -100,7 +100,7 @@ RatesFile rates_of(const BenchOptions& options, const BenchMachine& machine,
   return {.rates = generation.rates,
           .config = config,
           .args = {{"model", options.model.model},
-                   {"dtype", generation.dtype},
+                   {"dtype", number_format_name(generation.dtype)},
                    {"threads", std::to_string(generation.threads)},
                    {"streams", std::to_string(generation.streams)},
                    {"new_tokens", std::to_string(generation.new_tokens)},
@@ -121,8 +121,10 @@ std::string report(const BenchOptions& options, const BenchMachine& machine,
 
 void run(BenchOptions options) {
   if (options.threads.empty()) options.threads = {available_processors()};
+  std::vector<std::optional<NumberFormat>> dtypes(options.dtypes.begin(), options.dtypes.end());
+  if (dtypes.empty()) dtypes = {std::nullopt};
   if (!options.rates.empty() &&
-      options.dtypes.size() * options.threads.size() * options.streams.size() != 1) {
+      dtypes.size() * options.threads.size() * options.streams.size() != 1) {
     throw CLI::ValidationError(
         "--rates: expected one dtype, one number of threads and one of streams");
   }
@@ -131,7 +133,7 @@ void run(BenchOptions options) {
   BenchResults results;
   checkpoint::ModelConfig config;
   for (std::size_t threads : options.threads) {
-    for (const std::string& dtype : options.dtypes) {
+    for (std::optional<NumberFormat> dtype : dtypes) {
       options.model.dtype = dtype;
       options.model.threads = threads;
       LoadedEngine loaded = load_engine(options.model);
@@ -158,7 +160,7 @@ void run(BenchOptions options) {
 void add_load_options(CLI::App& command, BenchOptions& options) {
   command.add_option("--dtype", options.dtypes, "How weights are held (default: as stored)")
       ->delimiter(',')
-      ->check(CLI::IsMember(dtype_names()))
+      ->transform(number_format(kWeightFormats))
       ->type_name("TYPE,...");
   command
       .add_option("--threads,-t", options.threads,

@@ -21,39 +21,25 @@ namespace chorus::cli {
 namespace {
 
 using checkpoint::Checkpoint;
-using checkpoint::DType;
-using checkpoint::QuantisedType;
 
 struct ConvertOptions {
   std::string input, output;
-  std::string dtype;  // empty: the input's
+  std::optional<NumberFormat> dtype;  // empty: the input's
   std::optional<std::int64_t> n_head;
   bool allow_nonfinite = false;
 };
 
-DType choose_dtype(const ConvertOptions& options, const Checkpoint& checkpoint) {
-  if (!checkpoint.quantised.empty()) return DType::kF32;  // of what is not quantised
-  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-    if (options.dtype == checkpoint::dtype_name(dtype)) return dtype;
-  }
-  return checkpoint::common_dtype(checkpoint);
-}
-
-// Of a name that --dtype takes.
-std::optional<QuantisedType> quantised_type(const std::string& dtype) {
-  for (QuantisedType type : {QuantisedType::kInt8, QuantisedType::kInt4}) {
-    if (dtype == checkpoint::quantised_type_name(type)) return type;
-  }
-  return std::nullopt;
+NumberFormat choose_dtype(const ConvertOptions& options, const Checkpoint& checkpoint) {
+  if (!checkpoint.quantised.empty()) return NumberFormat::kF32;  // of what is not quantised
+  return options.dtype.value_or(checkpoint::common_dtype(checkpoint));
 }
 
 // A quantised input can only be copied: what it lost does not come back.
-void refuse_requantising(const ConvertOptions& options, const Checkpoint& input,
-                         std::optional<QuantisedType> wanted) {
-  auto found = checkpoint::quantised_type(input);
-  if (!found || options.dtype.empty() || wanted == found) return;
+void refuse_requantising(const ConvertOptions& options, const Checkpoint& input) {
+  auto found = checkpoint::quantised_format(input);
+  if (!found || !options.dtype || options.dtype == found) return;
   throw CommandFailed(fmt::format("{}: holds {} weights; convert the original to {}", options.input,
-                                  checkpoint::quantised_type_name(*found), options.dtype));
+                                  number_format_name(*found), number_format_name(*options.dtype)));
 }
 
 // The output would replace what is being read: of a folder, any file of it that holds weights.
@@ -81,19 +67,16 @@ void run(const ConvertOptions& options) {
           fmt::format("{}: {} (--allow-nonfinite converts all the same)", options.input, *found));
     }
   }
-  std::optional<QuantisedType> wanted = quantised_type(options.dtype);
-  refuse_requantising(options, input, wanted);
-  if (wanted && input.quantised.empty()) {
+  refuse_requantising(options, input);
+  if (options.dtype && is_quantised(*options.dtype) && input.quantised.empty()) {
     ThreadTeam team(available_processors());
-    input = model::quantise(input, *wanted, team);
+    input = model::quantise(input, *options.dtype, team);
   }
-  DType dtype = choose_dtype(options, input);
+  NumberFormat dtype = choose_dtype(options, input);
   std::uint64_t size = value_or_fail(checkpoint::write_safetensors(input, options.output, dtype));
-  auto quantised = checkpoint::quantised_type(input);
-  fmt::print(
-      stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
-      input.tensors.size() + input.quantised.size(), input.parameter_count(), size,
-      quantised ? checkpoint::quantised_type_name(*quantised) : checkpoint::dtype_name(dtype));
+  fmt::print(stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
+             input.tensors.size() + input.quantised.size(), input.parameter_count(), size,
+             number_format_name(checkpoint::quantised_format(input).value_or(dtype)));
 }
 
 }  // namespace
@@ -119,7 +102,7 @@ void add_convert(CLI::App& app) {
           "--dtype", options->dtype,
           "Type of the weights written: f32, bf16, f16, int8 or int4 (default: the input's; "
           "f32 if it has several)")
-      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "int4"}))
+      ->transform(number_format(kNumberFormats))
       ->type_name("TYPE");
   convert
       ->add_option("--n-head", options->n_head,

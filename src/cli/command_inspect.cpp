@@ -59,11 +59,10 @@ struct Line {
 std::vector<Line> lines_of(const Checkpoint& checkpoint) {
   std::vector<Line> lines;
   for (const auto& [name, tensor] : checkpoint.tensors) {
-    lines.push_back({name, tensor.shape, checkpoint::dtype_name(tensor.dtype)});
+    lines.push_back({name, tensor.shape, number_format_name(tensor.dtype)});
   }
   for (const auto& [name, matrix] : checkpoint.quantised) {
-    lines.push_back(
-        {name, {matrix.outputs, matrix.inputs}, checkpoint::quantised_type_name(matrix.type)});
+    lines.push_back({name, {matrix.outputs, matrix.inputs}, number_format_name(matrix.type)});
   }
   std::ranges::sort(lines, {}, &Line::name);
   return lines;

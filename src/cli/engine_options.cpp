@@ -13,11 +13,6 @@
 
 namespace chorus::cli {
 
-const std::vector<std::string>& dtype_names() {
-  static const std::vector<std::string> names = {"f32", "bf16", "int8", "int4"};
-  return names;
-}
-
 void add_model_name_option(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--model,-m", options.model,
@@ -38,7 +33,7 @@ void add_engine_options(CLI::App& command, ModelOptions& options) {
       .add_option("--dtype", options.dtype,
                   "How weights are held: f32, bf16, int8 or int4 (default: as a converted file of "
                   "int8 or int4 has them, bf16 for a checkpoint of bf16, else f32)")
-      ->check(CLI::IsMember(dtype_names()))
+      ->transform(number_format(kWeightFormats))
       ->type_name("TYPE");
   command
       .add_option("--threads,-t", options.threads,
@@ -81,19 +76,6 @@ void add_parallel_option(CLI::App& command, std::size_t& parallel) {
       ->type_name("N");
 }
 
-namespace {
-
-// Of a name that --dtype takes; empty: as stored.
-WeightFormat weight_format(const std::string& dtype) {
-  if (dtype == "f32") return WeightFormat::kF32;
-  if (dtype == "bf16") return WeightFormat::kBf16;
-  if (dtype == "int8") return WeightFormat::kInt8;
-  if (dtype == "int4") return WeightFormat::kInt4;
-  return WeightFormat::kStored;
-}
-
-}  // namespace
-
 LoadedEngine load_engine(const ModelOptions& options) {
   // Fetching is not loading: the clock starts when the model is here.
   std::string path = options.model.empty() ? "" : value_or_fail(locate_model(options.model));
@@ -101,7 +83,7 @@ LoadedEngine load_engine(const ModelOptions& options) {
   checkpoint::Checkpoint checkpoint = value_or_fail(open_model(path, {.n_head = options.n_head}));
   ProgressBar bar("Loading " + checkpoint.path);
   EngineOptions engine_options{
-      .dtype = weight_format(options.dtype),
+      .dtype = options.dtype,
       .threads = options.threads,
       .pin_threads = !options.no_pin,
       .kv_memory = options.kv_memory,
@@ -118,8 +100,8 @@ LoadedEngine load_engine(const ModelOptions& options) {
 
 std::string describe(const ModelInfo& info) {
   return fmt::format("{} ({:.1f} M parameters, {}, {}, {} thread{})", info.path,
-                     static_cast<double>(info.parameters) * 1e-6, info.dtype, info.instructions,
-                     info.threads, info.threads == 1 ? "" : "s");
+                     static_cast<double>(info.parameters) * 1e-6, number_format_name(info.dtype),
+                     info.instructions, info.threads, info.threads == 1 ? "" : "s");
 }
 
 }  // namespace chorus::cli

@@ -13,8 +13,8 @@
 namespace chorus::cli {
 
 struct ModelOptions {
-  std::string model;  // a path or a name; empty: the embedded storyteller
-  std::string dtype;  // empty: as stored
+  std::string model;                  // a path or a name; empty: the embedded storyteller
+  std::optional<NumberFormat> dtype;  // empty: as stored
   std::size_t threads = 0;
   std::optional<std::int64_t> n_head;
   bool allow_nonfinite = false;
@@ -23,9 +23,6 @@ struct ModelOptions {
   std::uint64_t kv_memory = 0;  // bytes; 0: the engine's default
   std::size_t max_queue = EngineOptions{}.max_queue;
 };
-
-// What --dtype takes.
-const std::vector<std::string>& dtype_names();
 
 void add_model_options(CLI::App& command, ModelOptions& options);
 // All of them but --model.

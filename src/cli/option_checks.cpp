@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace chorus::cli {
 namespace {
@@ -37,6 +39,21 @@ CLI::Validator number_from_zero() {
     float number = 0.0f;
     if (read_number(text, number) && std::isfinite(number) && number >= 0.0f) return {};
     return fmt::format("expected a finite number of at least 0, found \"{}\"", text);
+  };
+  return {check, ""};
+}
+
+CLI::Validator number_format(std::span<const NumberFormat> formats) {
+  auto check = [formats](std::string& text) -> std::string {
+    auto format = parse_number_format(text);
+    if (format && std::ranges::find(formats, *format) != formats.end()) {
+      text = std::to_string(static_cast<int>(*format));  // as CLI11 reads an enum
+      return {};
+    }
+    std::vector<std::string> names;
+    for (NumberFormat each : formats) names.push_back(number_format_name(each));
+    return fmt::format("expected {} or {}, found \"{}\"",
+                       fmt::join(names.begin(), names.end() - 1, ", "), names.back(), text);
   };
   return {check, ""};
 }

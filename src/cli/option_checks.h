@@ -5,6 +5,9 @@
 #include <CLI/App.hpp>
 #include <cstdint>
 #include <limits>
+#include <span>
+
+#include "chorus/number_format.h"
 
 namespace chorus::cli {
 
@@ -14,6 +17,9 @@ CLI::Validator whole_number(std::int64_t low,
 
 // A finite number of at least 0 that fits a float.
 CLI::Validator number_from_zero();
+
+// The name of one of `formats`.
+CLI::Validator number_format(std::span<const NumberFormat> formats);
 
 // Anything but an empty string, which is what an unset variable of a shell gives. `what` names what
 // is expected, for example "a path".

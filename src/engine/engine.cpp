@@ -19,34 +19,15 @@
 namespace chorus {
 namespace {
 
-// A quantised checkpoint's own type; bf16 in memory for a checkpoint whose matrices all are bf16:
+// A quantised checkpoint's own format; bf16 in memory for a checkpoint whose matrices all are bf16:
 // the same values in half the room.
-model::WeightType stored_type(const checkpoint::Checkpoint& checkpoint) {
-  if (auto type = checkpoint::quantised_type(checkpoint)) {
-    return *type == checkpoint::QuantisedType::kInt8 ? model::WeightType::kInt8
-                                                     : model::WeightType::kInt4;
-  }
+NumberFormat stored_format(const checkpoint::Checkpoint& checkpoint) {
+  if (auto format = checkpoint::quantised_format(checkpoint)) return *format;
   bool bf16 =
       std::all_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), [](const auto& entry) {
-        return entry.second.shape.size() != 2 || entry.second.dtype == checkpoint::DType::kBF16;
+        return entry.second.shape.size() != 2 || entry.second.dtype == NumberFormat::kBf16;
       });
-  return bf16 ? model::WeightType::kBf16 : model::WeightType::kF32;
-}
-
-model::WeightType weight_type(WeightFormat format, const checkpoint::Checkpoint& checkpoint) {
-  switch (format) {
-    case WeightFormat::kStored:
-      return stored_type(checkpoint);
-    case WeightFormat::kF32:
-      return model::WeightType::kF32;
-    case WeightFormat::kBf16:
-      return model::WeightType::kBf16;
-    case WeightFormat::kInt8:
-      return model::WeightType::kInt8;
-    case WeightFormat::kInt4:
-      return model::WeightType::kInt4;
-  }
-  return stored_type(checkpoint);
+  return bf16 ? NumberFormat::kBf16 : NumberFormat::kF32;
 }
 
 Result<void> check_options(const EngineOptions& options) {
@@ -56,6 +37,11 @@ Result<void> check_options(const EngineOptions& options) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("{}: expected {} to {}, found {}", field, least, most, value)};
   };
+  if (options.dtype && std::ranges::find(kWeightFormats, *options.dtype) == kWeightFormats.end()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("dtype: expected f32, bf16, int8 or int4, found {}",
+                             number_format_name(*options.dtype))};
+  }
   CHORUS_TRY(check("threads", options.threads, 0, 1024));
   CHORUS_TRY(check("max_queue", options.max_queue, 1, 1'000'000));
   CHORUS_TRY(check("step_rows", options.step_rows, 1, 4096));
@@ -104,8 +90,9 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
   }
   std::size_t threads = options.threads > 0 ? options.threads : available_processors();
   auto impl = std::make_unique<Impl>(threads, options.pin_threads, options.max_queue);
-  CHORUS_TRY(impl->model, model::Model::load(checkpoint, weight_type(options.dtype, checkpoint),
-                                             impl->team, options.progress));
+  CHORUS_TRY(impl->model,
+             model::Model::load(checkpoint, options.dtype.value_or(stored_format(checkpoint)),
+                                impl->team, options.progress));
   const checkpoint::ModelConfig& config = impl->model->config();
   std::size_t page_bytes = impl->model->kv_layout().page_bytes();
   CHORUS_TRY(std::size_t pages, page_count(options, page_bytes));
@@ -113,7 +100,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .block_size = static_cast<std::int32_t>(config.block_size),
                 .vocab_size = static_cast<std::int32_t>(config.vocab_size),
                 .parameters = checkpoint.parameter_count(),
-                .dtype = weight_type_name(impl->model->weight_type()),
+                .dtype = impl->model->weight_type(),
                 .instructions = impl->model->kernels().name,
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weight_bytes(),

@@ -15,15 +15,13 @@ namespace chorus::model {
 
 inline constexpr std::size_t kPagePositions = kernels::kPanelWidth;
 
-// How an element is held: as computed, or rounded to bf16 (nearest, ties to even) when it is stored
-// and widened exactly when it is read.
-enum class KvType { kF32, kBf16 };
-
 struct KvLayout {
   std::size_t layers, heads, head_size;
-  KvType type;
+  // How an element is held: as computed (kF32), or rounded to bf16 (nearest, ties to even) when it
+  // is stored and widened exactly when it is read (kBf16).
+  NumberFormat type;
 
-  KvLayout(const checkpoint::ModelConfig& config, KvType element_type)
+  KvLayout(const checkpoint::ModelConfig& config, NumberFormat element_type)
       : layers(static_cast<std::size_t>(config.n_layer)),
         heads(static_cast<std::size_t>(config.n_head)),
         head_size(static_cast<std::size_t>(config.n_embd / config.n_head)),
@@ -32,7 +30,7 @@ struct KvLayout {
   std::size_t value_panels() const { return padded(head_size) / kernels::kPanelWidth; }
   std::size_t keys_size() const { return head_size * kPagePositions; }            // elements
   std::size_t values_size() const { return padded(head_size) * kPagePositions; }  // elements
-  std::size_t element_size() const { return type == KvType::kF32 ? 4 : 2; }       // bytes
+  std::size_t element_size() const { return block_bytes(type); }                  // bytes
   std::size_t page_bytes() const {
     return layers * heads * (keys_size() + values_size()) * element_size();
   }

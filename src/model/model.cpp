@@ -12,7 +12,6 @@ namespace {
 
 using checkpoint::Checkpoint;
 using checkpoint::ModelConfig;
-using checkpoint::QuantisedType;
 using checkpoint::Tensor;
 
 const Tensor* find(const Checkpoint& checkpoint, const std::string& name) {
@@ -31,20 +30,14 @@ float score_scale(const ModelConfig& config, std::int64_t layer) {
 
 // Quantised weights come with keys and values of half the size: their rounding is far below that of
 // the weights.
-KvType kv_type(WeightType type) {
-  return type == WeightType::kF32 || type == WeightType::kBf16 ? KvType::kF32 : KvType::kBf16;
-}
-
-std::optional<QuantisedType> quantised_type(WeightType type) {
-  if (type == WeightType::kInt8) return QuantisedType::kInt8;
-  if (type == WeightType::kInt4) return QuantisedType::kInt4;
-  return std::nullopt;
+NumberFormat kv_format(NumberFormat weights) {
+  return is_quantised(weights) ? NumberFormat::kBf16 : NumberFormat::kF32;
 }
 
 // Packs tensors one after the other and reports how many of the bytes are done.
 class Packer {
  public:
-  Packer(const Checkpoint& checkpoint, WeightType type, ThreadTeam& team,
+  Packer(const Checkpoint& checkpoint, NumberFormat type, ThreadTeam& team,
          const LoadProgress& progress)
       : checkpoint_(checkpoint), type_(type), team_(team), progress_(progress) {
     for (const auto& [name, tensor] : checkpoint.tensors) total_ += bytes(tensor);
@@ -70,7 +63,7 @@ class Packer {
 
  private:
   static std::size_t bytes(const Tensor& tensor) {
-    return static_cast<std::size_t>(tensor.element_count()) * dtype_size(tensor.dtype);
+    return static_cast<std::size_t>(tensor.element_count()) * block_bytes(tensor.dtype);
   }
   void report(const Tensor& tensor) {
     done_ += bytes(tensor);
@@ -78,7 +71,7 @@ class Packer {
   }
 
   const Checkpoint& checkpoint_;
-  WeightType type_;
+  NumberFormat type_;
   ThreadTeam& team_;
   const LoadProgress& progress_;
   std::size_t done_ = 0, total_ = 0;
@@ -86,23 +79,23 @@ class Packer {
 
 }  // namespace
 
-Model::Model(const ModelConfig& config, const kernels::Kernels& kernels, WeightType type)
-    : config_(config), kernels_(&kernels), type_(type), kv_(config, kv_type(type)) {}
+Model::Model(const ModelConfig& config, const kernels::Kernels& kernels, NumberFormat type)
+    : config_(config), kernels_(&kernels), type_(type), kv_(config, kv_format(type)) {}
 
-Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, WeightType type,
+Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, NumberFormat type,
                                                  ThreadTeam& team, const LoadProgress& progress) {
   CHORUS_TRY(auto kernels, kernels::choose_kernels());
-  auto wanted = quantised_type(type), found = checkpoint::quantised_type(checkpoint);
-  if (found && wanted != found) {
+  auto found = checkpoint::quantised_format(checkpoint);
+  if (found && type != *found) {
     return Error{ErrorCode::kUnsupported,
-                 checkpoint.path + ": holds " + checkpoint::quantised_type_name(*found) +
-                     " weights, which cannot be held as " + weight_type_name(type) +
+                 checkpoint.path + ": holds " + number_format_name(*found) +
+                     " weights, which cannot be held as " + number_format_name(type) +
                      ": leave the type out, or convert the original"};
   }
   try {
     std::unique_ptr<Model> model(new Model(checkpoint.config, *kernels, type));
-    if (wanted && !found) {
-      model->pack(quantise(checkpoint, *wanted, team, progress), team, {});
+    if (is_quantised(type) && !found) {
+      model->pack(quantise(checkpoint, type, team, progress), team, {});
     } else {
       model->pack(checkpoint, team, progress);
     }

@@ -53,13 +53,13 @@ class Model {
   // Errors: kUnsupported (no memory, or a quantised checkpoint of another type), kInvalidArgument
   // (CHORUS_ISA).
   static Result<std::unique_ptr<const Model>> load(const checkpoint::Checkpoint& checkpoint,
-                                                   WeightType type, ThreadTeam& team,
+                                                   NumberFormat type, ThreadTeam& team,
                                                    const LoadProgress& progress = {});
 
   const checkpoint::ModelConfig& config() const { return config_; }
   const kernels::Kernels& kernels() const { return *kernels_; }
   const KvLayout& kv_layout() const { return kv_; }
-  WeightType weight_type() const { return type_; }
+  NumberFormat weight_type() const { return type_; }
   std::size_t weight_bytes() const;
 
   // Runs the chunks through the model: their keys and values are written to their pages, and the
@@ -88,7 +88,7 @@ class Model {
     float score_scale;
   };
 
-  Model(const checkpoint::ModelConfig& config, const kernels::Kernels& kernels, WeightType type);
+  Model(const checkpoint::ModelConfig& config, const kernels::Kernels& kernels, NumberFormat type);
   void pack(const checkpoint::Checkpoint& checkpoint, ThreadTeam& team,
             const LoadProgress& progress);
 
@@ -98,7 +98,7 @@ class Model {
 
   checkpoint::ModelConfig config_;
   const kernels::Kernels* kernels_;
-  WeightType type_;
+  NumberFormat type_;
   KvLayout kv_;
   AlignedBuffer<float> positions_;  // [T, C]
   PackedMatrix token_embedding_;    // [V, C]; also the head if tied

@@ -1,6 +1,7 @@
 #include "model/packed_matrix.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstring>
 
@@ -10,27 +11,26 @@
 namespace chorus::model {
 namespace {
 
-using checkpoint::DType;
 using checkpoint::QuantisedMatrix;
-using checkpoint::QuantisedType;
 using checkpoint::Tensor;
 using kernels::kGroup;
 using kernels::kPanelWidth;
 
-float load(DType dtype, const std::byte* at) {
-  if (dtype == DType::kF32) {
+float load(NumberFormat dtype, const std::byte* at) {
+  if (dtype == NumberFormat::kF32) {
     float value;
     std::memcpy(&value, at, sizeof(value));
     return value;
   }
   std::uint16_t bits;
   std::memcpy(&bits, at, sizeof(bits));
-  return dtype == DType::kBF16 ? bf16_to_f32(bits) : f16_to_f32(bits);
+  return dtype == NumberFormat::kBf16 ? bf16_to_f32(bits) : f16_to_f32(bits);
 }
 
 // `count` elements from `at`, `stride` bytes apart.
-void load_run(DType dtype, const std::byte* at, std::size_t stride, std::size_t count, float* out) {
-  if (dtype == DType::kF32 && stride == sizeof(float)) {
+void load_run(NumberFormat dtype, const std::byte* at, std::size_t stride, std::size_t count,
+              float* out) {
+  if (dtype == NumberFormat::kF32 && stride == sizeof(float)) {
     std::memcpy(out, at, count * sizeof(float));
     return;
   }
@@ -47,27 +47,14 @@ AlignedBuffer<float> padded_vector(const Tensor& vector) {
 
 }  // namespace
 
-const char* weight_type_name(WeightType type) {
-  switch (type) {
-    case WeightType::kF32:
-      return "f32";
-    case WeightType::kBf16:
-      return "bf16";
-    case WeightType::kInt8:
-      return "int8";
-    case WeightType::kInt4:
-      return "int4";
-  }
-  return "";
-}
-
-PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, WeightType type,
+PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberFormat type,
                            ThreadTeam& team)
     : outputs_(static_cast<std::size_t>(weight.shape[0])),
       inputs_(static_cast<std::size_t>(weight.shape[1])),
       type_(type) {
+  assert(type == NumberFormat::kF32 || type == NumberFormat::kBf16);
   std::size_t count = padded(outputs_) * inputs_;
-  if (type == WeightType::kF32) {
+  if (type == NumberFormat::kF32) {
     f32_ = AlignedBuffer<float>(count);
   } else {
     bf16_ = AlignedBuffer<std::uint16_t>(count);
@@ -82,7 +69,7 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, WeightType 
 PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
     : outputs_(static_cast<std::size_t>(weight.outputs)),
       inputs_(static_cast<std::size_t>(weight.inputs)),
-      type_(weight.type == QuantisedType::kInt8 ? WeightType::kInt8 : WeightType::kInt4),
+      type_(weight.type),
       integers_(reinterpret_cast<const std::uint8_t*>(weight.weights.data()),
                 weight.weights.size()),
       groups_(static_cast<std::size_t>(weight.groups)),
@@ -99,7 +86,7 @@ PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
 
 // Reads runs along whichever axis lies closer together in the file.
 void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
-  std::size_t element = dtype_size(weight.dtype);
+  std::size_t element = block_bytes(weight.dtype);
   std::size_t row_stride = static_cast<std::size_t>(weight.strides[0]) * element;
   std::size_t column_stride = static_cast<std::size_t>(weight.strides[1]) * element;
   std::size_t first = panel * kPanelWidth;
@@ -108,7 +95,7 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
   std::size_t base = panel * inputs_ * kPanelWidth;
   auto put = [&](std::size_t k, std::size_t lane, float value) {
     std::size_t at = base + k * kPanelWidth + lane;
-    if (type_ == WeightType::kF32) {
+    if (type_ == NumberFormat::kF32) {
       f32_[at] = value;
     } else {
       bf16_[at] = f32_to_bf16(value);
@@ -137,7 +124,7 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
 }
 
 std::int32_t PackedMatrix::offset() const {
-  return type_ == WeightType::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
+  return type_ == NumberFormat::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
 }
 
 std::size_t PackedMatrix::bytes() const {
@@ -151,7 +138,7 @@ void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const
   if (panels.begin == panels.end) return;
   std::size_t panel_stride = inputs_ * kPanelWidth;
   std::size_t first = panels.begin * panel_stride;
-  bool f32 = type_ == WeightType::kF32;
+  bool f32 = type_ == NumberFormat::kF32;
   std::size_t output = panels.begin * kPanelWidth;
   kernels::MatmulArgs args{
       .x = x,
@@ -174,7 +161,7 @@ void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels,
                             const kernels::ActivationGroup* x, const float* row_factors,
                             std::size_t rows, float* out, std::size_t out_stride) const {
   if (panels.begin == panels.end) return;
-  bool int8 = type_ == WeightType::kInt8;
+  bool int8 = type_ == NumberFormat::kInt8;
   std::size_t group_bytes = int8 ? kernels::kInt8GroupBytes : kernels::kInt4GroupBytes;
   std::size_t output = panels.begin * kPanelWidth;
   kernels::IntegerMatmulArgs args{
@@ -213,7 +200,7 @@ void PackedMatrix::read_row(std::size_t n, float* out) const {
   if (is_quantised()) return read_quantised_row(panel, lane, out);
   std::size_t at = panel * inputs_ * kPanelWidth + lane;
   for (std::size_t k = 0; k < inputs_; ++k, at += kPanelWidth) {
-    out[k] = type_ == WeightType::kF32 ? f32_[at] : bf16_to_f32(bf16_[at]);
+    out[k] = type_ == NumberFormat::kF32 ? f32_[at] : bf16_to_f32(bf16_[at]);
   }
 }
 
@@ -224,7 +211,7 @@ void PackedMatrix::read_quantised_row(std::size_t panel, std::size_t lane, float
     std::size_t i = k % kGroup;
     float scale = bf16_to_f32(scales_[group * kPanelWidth + lane]);
     std::int32_t integer;
-    if (type_ == WeightType::kInt8) {
+    if (type_ == NumberFormat::kInt8) {
       std::size_t at = group * kernels::kInt8GroupBytes + (i / 4 * kPanelWidth + lane) * 4 + i % 4;
       integer = integers_[at] - kernels::kInt8Offset;
     } else {
@@ -237,7 +224,7 @@ void PackedMatrix::read_quantised_row(std::size_t panel, std::size_t lane, float
 }
 
 void read_row(const Tensor& matrix, std::size_t n, float* out) {
-  std::size_t element = dtype_size(matrix.dtype);
+  std::size_t element = block_bytes(matrix.dtype);
   load_run(matrix.dtype,
            matrix.data.data() + n * static_cast<std::size_t>(matrix.strides[0]) * element,
            static_cast<std::size_t>(matrix.strides[1]) * element,
@@ -246,7 +233,7 @@ void read_row(const Tensor& matrix, std::size_t n, float* out) {
 
 AlignedBuffer<float> widen(const Tensor& tensor) {
   AlignedBuffer<float> values(static_cast<std::size_t>(tensor.element_count()));
-  std::size_t element = dtype_size(tensor.dtype);
+  std::size_t element = block_bytes(tensor.dtype);
   std::size_t columns = static_cast<std::size_t>(tensor.shape.back());
   std::size_t column_stride = static_cast<std::size_t>(tensor.strides.back()) * element;
   std::size_t rows = columns == 0 ? 0 : values.size() / columns;

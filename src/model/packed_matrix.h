@@ -12,9 +12,6 @@
 
 namespace chorus::model {
 
-enum class WeightType { kF32, kBf16, kInt8, kInt4 };
-const char* weight_type_name(WeightType type);  // "f32", "bf16", "int8", "int4"
-
 inline std::size_t padded(std::size_t n) {
   return (n + kernels::kPanelWidth - 1) / kernels::kPanelWidth * kernels::kPanelWidth;
 }
@@ -24,7 +21,7 @@ class PackedMatrix {
   PackedMatrix() = default;
 
   // From `weight` [N, K] of any element type and strides, and `bias` [N] or null.
-  PackedMatrix(const checkpoint::Tensor& weight, const checkpoint::Tensor* bias, WeightType type,
+  PackedMatrix(const checkpoint::Tensor& weight, const checkpoint::Tensor* bias, NumberFormat type,
                ThreadTeam& team);
 
   // A view of `weight`, whose element order is the kernels', with `bias` [N] or null.
@@ -62,7 +59,7 @@ class PackedMatrix {
   void read_quantised_row(std::size_t panel, std::size_t lane, float* out) const;
 
   std::size_t outputs_ = 0, inputs_ = 0;
-  WeightType type_ = WeightType::kF32;
+  NumberFormat type_ = NumberFormat::kF32;
   AlignedBuffer<float> f32_;  // two of the three are empty
   AlignedBuffer<std::uint16_t> bf16_;
   std::span<const std::uint8_t> integers_;

@@ -15,7 +15,6 @@ namespace {
 
 using checkpoint::Checkpoint;
 using checkpoint::QuantisedMatrix;
-using checkpoint::QuantisedType;
 using checkpoint::Tensor;
 using kernels::kGroup;
 using kernels::kPanelWidth;
@@ -67,9 +66,9 @@ float rounded_to_bf16(float x) { return bf16_to_f32(f32_to_bf16(x)); }
 
 // The scale of the least squared error among those that bring the largest magnitude near the end of
 // the range. int4 tries the sign, too, since its range reaches one further below zero.
-float best_scale(std::span<const float> group, float extreme, QuantisedType type,
+float best_scale(std::span<const float> group, float extreme, NumberFormat type,
                  IntegerRange range) {
-  if (type == QuantisedType::kInt8) return rounded_to_bf16(std::fabs(extreme) / range.high);
+  if (type == NumberFormat::kInt8) return rounded_to_bf16(std::fabs(extreme) / range.high);
   Fit best{0.0f, std::numeric_limits<float>::infinity()};
   for (float sign : {-1.0f, 1.0f}) {
     for (int quarter = 21; quarter <= 40; ++quarter) {  // largest magnitude: 5.25 to 10 steps
@@ -82,11 +81,11 @@ float best_scale(std::span<const float> group, float extreme, QuantisedType type
 }
 
 // Quantises `group` to `integers`; returns the scale's bf16 bits.
-std::uint16_t quantise_group(std::span<const float> group, QuantisedType type,
+std::uint16_t quantise_group(std::span<const float> group, NumberFormat type,
                              std::int32_t* integers) {
   constexpr float kTiny = 0x1p-100f;  // below, 1 / scale might not be finite
   IntegerRange range =
-      type == QuantisedType::kInt8 ? IntegerRange{-127.0f, 127.0f} : IntegerRange{-8.0f, 7.0f};
+      type == NumberFormat::kInt8 ? IntegerRange{-127.0f, 127.0f} : IntegerRange{-8.0f, 7.0f};
   float extreme = 0.0f;
   bool finite = true;
   for (float x : group) {
@@ -113,7 +112,7 @@ struct Target {
 
 void put(const Target& target, std::uint8_t* group, std::size_t k, std::size_t lane,
          std::int32_t integer) {
-  if (target.shape.type == QuantisedType::kInt8) {
+  if (target.shape.type == NumberFormat::kInt8) {
     group[(k / 4 * kPanelWidth + lane) * 4 + k % 4] =
         static_cast<std::uint8_t>(integer + kernels::kInt8Offset);
   } else {
@@ -176,7 +175,7 @@ bool is_vocabulary(const std::string& name) {
 }
 
 std::shared_ptr<Target> quantise_matrix(const std::string& name, const Tensor& weight,
-                                        QuantisedType type, ThreadTeam& team) {
+                                        NumberFormat type, ThreadTeam& team) {
   auto target = std::make_shared<Target>();
   target->shape = checkpoint::empty_quantised(type, weight.shape[0], weight.shape[1]);
   std::size_t scales = 1, bytes = 1;
@@ -217,7 +216,7 @@ std::shared_ptr<Target> quantise_matrix(const std::string& name, const Tensor& w
 }
 
 Tensor vector_of(const AlignedBuffer<float>& values) {
-  return {checkpoint::DType::kF32,
+  return {NumberFormat::kF32,
           {static_cast<std::int64_t>(values.size())},
           {1},
           std::as_bytes(values.span())};
@@ -225,7 +224,7 @@ Tensor vector_of(const AlignedBuffer<float>& values) {
 
 }  // namespace
 
-Checkpoint quantise(const Checkpoint& source, QuantisedType type, ThreadTeam& team,
+Checkpoint quantise(const Checkpoint& source, NumberFormat type, ThreadTeam& team,
                     const LoadProgress& progress) {
   Checkpoint result = source;
   std::size_t done = 0, total = static_cast<std::size_t>(source.parameter_count());
@@ -233,7 +232,7 @@ Checkpoint quantise(const Checkpoint& source, QuantisedType type, ThreadTeam& te
     done += static_cast<std::size_t>(weight.element_count());
     if (weight.shape.size() != 2 || name == "wpe.weight") continue;
     auto target =
-        quantise_matrix(name, weight, is_vocabulary(name) ? QuantisedType::kInt8 : type, team);
+        quantise_matrix(name, weight, is_vocabulary(name) ? NumberFormat::kInt8 : type, team);
     QuantisedMatrix matrix = target->shape;
     matrix.weights = std::as_bytes(target->weights.span());
     matrix.scales = std::as_bytes(target->scales.span());

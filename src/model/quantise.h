@@ -14,8 +14,7 @@ using LoadProgress = std::function<void(std::size_t done_bytes, std::size_t tota
 // Every matrix but wpe.weight, quantised; the other tensors are views into the same file as before.
 // `type` kInt4 keeps the token embedding and the head in int8. Throws std::bad_alloc. `checkpoint`
 // must not be quantised.
-checkpoint::Checkpoint quantise(const checkpoint::Checkpoint& checkpoint,
-                                checkpoint::QuantisedType type, ThreadTeam& team,
-                                const LoadProgress& progress = {});
+checkpoint::Checkpoint quantise(const checkpoint::Checkpoint& checkpoint, NumberFormat type,
+                                ThreadTeam& team, const LoadProgress& progress = {});
 
 }  // namespace chorus::model

@@ -90,7 +90,7 @@ class Step {
     return tile.chunk->pages[page] + element * kv_.element_size();
   }
   void multiply_cached(const kernels::MatmulArgs& args) const {
-    (kv_.type == KvType::kF32 ? kernels_.matmul_f32 : kernels_.matmul_bf16)(args);
+    (kv_.type == NumberFormat::kF32 ? kernels_.matmul_f32 : kernels_.matmul_bf16)(args);
   }
   // residual += matrix * input.
   void project(Deal::Hand& hand, const PackedMatrix& matrix, const Input& input);
@@ -248,7 +248,7 @@ void Step::store_keys_and_values(const Tile& tile, std::size_t layer, std::size_
         store(value + d, count, values + d * kPagePositions);
       }
     };
-    if (kv_.type == KvType::kF32) {
+    if (kv_.type == NumberFormat::kF32) {
       put(reinterpret_cast<float*>(page));
     } else {
       put(reinterpret_cast<std::uint16_t*>(page));

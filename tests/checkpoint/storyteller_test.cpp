@@ -22,7 +22,8 @@ TEST(Storyteller, TheEmbeddedModelOpensFromMemory) {
   EXPECT_EQ(model.parameter_count(), 7759872);
   EXPECT_EQ(model.step, 4037);
   EXPECT_EQ(find_nonfinite(model), std::nullopt);
-  for (const auto& [name, tensor] : model.tensors) EXPECT_EQ(tensor.dtype, DType::kBF16) << name;
+  for (const auto& [name, tensor] : model.tensors)
+    EXPECT_EQ(tensor.dtype, NumberFormat::kBf16) << name;
 }
 
 }  // namespace

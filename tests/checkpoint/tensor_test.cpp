@@ -12,15 +12,6 @@ Tensor tensor(std::vector<std::int64_t> shape, std::vector<std::int64_t> strides
   return result;
 }
 
-TEST(DType, HasItsSizeAndName) {
-  EXPECT_EQ(dtype_size(DType::kF32), 4u);
-  EXPECT_EQ(dtype_size(DType::kF16), 2u);
-  EXPECT_EQ(dtype_size(DType::kBF16), 2u);
-  EXPECT_STREQ(dtype_name(DType::kF32), "f32");
-  EXPECT_STREQ(dtype_name(DType::kF16), "f16");
-  EXPECT_STREQ(dtype_name(DType::kBF16), "bf16");
-}
-
 TEST(Tensor, CountsItsElements) {
   EXPECT_EQ(tensor({3, 4, 5}, {20, 5, 1}).element_count(), 60);
   EXPECT_EQ(tensor({3, 0}, {1, 1}).element_count(), 0);

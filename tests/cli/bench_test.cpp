@@ -37,20 +37,23 @@ TEST(BenchLimit, OperationsAreTwoForEachWeightOfAMatrix) {
 TEST(BenchLimit, IsReadingForFewStreamsAndArithmeticForMany) {
   limits::Limits limits{2, {50e9, 50e9}, {200e9, 200e9}, {800e9, 800e9}};
   constexpr std::uint64_t kBytes = 500'000'000;
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, "f32", kBytes, 1, limits), 100.0);
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, "f32", kBytes, 4, limits), 400.0);
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 1, limits), 100.0);
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 4, limits), 400.0);
   double operations = operations_per_token(kGpt2, true);
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, "f32", kBytes, 64, limits), 200e9 / operations);
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, "int8", kBytes, 64, limits), 800e9 / operations);
-  EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, "int4", limits), 800e9 / operations_per_token(kGpt2, false));
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 64, limits),
+                   200e9 / operations);
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kInt8, kBytes, 64, limits),
+                   800e9 / operations);
+  EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kInt4, limits),
+                   800e9 / operations_per_token(kGpt2, false));
 }
 
 const BenchMachine kMachine{"A <processor>", 2, "avx2", {{2, {5e9, 4e9}, {2e9, 1e9}, {8e9, 7e9}}}};
 const BenchResults kResults{
-    {"pp", "f32", 2, 1, 512, 1, {300, 100}, 400},
-    {"tg", "f32", 2, 1, 4, 128, {30, 50}, 80},
-    {"tg", "f32", 2, 16, 4, 128, {100}, 125},
-    {"tg", "int8", 2, 1, 4, 128, {90}, 100},
+    {"pp", NumberFormat::kF32, 2, 1, 512, 1, {300, 100}, 400},
+    {"tg", NumberFormat::kF32, 2, 1, 4, 128, {30, 50}, 80},
+    {"tg", NumberFormat::kF32, 2, 16, 4, 128, {100}, 125},
+    {"tg", NumberFormat::kInt8, 2, 1, 4, 128, {90}, 100},
 };
 
 TEST(BenchReport, JsonHasTheMachineAndEveryResult) {

@@ -284,7 +284,8 @@ TEST(GenerateCommand, WrongOptionsAreRefusedWithWhatWasExpected) {
   expect_failure(generate({kPrompt, "--model", ""}), 2,
                  "--model: expected a path or a name, found an empty string");
   EXPECT_EQ(generate({kPrompt, "--rng", "numpy"}).exit_code, 2);
-  EXPECT_EQ(generate({kPrompt, "--dtype", "int7"}).exit_code, 2);
+  expect_failure(generate({kPrompt, "--dtype", "f16"}), 2,
+                 "--dtype: expected f32, bf16, int8 or int4, found \"f16\"");
   for (const char* wrong :
        {"", "x", "1x", " 1", "1.5", "18446744073709551616", "-9223372036854775809"}) {
     expect_failure(

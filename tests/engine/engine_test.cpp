@@ -130,6 +130,14 @@ TEST_F(TinyEngine, ProbabilitiesOfAllContinuationsSumToOne) {
   EXPECT_NEAR(sum, 1.0, 1e-6);
 }
 
+TEST(Engine, RefusesToHoldWeightsAsWhatNoKernelReads) {
+  test::TinyModel model(test::odd_config());
+  auto refused = Engine::load(model.checkpoint(), {.dtype = NumberFormat::kF16, .threads = 1});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.assume_error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused.assume_error().message, "dtype: expected f32, bf16, int8 or int4, found f16");
+}
+
 TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {
   auto engine = load_storyteller();
   Request request{

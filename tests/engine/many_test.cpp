@@ -157,7 +157,7 @@ void run_mix(Engine& engine, const std::vector<Request>& requests,
 
 // The promise of the engine, for each type of weights: random mixes of requests over engines that
 // differ in all that must not matter; every stream that was not cancelled is its solo run.
-class SoloRun : public testing::TestWithParam<WeightFormat> {};
+class SoloRun : public testing::TestWithParam<NumberFormat> {};
 
 TEST_P(SoloRun, IsWhatEachRequestGetsWhateverGoesOnBesideIt) {
   std::vector<Request> requests;
@@ -194,14 +194,13 @@ TEST_P(SoloRun, IsWhatEachRequestGetsWhateverGoesOnBesideIt) {
   }
 }
 
-std::string type_name(const testing::TestParamInfo<WeightFormat>& parameter) {
-  constexpr std::array kNames = {"Stored", "F32", "Bf16", "Int8", "Int4"};
-  return kNames[static_cast<std::size_t>(parameter.param)];
+std::string type_name(const testing::TestParamInfo<NumberFormat>& parameter) {
+  return number_format_name(parameter.param);
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, SoloRun,
-                         testing::Values(WeightFormat::kF32, WeightFormat::kBf16,
-                                         WeightFormat::kInt8, WeightFormat::kInt4),
+                         testing::Values(NumberFormat::kF32, NumberFormat::kBf16,
+                                         NumberFormat::kInt8, NumberFormat::kInt4),
                          type_name);
 
 TEST(ManyRequests, APromptThatIsThereAlreadyIsFound) {

@@ -10,7 +10,7 @@ namespace {
 model::KvLayout tiny_layout() {
   return model::KvLayout(
       {.block_size = 64, .vocab_size = 9, .n_layer = 1, .n_head = 1, .n_embd = 4},
-      model::KvType::kF32);
+      NumberFormat::kF32);
 }
 
 PageTokens tokens(std::int32_t first) {

@@ -46,7 +46,7 @@ std::vector<std::int32_t> some_ids(std::size_t count, std::int64_t vocabulary, u
 }
 
 std::unique_ptr<const Model> load(TinyModel& tiny, ThreadTeam& team,
-                                  WeightType type = WeightType::kF32) {
+                                  NumberFormat type = NumberFormat::kF32) {
   auto model = Model::load(tiny.checkpoint(), type, team);
   EXPECT_TRUE(model) << model.assume_error().message;
   return std::move(model.assume_value());
@@ -114,7 +114,7 @@ TEST(Model, AgreesWithTheTextbookInDoublePrecision) {
 TEST(Model, Bf16WeightsAreTheRoundedOnesAndNothingElse) {
   ThreadTeam team(1);
   TinyModel tiny(odd_config());
-  auto bf16 = load(tiny, team, WeightType::kBf16);
+  auto bf16 = load(tiny, team, NumberFormat::kBf16);
   TinyModel rounded(odd_config());  // the same numbers, matrices rounded to bf16 in the checkpoint
   for (auto& [name, tensor] : rounded.checkpoint().tensors) {
     if (tensor.shape.size() != 2 || name == "wpe.weight") continue;
@@ -128,10 +128,10 @@ TEST(Model, Bf16WeightsAreTheRoundedOnesAndNothingElse) {
   expect_same_bits(run(*bf16, team, ids, 40), run(*f32, team, ids, 40));
 }
 
-constexpr WeightType kTypes[] = {WeightType::kF32, WeightType::kBf16, WeightType::kInt8,
-                                 WeightType::kInt4};
+constexpr NumberFormat kTypes[] = {NumberFormat::kF32, NumberFormat::kBf16, NumberFormat::kInt8,
+                                   NumberFormat::kInt4};
 
-class EveryType : public testing::TestWithParam<WeightType> {};
+class EveryType : public testing::TestWithParam<NumberFormat> {};
 
 TEST_P(EveryType, TheBitsDoNotDependOnThreadsOrOnPieces) {
   for (const ModelConfig& config : configs()) {
@@ -193,7 +193,7 @@ TEST_P(EveryType, TheBitsDoNotDependOnTheInstructionSet) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Model, EveryType, testing::ValuesIn(kTypes), [](const auto& instance) {
-  return std::string(weight_type_name(instance.param));
+  return std::string(number_format_name(instance.param));
 });
 
 TEST(Model, ATransposedViewGivesTheSameWeights) {

@@ -18,7 +18,6 @@ namespace chorus::model {
 namespace {
 
 using checkpoint::Checkpoint;
-using checkpoint::QuantisedType;
 using test::odd_config;
 using test::ScratchFolder;
 using test::TinyModel;
@@ -33,7 +32,8 @@ std::vector<float> logits_of(const Model& model, ThreadTeam& team) {
   return {workspace.logits.data(), workspace.logits.data() + ids.size() * model.logits_stride()};
 }
 
-std::unique_ptr<const Model> load(const Checkpoint& checkpoint, WeightType type, ThreadTeam& team) {
+std::unique_ptr<const Model> load(const Checkpoint& checkpoint, NumberFormat type,
+                                  ThreadTeam& team) {
   auto model = Model::load(checkpoint, type, team);
   EXPECT_TRUE(model) << model.assume_error().message;
   return std::move(model.assume_value());
@@ -54,9 +54,9 @@ TEST(Quantise, LogitsStayNearTheOriginals) {
     auto config = odd_config();
     config.tie_word_embeddings = tied;
     TinyModel tiny(config);
-    auto exact = logits_of(*load(tiny.checkpoint(), WeightType::kF32, team), team);
-    auto int8 = logits_of(*load(tiny.checkpoint(), WeightType::kInt8, team), team);
-    auto int4 = logits_of(*load(tiny.checkpoint(), WeightType::kInt4, team), team);
+    auto exact = logits_of(*load(tiny.checkpoint(), NumberFormat::kF32, team), team);
+    auto int8 = logits_of(*load(tiny.checkpoint(), NumberFormat::kInt8, team), team);
+    auto int4 = logits_of(*load(tiny.checkpoint(), NumberFormat::kInt4, team), team);
     EXPECT_LT(relative_error(int8, exact), 0.03);
     EXPECT_LT(relative_error(int4, exact), 0.15);
     EXPECT_GT(relative_error(int4, exact), relative_error(int8, exact));
@@ -67,7 +67,7 @@ TEST(Quantise, RowsOfTheEmbeddingComeBack) {
   ThreadTeam team(1);
   TinyModel tiny(odd_config());
   const checkpoint::Tensor& embedding = tiny.checkpoint().tensors.at("wte.weight");
-  Checkpoint quantised = quantise(tiny.checkpoint(), QuantisedType::kInt8, team);
+  Checkpoint quantised = quantise(tiny.checkpoint(), NumberFormat::kInt8, team);
   PackedMatrix packed(quantised.quantised.at("wte.weight"), nullptr);
   std::vector<float> found(30), expected(30);
   for (std::size_t n : {0u, 1u, 31u, 32u, 130u}) {
@@ -79,14 +79,12 @@ TEST(Quantise, RowsOfTheEmbeddingComeBack) {
 
 TEST(Quantise, AFileHoldsWhatIsMadeOnTheWay) {
   ThreadTeam team(2), one(1);
-  for (WeightType type : {WeightType::kInt8, WeightType::kInt4}) {
+  for (NumberFormat type : {NumberFormat::kInt8, NumberFormat::kInt4}) {
     ScratchFolder folder;
     TinyModel tiny(odd_config());
     auto expected = logits_of(*load(tiny.checkpoint(), type, team), team);
-    auto quantised_as = type == WeightType::kInt8 ? QuantisedType::kInt8 : QuantisedType::kInt4;
-    Checkpoint quantised = quantise(tiny.checkpoint(), quantised_as, one);
-    ASSERT_TRUE(
-        checkpoint::write_safetensors(quantised, folder.file("out"), checkpoint::DType::kF32));
+    Checkpoint quantised = quantise(tiny.checkpoint(), type, one);
+    ASSERT_TRUE(checkpoint::write_safetensors(quantised, folder.file("out"), NumberFormat::kF32));
     std::unique_ptr<const Model> model;
     {
       auto opened = checkpoint::open(folder.file("out"));
@@ -100,8 +98,8 @@ TEST(Quantise, AFileHoldsWhatIsMadeOnTheWay) {
 TEST(Quantise, AQuantisedCheckpointIsHeldAsItIs) {
   ThreadTeam team(1);
   TinyModel tiny(odd_config());
-  Checkpoint quantised = quantise(tiny.checkpoint(), QuantisedType::kInt8, team);
-  auto refused = Model::load(quantised, WeightType::kF32, team);
+  Checkpoint quantised = quantise(tiny.checkpoint(), NumberFormat::kInt8, team);
+  auto refused = Model::load(quantised, NumberFormat::kF32, team);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.assume_error().message,
             "tiny: holds int8 weights, which cannot be held as f32: leave the type out, or convert "
@@ -116,7 +114,7 @@ TEST(Quantise, ZerosTinyAndInfiniteWeightsHaveTheirPlace) {
   std::fill_n(values, 30, 0.0f);
   std::fill_n(values + 30, 30, 1e-39f);
   values[60 + 5] = std::numeric_limits<float>::infinity();
-  Checkpoint quantised = quantise(tiny.checkpoint(), QuantisedType::kInt4, team);
+  Checkpoint quantised = quantise(tiny.checkpoint(), NumberFormat::kInt4, team);
   PackedMatrix packed(quantised.quantised.at("h.0.attn.c_proj.weight"), nullptr);
   std::vector<float> row(30);
   for (std::size_t n : {0u, 1u}) {

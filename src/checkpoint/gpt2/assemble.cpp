@@ -197,7 +197,7 @@ class Assembler {
   static bool same_elements(const Tensor& left, const Tensor& right) {
     if (left.dtype != right.dtype) return false;
     if (left.data.data() == right.data.data() && left.strides == right.strides) return true;
-    const std::size_t size = dtype_size(left.dtype);
+    const std::size_t size = block_bytes(left.dtype);
     const auto rows = left.shape[0], columns = left.shape[1];
     if (left.is_contiguous() && right.is_contiguous()) {
       return std::memcmp(left.data.data(), right.data.data(),

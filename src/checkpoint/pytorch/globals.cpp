@@ -6,9 +6,9 @@ namespace chorus::checkpoint {
 namespace {
 
 constexpr ElementType kElementTypes[] = {
-    {"float32", "FloatStorage", 4, DType::kF32},
-    {"float16", "HalfStorage", 2, DType::kF16},
-    {"bfloat16", "BFloat16Storage", 2, DType::kBF16},
+    {"float32", "FloatStorage", 4, NumberFormat::kF32},
+    {"float16", "HalfStorage", 2, NumberFormat::kF16},
+    {"bfloat16", "BFloat16Storage", 2, NumberFormat::kBf16},
     {"float64", "DoubleStorage", 8, {}},
     {"uint8", "ByteStorage", 1, {}},
     {"int8", "CharStorage", 1, {}},

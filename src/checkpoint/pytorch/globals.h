@@ -30,10 +30,10 @@ enum class Global : int {
 };
 
 struct ElementType {
-  const char* name;            // torch's: "float32"
-  const char* storage;         // "FloatStorage"; null if it has no storage class
-  std::size_t size;            // bytes
-  std::optional<DType> dtype;  // if tensors of it can be weights
+  const char* name;                   // torch's: "float32"
+  const char* storage;                // "FloatStorage"; null if it has no storage class
+  std::size_t size;                   // bytes
+  std::optional<NumberFormat> dtype;  // if tensors of it can be weights
 };
 
 // For Pickle::read: a Global, as a number.

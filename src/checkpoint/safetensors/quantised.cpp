@@ -28,8 +28,10 @@ constexpr LayoutField kLayout[] = {
     {"version", 1}, {"panel", kPanel}, {"int8_group", kGroup}, {"int4_group", kGroup}};
 
 // Bytes of one output's share of a group in a panel, in fours.
-std::int64_t quads_of_group(QuantisedType type) {
-  return type == QuantisedType::kInt8 ? kGroup / 4 : kGroup / 8;
+std::int64_t quads_of_group(NumberFormat format) {
+  static_assert(block_numbers(NumberFormat::kInt8) == kGroup);
+  static_assert(block_numbers(NumberFormat::kInt4) == kGroup);
+  return static_cast<std::int64_t>(block_bytes(format)) / 4;
 }
 
 Result<void> check_layout(const std::string& text) {
@@ -69,10 +71,10 @@ std::optional<Tensor> find(const SafetensorsContent& content, const std::string&
 }
 
 // The matrix whose weights are `stored`, with its scales.
-Result<RawQuantised> take_matrix(const std::string& name, QuantisedType type,
+Result<RawQuantised> take_matrix(const std::string& name, NumberFormat type,
                                  const ByteTensor& stored, const Tensor& scales,
                                  const Bytes& bytes) {
-  std::string weights_name = name + "." + quantised_type_name(type);
+  std::string weights_name = name + "." + number_format_name(type);
   if (stored.shape.size() != 5) {
     return corrupt("tensor " + in_quotes(weights_name) + " has the wrong shape: found " +
                    shape_text(stored.shape) + ", expected [panels, groups, " +
@@ -82,9 +84,9 @@ Result<RawQuantised> take_matrix(const std::string& name, QuantisedType type,
   CHORUS_TRY(check_shape(weights_name, stored.shape,
                          {matrix.panels, matrix.groups, quads_of_group(type), kPanel, 4}));
   CHORUS_TRY(check_shape(name + kScales, scales.shape, {matrix.panels, matrix.groups, kPanel}));
-  if (scales.dtype != DType::kBF16) {
+  if (scales.dtype != NumberFormat::kBf16) {
     return corrupt("tensor " + in_quotes(name + kScales) + " is of type " +
-                   dtype_name(scales.dtype) + "; expected bf16");
+                   number_format_name(scales.dtype) + "; expected bf16");
   }
   CHORUS_TRY(check_alignment(weights_name, stored.data, bytes));
   CHORUS_TRY(check_alignment(name + kScales, scales.data, bytes));
@@ -93,17 +95,13 @@ Result<RawQuantised> take_matrix(const std::string& name, QuantisedType type,
 
 }  // namespace
 
-const char* quantised_type_name(QuantisedType type) {
-  return type == QuantisedType::kInt8 ? "int8" : "int4";
-}
-
 Shape weights_shape(const QuantisedMatrix& matrix) {
   return {matrix.panels, matrix.groups, quads_of_group(matrix.type), kPanel, 4};
 }
 
 Shape scales_shape(const QuantisedMatrix& matrix) { return {matrix.panels, matrix.groups, kPanel}; }
 
-QuantisedMatrix empty_quantised(QuantisedType type, std::int64_t outputs, std::int64_t inputs) {
+QuantisedMatrix empty_quantised(NumberFormat type, std::int64_t outputs, std::int64_t inputs) {
   QuantisedMatrix matrix;
   matrix.type = type;
   matrix.panels = (outputs + kPanel - 1) / kPanel;
@@ -126,8 +124,8 @@ Result<void> take_quantised(SafetensorsContent& content, const Bytes& bytes, Raw
   if (metadata == content.metadata.end()) return ok();
   std::string place = fmt::format("{}: metadata {}", bytes.name, kQuantised);
   CHORUS_TRY(in_place(check_layout(metadata->second), place));
-  for (QuantisedType type : {QuantisedType::kInt8, QuantisedType::kInt4}) {
-    std::string suffix = std::string(".") + quantised_type_name(type);
+  for (NumberFormat type : {NumberFormat::kInt8, NumberFormat::kInt4}) {
+    std::string suffix = std::string(".") + number_format_name(type);
     for (const auto& [stored_name, stored] : content.byte_tensors) {
       if (!stored_name.ends_with(suffix)) continue;
       std::string name = stored_name.substr(0, stored_name.size() - suffix.size());

@@ -28,14 +28,12 @@ namespace chorus::checkpoint {
 constexpr const char* kQuantised = "chorus.quantised";  // the key in the metadata
 constexpr std::size_t kFileAlignment = 64;  // of data in a file that Chorus writes: a cache line
 
-const char* quantised_type_name(QuantisedType type);  // "int8", "int4"
-
 // The shapes of a matrix's two tensors in a file.
 std::vector<std::int64_t> weights_shape(const QuantisedMatrix& matrix);
 std::vector<std::int64_t> scales_shape(const QuantisedMatrix& matrix);
 
 // A matrix of the given size, without its bytes.
-QuantisedMatrix empty_quantised(QuantisedType type, std::int64_t outputs, std::int64_t inputs);
+QuantisedMatrix empty_quantised(NumberFormat type, std::int64_t outputs, std::int64_t inputs);
 
 std::string quantised_metadata();
 

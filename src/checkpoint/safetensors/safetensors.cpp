@@ -38,10 +38,10 @@ std::optional<std::int64_t> other_type_size(std::string_view type) {
   return std::nullopt;
 }
 
-std::optional<DType> float_type(std::string_view type) {
-  if (type == "F32") return DType::kF32;
-  if (type == "F16") return DType::kF16;
-  if (type == "BF16") return DType::kBF16;
+std::optional<NumberFormat> float_type(std::string_view type) {
+  if (type == "F32") return NumberFormat::kF32;
+  if (type == "F16") return NumberFormat::kF16;
+  if (type == "BF16") return NumberFormat::kBf16;
   return std::nullopt;
 }
 
@@ -117,8 +117,8 @@ Result<void> check_range(const Entry& entry, std::size_t data_size) {
                     entry.begin, entry.end, data_size));
   }
   auto type = float_type(entry.type);
-  auto element_size =
-      type ? static_cast<std::int64_t>(dtype_size(*type)) : other_type_size(entry.type).value_or(0);
+  auto element_size = type ? static_cast<std::int64_t>(block_bytes(*type))
+                           : other_type_size(entry.type).value_or(0);
   if (element_size == 0) return ok();
   std::int64_t expected = 0;
   if (__builtin_mul_overflow(entry.count, element_size, &expected)) {

@@ -19,14 +19,17 @@ namespace {
 
 constexpr std::int64_t kChunk = std::int64_t{1} << 18;  // elements that are converted at a time
 
-const char* type_name(DType dtype) {
+const char* type_name(NumberFormat dtype) {
   switch (dtype) {
-    case DType::kF32:
+    case NumberFormat::kF32:
       return "F32";
-    case DType::kF16:
+    case NumberFormat::kF16:
       return "F16";
-    case DType::kBF16:
+    case NumberFormat::kBf16:
       return "BF16";
+    case NumberFormat::kInt8:
+    case NumberFormat::kInt4:
+      break;  // matrices of these are written as bytes
   }
   return "";
 }
@@ -73,17 +76,17 @@ class Header {
 
 // The tensors in the order in which they are written: the quantised matrices first, whose sizes are
 // multiples of kFileAlignment, so that all of them are aligned.
-Header make_entries(const Checkpoint& checkpoint, DType dtype) {
+Header make_entries(const Checkpoint& checkpoint, NumberFormat dtype) {
   Header header;
   for (const auto& [name, matrix] : checkpoint.quantised) {
-    header.add(name + "." + quantised_type_name(matrix.type), "U8", weights_shape(matrix),
+    header.add(name + "." + number_format_name(matrix.type), "U8", weights_shape(matrix),
                matrix.weights.size());
     header.add(name + ".scales", "BF16", scales_shape(matrix), matrix.scales.size());
   }
   for (const auto& [name, tensor] : plain_tensors(checkpoint)) {
     Tensor view = in_file_layout(name, tensor);
     header.add(name, type_name(dtype), view.shape,
-               static_cast<std::uint64_t>(view.element_count()) * dtype_size(dtype));
+               static_cast<std::uint64_t>(view.element_count()) * block_bytes(dtype));
   }
   return header;
 }
@@ -109,12 +112,12 @@ std::string make_header(const Checkpoint& checkpoint, const Header& entries) {
 // Reads a tensor of one or two dimensions in row-major order, some rows (or columns) at a time.
 class Writer {
  public:
-  Writer(AtomicFile& file, DType dtype) : file_(file), dtype_(dtype) {}
+  Writer(AtomicFile& file, NumberFormat dtype) : file_(file), dtype_(dtype) {}
 
   Result<void> write(const std::string& name, const Tensor& tensor) {
     if (tensor.dtype == dtype_ && tensor.is_contiguous()) {
       auto count = static_cast<std::size_t>(tensor.element_count());
-      return file_.write(tensor.data.first(count * dtype_size(dtype_)));
+      return file_.write(tensor.data.first(count * block_bytes(dtype_)));
     }
     const bool is_matrix = tensor.shape.size() == 2;
     const std::int64_t rows = is_matrix ? tensor.shape[0] : 1;
@@ -132,7 +135,7 @@ class Writer {
     const std::int64_t columns = tensor.shape.back();
     const std::int64_t column_stride = tensor.strides.back();
     const std::int64_t row_stride = tensor.shape.size() == 2 ? tensor.strides[0] : 0;
-    const std::size_t size = dtype_size(tensor.dtype);
+    const std::size_t size = block_bytes(tensor.dtype);
     values_.resize(static_cast<std::size_t>(count * columns));
     auto move = [&](std::int64_t row, std::int64_t column) {
       auto index = (first + row) * row_stride + column * column_stride;
@@ -148,12 +151,12 @@ class Writer {
         for (std::int64_t column = 0; column < columns; ++column) move(row, column);
       }
     }
-    if (dtype_ == DType::kF32) return file_.write(std::as_bytes(std::span(values_)));
+    if (dtype_ == NumberFormat::kF32) return file_.write(std::as_bytes(std::span(values_)));
     return write_halves(name);
   }
 
   Result<void> write_halves(const std::string& name) {
-    const bool is_f16 = dtype_ == DType::kF16;
+    const bool is_f16 = dtype_ == NumberFormat::kF16;
     const std::uint16_t infinity = is_f16 ? 0x7c00 : 0x7f80;
     halves_.resize(values_.size());
     for (std::size_t i = 0; i < values_.size(); ++i) {
@@ -161,14 +164,14 @@ class Writer {
       if ((halves_[i] & 0x7fffu) == infinity && std::isfinite(values_[i])) {
         return Error{ErrorCode::kUnsupported,
                      fmt::format("tensor '{}' holds {}, which is too large for {}", name,
-                                 values_[i], dtype_name(dtype_))};
+                                 values_[i], number_format_name(dtype_))};
       }
     }
     return file_.write(std::as_bytes(std::span(halves_)));
   }
 
   AtomicFile& file_;
-  DType dtype_;
+  NumberFormat dtype_;
   std::vector<float> values_;
   std::vector<std::uint16_t> halves_;
 };
@@ -176,7 +179,7 @@ class Writer {
 }  // namespace
 
 Result<std::uint64_t> write_safetensors(const Checkpoint& checkpoint, const std::string& path,
-                                        DType dtype) {
+                                        NumberFormat dtype) {
   CHORUS_TRY(AtomicFile file, AtomicFile::create(path));
   Header entries = make_entries(checkpoint, dtype);
   std::string header = make_header(checkpoint, entries);

@@ -17,9 +17,9 @@ namespace chorus::checkpoint {
 // length in bytes. Errors: kIo and kNotFound from the file system; kUnsupported if a finite weight
 // is too large for `dtype`, with the tensor's name.
 Result<std::uint64_t> write_safetensors(const Checkpoint& checkpoint, const std::string& path,
-                                        DType dtype);
+                                        NumberFormat dtype);
 
 // The one type of all weights; f32, which holds every value of the others, if there are several.
-DType common_dtype(const Checkpoint& checkpoint);
+NumberFormat common_dtype(const Checkpoint& checkpoint);
 
 }  // namespace chorus::checkpoint

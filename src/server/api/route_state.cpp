@@ -38,7 +38,8 @@ std::string model_json(const ServedModel& model) {
   return fmt::format(
       R"({{"id":{},"object":"model","created":{},"owned_by":"chorus","max_model_len":{},)"
       R"("parameters":{},"dtype":"{}"}})",
-      json_string(model.name), model.created, info.block_size, info.parameters, info.dtype);
+      json_string(model.name), model.created, info.block_size, info.parameters,
+      number_format_name(info.dtype));
 }
 
 ResponseHead health_head(bool is_ready) {

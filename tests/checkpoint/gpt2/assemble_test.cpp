@@ -146,7 +146,8 @@ TEST(Assemble, HeadsAreOf64UnlessToldAndNeverGuessedOtherwise) {
   ConfigFields fields;
   fields.block_size = 1;
   fields.n_inner = 1;
-  auto wide = complete_config(fields, {{"wte.weight", {DType::kF32, {1, 128}, {128, 1}, {}}}}, {});
+  auto wide =
+      complete_config(fields, {{"wte.weight", {NumberFormat::kF32, {1, 128}, {128, 1}, {}}}}, {});
   ASSERT_TRUE(wide) << wide.assume_error().message;
   EXPECT_EQ(wide.assume_value().n_head, 2);
 }

@@ -40,7 +40,7 @@ float element_at(const Tensor& tensor, std::int64_t index) {
     place += index % tensor.shape[i] * tensor.strides[i];
     index /= tensor.shape[i];
   }
-  std::size_t size = dtype_size(tensor.dtype);
+  std::size_t size = block_bytes(tensor.dtype);
   auto bytes = tensor.data.subspan(static_cast<std::size_t>(place) * size, size);
   std::uint16_t half = 0;
   float result = 0;
@@ -49,7 +49,7 @@ float element_at(const Tensor& tensor, std::int64_t index) {
     return result;
   }
   std::memcpy(&half, bytes.data(), 2);
-  return tensor.dtype == DType::kF16 ? f16_to_f32(half) : bf16_to_f32(half);
+  return tensor.dtype == NumberFormat::kF16 ? f16_to_f32(half) : bf16_to_f32(half);
 }
 
 std::vector<float> elements(const Tensor& tensor) {
@@ -64,7 +64,7 @@ float filled(const std::string& name, std::int64_t index) {
 }
 
 void expect_filled(const RawCheckpoint& raw, const std::string& name, const std::string& filled_as,
-                   std::vector<std::int64_t> shape, DType dtype = DType::kF32) {
+                   std::vector<std::int64_t> shape, NumberFormat dtype = NumberFormat::kF32) {
   SCOPED_TRACE(name);
   ASSERT_TRUE(raw.tensors.contains(name));
   const Tensor& tensor = raw.tensors.at(name);
@@ -77,7 +77,7 @@ void expect_filled(const RawCheckpoint& raw, const std::string& name, const std:
 
 // All tensors of the script's model, under `prefix`.
 void expect_model(const RawCheckpoint& raw, const std::string& prefix, bool bias,
-                  DType dtype = DType::kF32) {
+                  NumberFormat dtype = NumberFormat::kF32) {
   auto expect = [&](const std::string& name, std::vector<std::int64_t> shape) {
     expect_filled(raw, prefix + name, name, std::move(shape), dtype);
   };
@@ -143,11 +143,11 @@ TEST(Pytorch, ReadsNanogptsFormAndNotItsTrainingFlags) {
 
 TEST(Pytorch, ReadsABareStateDictInBothHalfPrecisions) {
   RawCheckpoint raw = read_data("state_dict_f16");
-  expect_model(raw, "", true, DType::kF16);
+  expect_model(raw, "", true, NumberFormat::kF16);
   EXPECT_FALSE(raw.config.n_layer);
   EXPECT_FALSE(raw.step);
   EXPECT_FALSE(raw.val_loss);
-  expect_model(read_data("state_dict_bf16"), "", true, DType::kBF16);
+  expect_model(read_data("state_dict_bf16"), "", true, NumberFormat::kBf16);
 }
 
 TEST(Pytorch, TiedTensorsViewTheSameBytes) {
@@ -178,8 +178,8 @@ TEST(Pytorch, ReadsParametersScalarsAndEmptyTensors) {
   RawCheckpoint raw = read_data("views");
   expect_filled(raw, "parameter", "parameter", {2, 3});
   expect_filled(raw, "attribute", "attribute", {2});
-  expect_filled(raw, "half", "half", {3, 2}, DType::kF16);
-  expect_filled(raw, "brain", "brain", {3, 2}, DType::kBF16);
+  expect_filled(raw, "half", "half", {3, 2}, NumberFormat::kF16);
+  expect_filled(raw, "brain", "brain", {3, 2}, NumberFormat::kBf16);
   EXPECT_THAT(elements(raw.tensors.at("scalar")), ElementsAre(2));
   EXPECT_TRUE(raw.tensors.at("scalar").shape.empty());
   EXPECT_THAT(raw.tensors.at("empty").shape, ElementsAre(0, 4));

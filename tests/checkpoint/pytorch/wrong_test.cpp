@@ -97,7 +97,7 @@ TEST(PytorchRecords, UntypedStoragesTakeTheirTypeFromTheDtype) {
   Result<RawCheckpoint> raw = read_raw(with_value(value));
   ASSERT_TRUE(raw) << raw.assume_error().message;
   const Tensor& tensor = raw.assume_value().tensors.at("w");
-  EXPECT_EQ(tensor.dtype, DType::kBF16);
+  EXPECT_EQ(tensor.dtype, NumberFormat::kBf16);
   EXPECT_EQ(tensor.data.size(), 10u);
 }
 

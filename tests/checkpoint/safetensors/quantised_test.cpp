@@ -41,13 +41,13 @@ Checkpoint quantised_model(const ScratchFolder& folder) {
   Checkpoint model = opened.assume_value();
   for (const auto& [name, tensor] : opened.assume_value().tensors) {
     if (tensor.shape.size() != 2 || name == "wpe.weight") continue;
-    QuantisedType type = name == "wte.weight" ? QuantisedType::kInt8 : QuantisedType::kInt4;
+    NumberFormat type = name == "wte.weight" ? NumberFormat::kInt8 : NumberFormat::kInt4;
     QuantisedMatrix matrix = empty_quantised(type, tensor.shape[0], tensor.shape[1]);
     matrix.weights = some_bytes(model, product(weights_shape(matrix)), 'w');
     matrix.scales = some_bytes(model, 2 * product(scales_shape(matrix)), 's');
     if (name == "wte.weight") {
-      matrix.common = Tensor{DType::kF32, {4}, {1}, some_bytes(model, 16, 'c')};
-      matrix.shares = Tensor{DType::kF32, {6}, {1}, some_bytes(model, 24, 'h')};
+      matrix.common = Tensor{NumberFormat::kF32, {4}, {1}, some_bytes(model, 16, 'c')};
+      matrix.shares = Tensor{NumberFormat::kF32, {6}, {1}, some_bytes(model, 24, 'h')};
     }
     model.quantised.emplace(name, matrix);
     model.tensors.erase(name);
@@ -57,7 +57,7 @@ Checkpoint quantised_model(const ScratchFolder& folder) {
 
 std::string quantised_file(const ScratchFolder& folder) {
   std::string path = folder.file("quantised");
-  auto written = write_safetensors(quantised_model(folder), path, DType::kF32);
+  auto written = write_safetensors(quantised_model(folder), path, NumberFormat::kF32);
   EXPECT_TRUE(written) << written.assume_error().message;
   EXPECT_EQ(written.assume_value(), std::filesystem::file_size(path));
   auto bytes = map_file(path);
@@ -100,8 +100,8 @@ TEST(QuantisedFile, IsWrittenAsItsHeaderDocuments) {
     std::replace(text.begin(), text.end(), 'G', '2');
     return text;
   };
-  QuantisedMatrix int8 = empty_quantised(QuantisedType::kInt8, 65, 33);
-  QuantisedMatrix int4 = empty_quantised(QuantisedType::kInt4, 96, 64);
+  QuantisedMatrix int8 = empty_quantised(NumberFormat::kInt8, 65, 33);
+  QuantisedMatrix int4 = empty_quantised(NumberFormat::kInt4, 96, 64);
   EXPECT_EQ(shape_text(weights_shape(int8)),
             shape(documented(R"(//   NAME\.int8 +U8 +(\[.*?\]))")));
   EXPECT_EQ(shape_text(weights_shape(int4)),
@@ -120,7 +120,7 @@ TEST(QuantisedFile, OpensAsItWasWritten) {
   ASSERT_TRUE(opened) << opened.assume_error().message;
   const Checkpoint& found = opened.assume_value();
   EXPECT_EQ(found.parameter_count(), model.parameter_count());
-  EXPECT_EQ(quantised_type(found), QuantisedType::kInt4);
+  EXPECT_EQ(quantised_format(found), NumberFormat::kInt4);
   ASSERT_EQ(found.quantised.size(), model.quantised.size());
   for (const auto& [name, matrix] : model.quantised) {
     const QuantisedMatrix& other = found.quantised.at(name);

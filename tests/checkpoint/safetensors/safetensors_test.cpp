@@ -29,10 +29,10 @@ TEST(Safetensors, GivesTensorsMetadataAndTheTypesOfTheRest) {
   ASSERT_TRUE(content) << content.assume_error().message;
   const auto& tensors = content.assume_value().tensors;
   ASSERT_EQ(tensors.size(), 3u);
-  EXPECT_EQ(tensors.at("a").dtype, DType::kF32);
+  EXPECT_EQ(tensors.at("a").dtype, NumberFormat::kF32);
   EXPECT_EQ(tensors.at("a").shape, (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(tensors.at("a").strides, (std::vector<std::int64_t>{3, 1}));
-  EXPECT_EQ(tensors.at("b").dtype, DType::kBF16);
+  EXPECT_EQ(tensors.at("b").dtype, NumberFormat::kBf16);
   EXPECT_EQ(tensors.at("b").element_count(), 1);
   EXPECT_EQ(static_cast<char>(tensors.at("b").data[1]), 'b');
   EXPECT_EQ(tensors.at("c").element_count(), 0);

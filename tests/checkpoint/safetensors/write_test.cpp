@@ -37,7 +37,7 @@ std::vector<float> elements_by_stride(const Tensor& tensor) {
     if (tensor.shape.size() == 2) place += i / columns * tensor.strides[0];
     result.push_back(load_element(
         tensor.dtype,
-        tensor.data.data() + static_cast<std::size_t>(place) * dtype_size(tensor.dtype)));
+        tensor.data.data() + static_cast<std::size_t>(place) * block_bytes(tensor.dtype)));
   }
   return result;
 }
@@ -52,7 +52,7 @@ void expect_same_elements(const Checkpoint& left, const Checkpoint& right) {
 }
 
 // `input` written and opened again, in a folder without a config.json.
-Checkpoint round_trip(const ScratchFolder& folder, const Checkpoint& input, DType dtype) {
+Checkpoint round_trip(const ScratchFolder& folder, const Checkpoint& input, NumberFormat dtype) {
   std::string path = folder.file("out");
   auto written = write_safetensors(input, path, dtype);
   EXPECT_TRUE(written) << written.assume_error().message;
@@ -68,7 +68,7 @@ TEST(WriteSafetensors, WhatIsWrittenOpensAloneAndIsTheSame) {
   input.origin = Origin::kNanoGpt;
   input.val_loss = 0.1 + 0.2;
   input.config.activation = Activation::kRelu;
-  Checkpoint output = round_trip(target, input, DType::kF32);
+  Checkpoint output = round_trip(target, input, NumberFormat::kF32);
   EXPECT_EQ(output.format, "safetensors");
   EXPECT_EQ(output.step, 19072);
   EXPECT_EQ(output.origin, Origin::kNanoGpt);
@@ -83,7 +83,7 @@ TEST(WriteSafetensors, TheFileServesInAHuggingFaceFolder) {
   ScratchFolder source, target;
   FileTensors tensors = test::tiny_gpt2();
   Checkpoint input = model_of(source, tensors);
-  round_trip(target, input, DType::kF32);
+  round_trip(target, input, NumberFormat::kF32);
   auto bytes = map_file(target.file("out"));
   ASSERT_TRUE(bytes);
   auto content = read_safetensors(bytes.assume_value());
@@ -103,28 +103,28 @@ TEST(WriteSafetensors, PytorchsLayoutIsTransposedAlsoWhereTheMatrixIsSquare) {
   for (auto& [name, tensor] : input.tensors) {  // as if the file had it as [outputs, inputs]
     if (tensor.shape.size() == 2) tensor.strides = {tensor.shape[1], 1};
   }
-  expect_same_elements(input, round_trip(target, input, DType::kF32));
+  expect_same_elements(input, round_trip(target, input, NumberFormat::kF32));
 }
 
 TEST(WriteSafetensors, HalvesAreRoundedOnceAndThenStayTheSame) {
   ScratchFolder source, target;
   Checkpoint input = model_of(source, test::tiny_gpt2());
-  for (DType dtype : {DType::kBF16, DType::kF16}) {
+  for (NumberFormat dtype : {NumberFormat::kBf16, NumberFormat::kF16}) {
     Checkpoint half = round_trip(target, input, dtype);
     EXPECT_EQ(common_dtype(half), dtype);
     const Tensor& bias = half.tensors.at("h.1.mlp.c_proj.bias");  // holds 28000, ...
-    float expected = dtype == DType::kBF16 ? bf16_to_f32(f32_to_bf16(28001)) : 28000;
+    float expected = dtype == NumberFormat::kBf16 ? bf16_to_f32(f32_to_bf16(28001)) : 28000;
     EXPECT_EQ(elements_by_stride(bias)[1], expected);
     ScratchFolder again;
-    expect_same_elements(half, round_trip(again, half, DType::kF32));
+    expect_same_elements(half, round_trip(again, half, NumberFormat::kF32));
   }
 }
 
 TEST(WriteSafetensors, TheSameCheckpointGivesTheSameBytesAndAnAlignedHeader) {
   ScratchFolder source, first, second;
   Checkpoint input = model_of(source, test::tiny_gpt2());
-  round_trip(first, input, DType::kBF16);
-  round_trip(second, input, DType::kBF16);
+  round_trip(first, input, NumberFormat::kBf16);
+  round_trip(second, input, NumberFormat::kBf16);
   std::string bytes = test::read_file(first.file("out"));
   EXPECT_EQ(bytes, test::read_file(second.file("out")));
   auto data_size = static_cast<std::size_t>(input.parameter_count()) * 2;
@@ -136,13 +136,13 @@ TEST(WriteSafetensors, AWeightTooLargeForTheTypeIsRefusedByNameAndLeavesNoFile) 
   FileTensors tensors = test::tiny_gpt2();
   tensors["h.1.ln_2.weight"] = test::counting({4}, 65520.0f);
   Checkpoint input = model_of(source, tensors);
-  auto written = write_safetensors(input, target.file("out"), DType::kF16);
+  auto written = write_safetensors(input, target.file("out"), NumberFormat::kF16);
   ASSERT_FALSE(written);
   EXPECT_EQ(written.assume_error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(written.assume_error().message,
               HasSubstr("tensor 'h.1.ln_2.weight' holds 65520, which is too large for f16"));
   EXPECT_EQ(target.file_count(), 0u);
-  EXPECT_TRUE(write_safetensors(input, target.file("out"), DType::kBF16));
+  EXPECT_TRUE(write_safetensors(input, target.file("out"), NumberFormat::kBf16));
 }
 
 // Files of this process may not grow beyond some bytes while it lives: a full disk, in small.
@@ -173,7 +173,7 @@ TEST(WriteSafetensors, AFailedWriteGivesTheSystemsReasonAndKeepsTheOldFile) {
   std::string path = target.write("out", "old");
   auto written = [&] {
     FileSizeLimit limit(2048);
-    return write_safetensors(input, path, DType::kF32);
+    return write_safetensors(input, path, NumberFormat::kF32);
   }();
   ASSERT_FALSE(written);
   EXPECT_EQ(written.assume_error().code, ErrorCode::kIo);

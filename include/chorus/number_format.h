@@ -1,0 +1,49 @@
+// How numbers are held: the weights of a file, those in memory, keys and values. One enum for all
+// of them; "as they are stored" is an empty std::optional. Plain values, pure functions.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace chorus {
+
+enum class NumberFormat { kF32, kF16, kBf16, kInt8, kInt4 };
+
+inline constexpr std::array kNumberFormats = {NumberFormat::kF32, NumberFormat::kF16,
+                                              NumberFormat::kBf16, NumberFormat::kInt8,
+                                              NumberFormat::kInt4};
+
+// Those in which an engine holds weight matrices: f32, bf16, int8 and int4.
+inline constexpr std::array kWeightFormats = {NumberFormat::kF32, NumberFormat::kBf16,
+                                              NumberFormat::kInt8, NumberFormat::kInt4};
+
+// "f32", "f16", "bf16", "int8" or "int4": as options, messages and results have it.
+const char* number_format_name(NumberFormat format);
+// The format of such a name, spelled exactly so.
+std::optional<NumberFormat> parse_number_format(std::string_view name);
+
+// Quantised numbers come in blocks: integers that share one scale, which is a bf16 of its own and
+// lies apart from them. Of the other formats a block is one number.
+constexpr bool is_quantised(NumberFormat format) {
+  return format == NumberFormat::kInt8 || format == NumberFormat::kInt4;
+}
+constexpr std::size_t block_numbers(NumberFormat format) { return is_quantised(format) ? 32 : 1; }
+// Without the scale.
+constexpr std::size_t block_bytes(NumberFormat format) {
+  switch (format) {
+    case NumberFormat::kF32:
+      return 4;
+    case NumberFormat::kF16:
+    case NumberFormat::kBf16:
+      return 2;
+    case NumberFormat::kInt8:
+      return 32;
+    case NumberFormat::kInt4:
+      return 16;
+  }
+  return 0;
+}
+
+}  // namespace chorus

@@ -1,0 +1,28 @@
+#include "chorus/number_format.h"
+
+namespace chorus {
+
+const char* number_format_name(NumberFormat format) {
+  switch (format) {
+    case NumberFormat::kF32:
+      return "f32";
+    case NumberFormat::kF16:
+      return "f16";
+    case NumberFormat::kBf16:
+      return "bf16";
+    case NumberFormat::kInt8:
+      return "int8";
+    case NumberFormat::kInt4:
+      return "int4";
+  }
+  return "unknown";
+}
+
+std::optional<NumberFormat> parse_number_format(std::string_view name) {
+  for (NumberFormat format : kNumberFormats) {
+    if (name == number_format_name(format)) return format;
+  }
+  return std::nullopt;
+}
+
+}  // namespace chorus
