@@ -13,7 +13,7 @@ namespace {
 // What differs between the two formats: how a group's products are added up.
 struct Int8 {
   static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
-  static constexpr std::size_t kInputs = 4;  // in one pass over the panel's outputs
+  static constexpr std::size_t kInputs = kInt8PassInputs;
   static Integers start(std::int32_t value) { return Integers::int8_start(value); }
 
   template <std::size_t kRows, std::size_t kVectors, class Place>
@@ -35,7 +35,7 @@ struct Int8 {
 
 struct Int4 {
   static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
-  static constexpr std::size_t kInputs = 8;
+  static constexpr std::size_t kInputs = kInt4PassInputs;
   static Integers start(std::int32_t value) { return Integers::broadcast(value); }
 
   template <std::size_t kRows, std::size_t kVectors, class Place>
@@ -73,7 +73,6 @@ constexpr std::size_t integer_prefetch(std::size_t rows) { return rows >= 4 ? 81
 template <class Format, std::size_t kRows, std::size_t kVectors>
 void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t panel,
                   std::size_t first) {
-  constexpr std::size_t kPass = kPanelWidth * 4;  // bytes of one pass over the panel's outputs
   std::size_t panel_bytes = args.groups * Format::kGroupBytes;
   std::size_t panel_scales = args.groups * kPanelWidth;
   const std::uint8_t* weights = args.weights + panel * panel_bytes + first * kVectorBytes;
@@ -106,7 +105,8 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
 #pragma GCC unroll 16
     for (std::size_t pass = 0; pass < kGroup / Format::kInputs; ++pass) {
       auto place = [group, pass, panel_bytes](std::size_t v) {
-        const std::uint8_t* at = group + pass * kPass + v / kIntegerPanelVectors * panel_bytes +
+        const std::uint8_t* at = group + pass * kPassBytes +
+                                 v / kIntegerPanelVectors * panel_bytes +
                                  v % kIntegerPanelVectors * kVectorBytes;
         if (v * kVectorBytes % 64 == 0) __builtin_prefetch(at + integer_prefetch(kRows));
         return at;

@@ -2,9 +2,7 @@
 // the definition; the others return exactly its bits (docs/numerics.md says why they can). Kernels
 // allocate nothing, lock nothing, and know nothing of threads or requests: the caller splits work
 // by rows, panels or elements, and no split changes a bit.
-//
-// Layout: a weight matrix [N outputs, K inputs] is packed into panels of kPanelWidth outputs,
-// [ceil(N / 32)][K][32], so that vector lanes run over outputs. Outputs beyond N are zero.
+// How matrices lie in memory is said in panels.h.
 #pragma once
 
 #include <cstddef>

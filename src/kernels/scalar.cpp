@@ -33,7 +33,7 @@ void matmul(const MatmulArgs& args) {
           sum = args.bias[panel * kPanelWidth + lane];
         }
         for (std::size_t k = 0; k < args.k; ++k) {
-          sum = std::fma(x[k], widen(panel_weights[k * kPanelWidth + lane]), sum);
+          sum = std::fma(x[k], widen(panel_weights[panel_place(k, lane)]), sum);
         }
         out[lane] = sum;
       }
@@ -41,18 +41,16 @@ void matmul(const MatmulArgs& args) {
   }
 }
 
-// A weight as the integer that it stands for: k in the group, lane in the panel.
 struct Int8 {
   static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
   static std::int32_t weight(const std::uint8_t* group, std::size_t k, std::size_t lane) {
-    return group[(k / 4 * kPanelWidth + lane) * 4 + k % 4] - kInt8Offset;
+    return int8_weight(group, k, lane);
   }
 };
 struct Int4 {
   static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
   static std::int32_t weight(const std::uint8_t* group, std::size_t k, std::size_t lane) {
-    std::uint8_t both = group[(k / 8 * kPanelWidth + lane) * 4 + k % 4];
-    return (k % 8 < 4 ? both & 15 : both >> 4) - kInt4Offset;
+    return int4_weight(group, k, lane);
   }
 };
 
@@ -65,13 +63,13 @@ void matmul_integer(const IntegerMatmulArgs& args) {
         if (args.row_factor != nullptr) result *= args.row_factor[r];
         for (std::size_t g = 0; g < args.groups; ++g) {
           const ActivationGroup& x = args.x[r * args.groups + g];
-          std::size_t group = panel * args.groups + g;
+          const std::uint8_t* weights =
+              args.weights + group_place(args.groups, panel, g) * Format::kGroupBytes;
           std::int32_t sum = 0;
           for (std::size_t k = 0; k < kGroup; ++k) {
-            sum +=
-                x.values[k] * Format::weight(args.weights + group * Format::kGroupBytes, k, lane);
+            sum += x.values[k] * Format::weight(weights, k, lane);
           }
-          float scale = widen(args.scales[group * kPanelWidth + lane]);
+          float scale = widen(args.scales[scale_place(args.groups, panel, g, lane)]);
           result = std::fma(static_cast<float>(sum), scale * x.scale, result);
         }
         args.out[r * args.out_stride + panel * kPanelWidth + lane] = result;

@@ -7,7 +7,7 @@
 #include "core/error_text.h"
 #include "core/printable.h"
 #include "json/parse.h"
-#include "kernels/integer.h"
+#include "kernels/panels.h"
 
 namespace chorus::checkpoint {
 namespace {
@@ -27,11 +27,12 @@ struct LayoutField {
 constexpr LayoutField kLayout[] = {
     {"version", 1}, {"panel", kPanel}, {"int8_group", kGroup}, {"int4_group", kGroup}};
 
-// Bytes of one output's share of a group in a panel, in fours.
-std::int64_t quads_of_group(NumberFormat format) {
+// Passes over the outputs of a panel that make a group: four bytes of each output.
+std::int64_t passes_of_group(NumberFormat format) {
   static_assert(block_numbers(NumberFormat::kInt8) == kGroup);
   static_assert(block_numbers(NumberFormat::kInt4) == kGroup);
-  return static_cast<std::int64_t>(block_bytes(format)) / 4;
+  return static_cast<std::int64_t>(format == NumberFormat::kInt8 ? kernels::kInt8Passes
+                                                                 : kernels::kInt4Passes);
 }
 
 Result<void> check_layout(const std::string& text) {
@@ -78,11 +79,11 @@ Result<RawQuantised> take_matrix(const std::string& name, NumberFormat type,
   if (stored.shape.size() != 5) {
     return corrupt("tensor " + in_quotes(weights_name) + " has the wrong shape: found " +
                    shape_text(stored.shape) + ", expected [panels, groups, " +
-                   std::to_string(quads_of_group(type)) + ", 32, 4]");
+                   std::to_string(passes_of_group(type)) + ", 32, 4]");
   }
   RawQuantised matrix{type, stored.shape[0], stored.shape[1], stored.data, scales.data, {}, {}};
   CHORUS_TRY(check_shape(weights_name, stored.shape,
-                         {matrix.panels, matrix.groups, quads_of_group(type), kPanel, 4}));
+                         {matrix.panels, matrix.groups, passes_of_group(type), kPanel, 4}));
   CHORUS_TRY(check_shape(name + kScales, scales.shape, {matrix.panels, matrix.groups, kPanel}));
   if (scales.dtype != NumberFormat::kBf16) {
     return corrupt("tensor " + in_quotes(name + kScales) + " is of type " +
@@ -96,7 +97,7 @@ Result<RawQuantised> take_matrix(const std::string& name, NumberFormat type,
 }  // namespace
 
 Shape weights_shape(const QuantisedMatrix& matrix) {
-  return {matrix.panels, matrix.groups, quads_of_group(matrix.type), kPanel, 4};
+  return {matrix.panels, matrix.groups, passes_of_group(matrix.type), kPanel, 4};
 }
 
 Shape scales_shape(const QuantisedMatrix& matrix) { return {matrix.panels, matrix.groups, kPanel}; }
@@ -104,8 +105,9 @@ Shape scales_shape(const QuantisedMatrix& matrix) { return {matrix.panels, matri
 QuantisedMatrix empty_quantised(NumberFormat type, std::int64_t outputs, std::int64_t inputs) {
   QuantisedMatrix matrix;
   matrix.type = type;
-  matrix.panels = (outputs + kPanel - 1) / kPanel;
-  matrix.groups = (inputs + kGroup - 1) / kGroup;
+  matrix.panels =
+      static_cast<std::int64_t>(kernels::panel_count(static_cast<std::size_t>(outputs)));
+  matrix.groups = static_cast<std::int64_t>(kernels::group_count(static_cast<std::size_t>(inputs)));
   matrix.outputs = outputs;
   matrix.inputs = inputs;
   return matrix;
