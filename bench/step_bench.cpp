@@ -10,6 +10,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -40,33 +41,31 @@ double seconds_now(bool of_this_thread) {
 // Sequences with room for some positions; their keys and values are zeros.
 class Sequences {
  public:
-  Sequences(const Model& model, std::size_t count, std::size_t positions) {
-    std::size_t pages = positions / model::kPagePositions + 1;
-    for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t p = 0; p < pages; ++p) {
-        buffers_.emplace_back(model.kv_layout().page_bytes());
-        pages_.push_back(buffers_.back().data());
-      }
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      tables_.push_back(std::span<std::byte* const>(pages_).subspan(i * pages, pages));
-    }
+  Sequences(const Model& model, std::size_t count, std::size_t positions)
+      : pages_(positions / model::kPagePositions + 1),
+        store_(model.kv_layout(), count * pages_),
+        numbers_(count * pages_) {
+    std::iota(numbers_.begin(), numbers_.end(), 0u);
   }
-  std::span<std::byte* const> table(std::size_t i) const { return tables_[i]; }
+  std::span<const model::PageNumber> table(std::size_t i) const {
+    return std::span(numbers_).subspan(i * pages_, pages_);
+  }
+  model::KvStore& store() { return store_; }
 
  private:
-  std::vector<AlignedBuffer<std::byte>> buffers_;
-  std::vector<std::byte*> pages_;
-  std::vector<std::span<std::byte* const>> tables_;
+  std::size_t pages_;  // of one sequence
+  model::KvStore store_;
+  std::vector<model::PageNumber> numbers_;
 };
 
-double best_seconds(const Model& model, ThreadTeam& team, const std::vector<Chunk>& chunks) {
+double best_seconds(const Model& model, ThreadTeam& team, Sequences& sequences,
+                    const std::vector<Chunk>& chunks) {
   model::Workspace workspace;
-  model.forward(chunks, workspace, team);
+  model.forward(chunks, sequences.store(), workspace, team);
   double best = 1e9;
   for (int run = 0; run < kRuns; ++run) {
     double start = seconds_now(team.size() == 1);
-    model.forward(chunks, workspace, team);
+    model.forward(chunks, sequences.store(), workspace, team);
     best = std::min(best, seconds_now(team.size() == 1) - start);
   }
   return best;
@@ -79,14 +78,14 @@ double decoding(const Model& model, ThreadTeam& team, std::size_t rows) {
   for (std::size_t i = 0; i < rows; ++i) {
     chunks.push_back({std::span(ids).subspan(i, 1), kContext, sequences.table(i), 0});
   }
-  return static_cast<double>(rows) / best_seconds(model, team, chunks);
+  return static_cast<double>(rows) / best_seconds(model, team, sequences, chunks);
 }
 
 double prompt(const Model& model, ThreadTeam& team, std::size_t length) {
   Sequences sequences(model, 1, length);
   std::vector<std::int32_t> ids(length, 17);
   std::vector<Chunk> chunks = {{ids, 0, sequences.table(0), length - 1}};
-  return static_cast<double>(length) / best_seconds(model, team, chunks);
+  return static_cast<double>(length) / best_seconds(model, team, sequences, chunks);
 }
 
 bool parse(std::string_view text, std::size_t& value) {

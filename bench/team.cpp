@@ -1,5 +1,5 @@
-// What the thread team's waiting costs: steps like a model's (60 phases, 3 ms in all, dealt in
-// pieces; then 0.1 ms on one thread, which plans and tells), alone and beside one busy process for
+// What the thread team's waiting costs: steps like a model's (60 phases, 3 ms in all, shared
+// in pieces; then 0.1 ms on one thread, which plans and tells), alone and beside one busy process for
 // each processor. Prints one JSON object: the median step, how often members slept and were woken
 // in one, and how much slower the busy processes make it (2 is the fair share of the processors).
 //
@@ -17,8 +17,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "core/deal.h"
-#include "core/thread_team.h"
+#include "core/work_stealing.h"
 
 namespace chorus {
 namespace {
@@ -66,13 +65,9 @@ Figures measure(ThreadTeam& team, int steps, double speed) {
   Clock::time_point begin = Clock::now();
   for (int step = 0; step < steps; ++step) {
     Clock::time_point start = Clock::now();
-    Deal deal(team.size(), kPhases);
-    team.run([&](ThreadTeam::Member& member) {
-      Deal::Hand hand(deal, member);
-      for (int i = 0; i < kPhases; ++i) {
-        hand.deal(team.size() * kPieces, 1, [&](Range) { work(piece); });
-      }
-    });
+    std::vector<Phase> phases(
+        kPhases, {team.size() * kPieces, 1, [piece](Range, std::size_t) { work(piece); }});
+    run_phases(team, phases);
     work(alone);
     seconds.push_back(seconds_since(start));
   }

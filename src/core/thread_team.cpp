@@ -80,15 +80,15 @@ void ThreadTeam::pin_calling_thread() {
 
 ThreadTeam::~ThreadTeam() {
   stop_.store(true, std::memory_order_relaxed);
-  step_.fetch_add(1, std::memory_order_release);
-  step_.notify_all();
+  runs_.fetch_add(1, std::memory_order_release);
+  runs_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void ThreadTeam::run(const std::function<void(Member&)>& work) {
   work_ = &work;
-  step_.fetch_add(1, std::memory_order_release);
-  step_.notify_all();
+  runs_.fetch_add(1, std::memory_order_release);
+  runs_.notify_all();
   Member self(this, 0);
   work(self);
   barrier();
@@ -98,7 +98,7 @@ void ThreadTeam::serve(std::size_t index) {
   ask_for_short_slices();
   Member self(this, index);
   for (std::uint32_t seen = 0;; ++seen) {
-    await_change(step_, seen);
+    await_change(runs_, seen);
     if (stop_.load(std::memory_order_relaxed)) return;
     (*work_)(self);
     barrier();
@@ -106,13 +106,13 @@ void ThreadTeam::serve(std::size_t index) {
 }
 
 void ThreadTeam::barrier() {
-  std::uint32_t phase = phase_.load(std::memory_order_relaxed);
+  std::uint32_t ended = ended_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
     arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    phase_.notify_all();
+    ended_.store(ended + 1, std::memory_order_release);
+    ended_.notify_all();
   } else {
-    await_change(phase_, phase);
+    await_change(ended_, ended);
   }
 }
 

@@ -1,6 +1,7 @@
-// A team of threads that work on one step at a time: every member, the calling thread among them,
-// runs the same function and meets the others at barriers. Members spin briefly for what they await
-// and then sleep, so an idle team uses no processor.
+// A team of threads that work on one computation at a time: every member, the calling thread among
+// them, runs the same function, and run() returns when all have ended it. How they share what there
+// is to do is no matter of the team: see work_stealing.h, or a member's share(). Members spin
+// briefly for what they await and then sleep, so an idle team uses no processor.
 //
 // Thread contract: one thread at a time may call run(), and a team's function may not call it
 // again.
@@ -24,7 +25,7 @@ struct Range {
 
 class ThreadTeam {
  public:
-  // One member's view of the step it is in.
+  // One member's view of the run it is in.
   class Member {
    public:
     std::size_t index() const { return index_; }
@@ -34,8 +35,6 @@ class ThreadTeam {
     Range share_of(std::size_t member, std::size_t n) const {
       return {n * member / count(), n * (member + 1) / count()};
     }
-    // Returns when every member has called it; what each wrote before is visible to all after.
-    void barrier() { team_->barrier(); }
     // Adds to `value` and returns when it has reached `target`, by additions of any member; what
     // each wrote before its own is visible after.
     void add_and_await(std::atomic<std::uint32_t>& value, std::uint32_t more,
@@ -70,6 +69,7 @@ class ThreadTeam {
 
  private:
   void serve(std::size_t index);
+  // The end of a run: returns when every member has come to it.
   void barrier();
   void add_and_await(std::atomic<std::uint32_t>& value, std::uint32_t more, std::uint32_t target);
   // Waits until `value` is no longer `old`: spins, then sleeps.
@@ -77,11 +77,11 @@ class ThreadTeam {
 
   std::vector<int> processors_;  // each member's; empty: not pinned
   std::chrono::nanoseconds spin_time_;
-  std::atomic<std::uint32_t> step_{0};     // counts runs; a change starts the members
-  std::atomic<std::uint32_t> arrived_{0};  // members at the barrier
-  std::atomic<std::uint32_t> phase_{0};    // counts barriers passed
+  std::atomic<std::uint32_t> runs_{0};     // counts runs; a change starts the members
+  std::atomic<std::uint32_t> arrived_{0};  // members at the end of the run
+  std::atomic<std::uint32_t> ended_{0};    // counts runs ended
   std::atomic<bool> stop_{false};
-  const std::function<void(Member&)>* work_ = nullptr;  // written before step_ changes
+  const std::function<void(Member&)>* work_ = nullptr;  // written before runs_ changes
   std::vector<std::thread> threads_;
 };
 

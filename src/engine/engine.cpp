@@ -103,7 +103,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .dtype = impl->model->weight_type(),
                 .instructions = impl->model->kernels().name,
                 .threads = impl->team.size(),
-                .weight_bytes = impl->model->weight_bytes(),
+                .weight_bytes = impl->model->weights().bytes(),
                 .kv_bytes = std::uint64_t{pages} * page_bytes,
                 .notes = checkpoint.notes};
   impl->loop =

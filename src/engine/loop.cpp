@@ -14,9 +14,10 @@ Loop::Loop(const model::Model& model, ThreadTeam& team, Mailbox& mailbox, std::s
     : model_(model),
       team_(team),
       mailbox_(mailbox),
-      scheduler_(model.kv_layout(), max_pages, options.prefix_cache, options.step_rows),
+      scheduler_(max_pages, options.prefix_cache, options.step_rows),
       usable_(std::min(static_cast<std::int32_t>(model.config().vocab_size),
                        tokenizer::kVocabularySize)),
+      store_(model.kv_layout(), max_pages),
       scratch_(team.size()) {}
 
 void Loop::run() {
@@ -94,11 +95,11 @@ void Loop::start(Sequence& sequence, Clock::time_point now) {
 // The forward step, and what its logits say.
 void Loop::compute(const Plan& plan) {
   outcomes_.assign(plan.logits_rows.size(), {});
-  auto vocabulary = static_cast<std::size_t>(model_.config().vocab_size);
-  model_.forward(plan.chunks, workspace_, team_, [&](std::size_t i, std::size_t member) {
-    std::span<float> logits(workspace_.logits.data() + i * model_.logits_stride(), vocabulary);
-    outcomes_[i] = outcome_of(plan.logits_rows[i], logits, scratch_[member]);
-  });
+  for (PageCopy copy : plan.copies) store_.copy(copy.from, copy.to);
+  model_.forward(plan.chunks, store_, workspace_, team_,
+                 [&](std::size_t i, std::span<float> logits, std::size_t member) {
+                   outcomes_[i] = outcome_of(plan.logits_rows[i], logits, scratch_[member]);
+                 });
 }
 
 Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,

@@ -57,6 +57,7 @@ class Loop {
   Mailbox& mailbox_;
   Scheduler scheduler_;
   const std::int32_t usable_;  // ids below it have text; those above are padding
+  model::KvStore store_;
   model::Workspace workspace_;
   std::vector<sampling::SamplerScratch> scratch_;  // one for each member of the team
   std::vector<Outcome> outcomes_;                  // of the plan's logits rows

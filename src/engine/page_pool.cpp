@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 
 namespace chorus::engine {
-
-constexpr std::size_t kSlabBytes = std::size_t{16} << 20;
-constexpr std::size_t kSlabPages = 64;  // at most: pages of small models are small
 
 // Of how many pages that begin with one token a search looks at, at most.
 constexpr std::size_t kMostLooks = 64;
@@ -16,8 +14,13 @@ std::uint64_t beginning_hash(PrefixKey parent, std::int32_t token) {
   return (parent * 0x9e3779b97f4a7c15u) ^ static_cast<std::uint32_t>(token);
 }
 
-PagePool::PagePool(const model::KvLayout& layout, std::size_t max_pages, bool caching)
-    : layout_(layout), max_pages_(max_pages), caching_(caching) {}
+PagePool::PagePool(std::size_t max_pages, bool caching)
+    : max_pages_(max_pages), caching_(caching) {}
+
+PagePool::Page& PagePool::at(PageNumber page) {
+  assert(page < pages_.size());
+  return pages_[page];
+}
 
 std::size_t PagePool::available() const {
   return max_pages_ - pages_.size() + free_.size() + idle_.size();
@@ -29,53 +32,52 @@ bool PagePool::reserve(std::size_t count) {
   return true;
 }
 
-// A slab of pages, all of them free.
-void PagePool::allot() {
-  std::size_t wanted = std::clamp<std::size_t>(kSlabBytes / layout_.page_bytes(), 1, kSlabPages);
-  std::size_t count = std::min(wanted, max_pages_ - pages_.size());
-  free_.reserve(free_.size() + count);
-  pages_.reserve(pages_.size() + count);
-  slabs_.emplace_back(count * layout_.page_bytes());
-  std::byte* end = slabs_.back().data() + slabs_.back().size();
-  for (std::size_t i = 0; i < count; ++i) {
-    free_.push_back(static_cast<PageId>(pages_.size()));
-    pages_.push_back({.data = end -= layout_.page_bytes()});
-  }
+void PagePool::unreserve(std::size_t count) {
+  assert(count <= reserved_);
+  reserved_ -= count;
 }
 
-PageId PagePool::take() {
-  PageId page = 0;
+PageNumber PagePool::take() {
+  assert(reserved_ > 0 && available() >= reserved_);
+  PageNumber page = 0;
   if (!free_.empty()) {
     page = free_.back();
     free_.pop_back();
   } else if (pages_.size() < max_pages_) {
-    allot();
-    page = free_.back();
-    free_.pop_back();
+    page = static_cast<PageNumber>(pages_.size());
+    // Room for all of them, so that release() needs no memory.
+    if (free_.capacity() <= page) free_.reserve(2 * std::size_t{page} + 1);
+    pages_.emplace_back();
   } else {
     page = idle_.begin()->second;
     idle_.erase(idle_.begin());
     forget(page);
   }
+  assert(pages_[page].holders == 0 && pages_[page].cached == 0);
   pages_[page].holders = 1;
   --reserved_;
   return page;
 }
 
-void PagePool::retain(PageId page) {
-  if (pages_[page].holders++ == 0) idle_.erase(pages_[page].last_use);
+void PagePool::retain(PageNumber page) {
+  Page& retained = at(page);
+  if (retained.holders++ > 0) return;
+  assert(retained.cached > 0);
+  idle_.erase(retained.last_use);
 }
 
 // Tables are released from their last page to their first, so that of one text the later page is
 // always the first to go: a page whose predecessor is gone cannot be found.
-void PagePool::release(PageId page) {
-  if (--pages_[page].holders > 0) return;
-  if (pages_[page].cached == 0) {
+void PagePool::release(PageNumber page) {
+  Page& released = at(page);
+  assert(released.holders > 0);
+  if (--released.holders > 0) return;
+  if (released.cached == 0) {
     free_.push_back(page);
     return;
   }
-  pages_[page].last_use = ++clock_;
-  idle_.emplace(pages_[page].last_use, page);
+  released.last_use = ++clock_;
+  idle_.emplace(released.last_use, page);
 }
 
 std::optional<PagePool::Match> PagePool::find(PrefixKey parent, const PageTokens& tokens) {
@@ -87,12 +89,13 @@ std::optional<PagePool::Match> PagePool::find(PrefixKey parent, const PageTokens
   return Match{found->second, page.key};
 }
 
-PagePool::Match PagePool::publish(PageId page, PrefixKey parent, const PageTokens& tokens) {
+PagePool::Match PagePool::publish(PageNumber page, PrefixKey parent, const PageTokens& tokens) {
+  assert(at(page).holders > 0);
   if (!caching_) return {page, kEmptyPrefix};
   forget(page);  // its beginning
   auto [entry, added] = cache_.try_emplace({parent, tokens}, page);
   if (!added) {
-    PageId other = entry->second;
+    PageNumber other = entry->second;
     retain(other);  // before the release: the promises stay covered by what is available
     release(page);
     return {other, pages_[other].key};
@@ -102,7 +105,9 @@ PagePool::Match PagePool::publish(PageId page, PrefixKey parent, const PageToken
   return {page, pages_[page].key};
 }
 
-void PagePool::keep_beginning(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens) {
+void PagePool::keep_beginning(PageNumber page, PrefixKey parent,
+                              std::span<const std::int32_t> tokens) {
+  assert(at(page).holders > 0 && tokens.size() < model::kPagePositions);
   if (!caching_ || tokens.empty()) return;
   auto found = find_beginning(parent, tokens);
   if (found && found->count == tokens.size()) return;
@@ -131,14 +136,14 @@ std::optional<PagePool::Beginning> PagePool::find_beginning(PrefixKey parent,
   return best;
 }
 
-void PagePool::cache(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens) {
+void PagePool::cache(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens) {
   pages_[page].cached = tokens.size();
   pages_[page].content.parent = parent;
   std::ranges::copy(tokens, pages_[page].content.tokens.begin());
   by_beginning_.emplace(beginning_hash(parent, tokens[0]), page);
 }
 
-void PagePool::forget(PageId page) {
+void PagePool::forget(PageNumber page) {
   Page& forgotten = pages_[page];
   if (forgotten.cached == 0) return;
   auto [next, end] = by_beginning_.equal_range(
@@ -159,15 +164,15 @@ std::size_t PagePool::CacheKeyHash::operator()(const CacheKey& key) const {
   return hash;
 }
 
-Result<void> PagePool::check(std::span<const std::span<const PageId>> holders,
+Result<void> PagePool::check(std::span<const std::span<const PageNumber>> holders,
                              std::size_t promised) const {
   auto fail = [](std::string message) { return Error{ErrorCode::kCorrupt, std::move(message)}; };
   std::vector<std::uint32_t> counts(pages_.size(), 0);
-  for (std::span<const PageId> table : holders) {
-    for (PageId page : table) ++counts.at(page);
+  for (std::span<const PageNumber> table : holders) {
+    for (PageNumber page : table) ++counts.at(page);
   }
   std::size_t unheld = 0, idle = 0, cached_pages = 0, whole_pages = 0;
-  for (PageId page = 0; page < pages_.size(); ++page) {
+  for (PageNumber page = 0; page < pages_.size(); ++page) {
     bool cached = pages_[page].cached > 0, whole = pages_[page].key != kEmptyPrefix;
     if (counts[page] != pages_[page].holders) {
       return fail(fmt::format("page {}: {} holders counted, {} found", page, pages_[page].holders,

@@ -5,8 +5,10 @@
 // one used longest ago first.
 //
 // Pages are promised before they are taken: a sequence reserves its worst case when it is admitted,
-// so that it never finds the pool empty later. Memory is allotted in slabs of several pages when
-// one is first taken, and spent when it is first written.
+// so that it never finds the pool empty later.
+//
+// The pool deals in page numbers alone. Where their memory is, and what it holds, is the matter of
+// whatever computes with them: model/kv_store.h.
 //
 // Thread contract: belongs to the thread that makes the steps.
 #pragma once
@@ -21,12 +23,11 @@
 #include <vector>
 
 #include "chorus/error.h"
-#include "core/aligned_buffer.h"
-#include "model/kv_pages.h"
+#include "model/chunk.h"
 
 namespace chorus::engine {
 
-using PageId = std::uint32_t;
+using model::PageNumber;
 using PageTokens = std::array<std::int32_t, model::kPagePositions>;
 
 // Names a cached run of tokens from the start of a text; never used twice.
@@ -36,26 +37,25 @@ inline constexpr PrefixKey kEmptyPrefix = 0;
 class PagePool {
  public:
   // `caching` false: nothing is ever found again.
-  PagePool(const model::KvLayout& layout, std::size_t max_pages, bool caching);
+  PagePool(std::size_t max_pages, bool caching);
 
-  // Pages that nobody holds: never allotted, free, or cached only.
+  // Pages that nobody holds: never taken, free, or cached only.
   std::size_t available() const;
   std::size_t capacity() const { return max_pages_; }
-  std::size_t page_bytes() const { return layout_.page_bytes(); }
   std::size_t held() const { return capacity() - available(); }
   std::size_t reserved() const { return reserved_; }
 
   // Promises `count` pages more, or nothing if there are not so many.
   bool reserve(std::size_t count);
-  void unreserve(std::size_t count) { reserved_ -= count; }
+  void unreserve(std::size_t count);
 
-  // A promised page, held once, its contents unspecified. Throws std::bad_alloc, the promise kept.
-  PageId take();
-  void release(PageId page);
-  std::byte* data(PageId page) { return pages_[page].data; }
+  // A promised page, held once, its contents unspecified; numbers that have been taken before come
+  // first. Throws std::bad_alloc, the promise kept.
+  PageNumber take();
+  void release(PageNumber page);
 
   struct Match {
-    PageId page;
+    PageNumber page;
     PrefixKey key;
   };
   // The cached page that continues `parent` with `tokens`, now held once more; empty if there is
@@ -65,14 +65,14 @@ class PagePool {
   // Caches `page`, which is full and continues `parent` with `tokens`. If another page is cached
   // for them already, that one is returned, held, in place of `page`, which is released: their
   // contents are the same bits.
-  Match publish(PageId page, PrefixKey parent, const PageTokens& tokens);
+  Match publish(PageNumber page, PrefixKey parent, const PageTokens& tokens);
 
   // Caches the first tokens.size() positions, fewer than a page's, of `page`, which continues
   // `parent` with them; unless they can be found already. Whoever holds the page may fill the rest.
-  void keep_beginning(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens);
+  void keep_beginning(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens);
 
   struct Beginning {
-    PageId page;  // may be gone at the next take(), which then may return it, as it is
+    PageNumber page;  // may be gone at the next take(), which then may return it, as it is
     std::size_t count;
   };
   // The cached page after `parent` that has most of `tokens` at its start. Empty if none has any.
@@ -81,7 +81,8 @@ class PagePool {
   // Whether every count agrees with `holders`, the page tables of all sequences, and with the pages
   // still promised to them. Errors: kCorrupt, with what disagrees. For tests: it looks at
   // everything.
-  Result<void> check(std::span<const std::span<const PageId>> holders, std::size_t promised) const;
+  Result<void> check(std::span<const std::span<const PageNumber>> holders,
+                     std::size_t promised) const;
 
  private:
   struct CacheKey {
@@ -93,7 +94,6 @@ class PagePool {
     std::size_t operator()(const CacheKey& key) const;
   };
   struct Page {
-    std::byte* data;
     std::uint32_t holders = 0;
     std::size_t cached = 0;        // positions that can be found
     CacheKey content = {};         // of these
@@ -101,21 +101,19 @@ class PagePool {
     std::uint64_t last_use = 0;    // its place in idle_, while cached and held by nobody
   };
 
-  void allot();
-  void cache(PageId page, PrefixKey parent, std::span<const std::int32_t> tokens);
-  void retain(PageId page);
-  void forget(PageId page);
+  void cache(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens);
+  void retain(PageNumber page);
+  void forget(PageNumber page);
+  Page& at(PageNumber page);
 
-  model::KvLayout layout_;
   std::size_t max_pages_;
   bool caching_;
   std::size_t reserved_ = 0;  // never more than available()
-  std::vector<AlignedBuffer<std::byte>> slabs_;
-  std::vector<Page> pages_;  // allotted so far
-  std::vector<PageId> free_;
-  std::map<std::uint64_t, PageId> idle_;                      // cached, held by nobody, by last use
-  std::unordered_map<CacheKey, PageId, CacheKeyHash> cache_;  // whole pages
-  std::unordered_multimap<std::uint64_t, PageId> by_beginning_;  // all that is cached
+  std::vector<Page> pages_;   // those that have ever been taken
+  std::vector<PageNumber> free_;
+  std::map<std::uint64_t, PageNumber> idle_;  // cached, held by nobody, by last use
+  std::unordered_map<CacheKey, PageNumber, CacheKeyHash> cache_;     // whole pages
+  std::unordered_multimap<std::uint64_t, PageNumber> by_beginning_;  // all that is cached
   PrefixKey next_key_ = 1;
   std::uint64_t clock_ = 0;
 };

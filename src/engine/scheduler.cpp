@@ -1,7 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cassert>
 
 namespace chorus::engine {
 namespace {
@@ -32,9 +32,8 @@ PageTokens tokens_of_page(const Sequence& sequence, std::size_t page) {
 
 }  // namespace
 
-Scheduler::Scheduler(const model::KvLayout& layout, std::size_t max_pages, bool prefix_cache,
-                     std::size_t step_rows)
-    : pool_(layout, max_pages, prefix_cache), prefix_cache_(prefix_cache), step_rows_(step_rows) {}
+Scheduler::Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_rows)
+    : pool_(max_pages, prefix_cache), prefix_cache_(prefix_cache), step_rows_(step_rows) {}
 
 bool Scheduler::is_ready(const Sequence& sequence) const {
   return sequence.sample == 0 || sequence.state->prompt_read || !prefix_cache_;
@@ -66,7 +65,7 @@ bool Scheduler::match_prefix(Sequence& sequence) {
     std::size_t page = sequence.done / kPagePositions;
     auto match = pool_.find(sequence.prefix, tokens_of_page(sequence, page));
     if (!match) break;
-    add_page(sequence, match->page);
+    sequence.pages.push_back(match->page);
     sequence.prefix = match->key;
     ++sequence.published;
     sequence.done += kPagePositions;
@@ -79,17 +78,17 @@ bool Scheduler::match_prefix(Sequence& sequence) {
 }
 
 // Where cached pages end in the middle of the prompt, the positions that another page begins with
-// are copied: all but the prompt's last, whose logits are needed.
+// are copied: all but the prompt's last, whose logits are needed. The next step begins with the
+// copies, in the order in which their pages were taken: until then nothing is written to a page.
 void Scheduler::copy_beginning(Sequence& sequence) {
   if (sequence.done % kPagePositions != 0) return;
   auto rest = std::span(sequence.tokens).first(sequence.first_logits()).subspan(sequence.done);
   auto found =
       pool_.find_beginning(sequence.prefix, rest.first(std::min(rest.size(), kPagePositions)));
   if (!found || found->count < kWorthCopying) return;
-  add_page(sequence, pool_.take());
-  --sequence.promised;
+  take_page(sequence);
   if (sequence.pages.back() != found->page) {
-    std::memcpy(sequence.page_data.back(), pool_.data(found->page), pool_.page_bytes());
+    plan_.copies.push_back({.from = found->page, .to = sequence.pages.back()});
   }
   sequence.cached += found->count;
   sequence.done += found->count;
@@ -102,9 +101,10 @@ void Scheduler::keep_prompts_end(const Sequence& sequence) {
                        std::span(sequence.tokens).first(end).subspan(begin));
 }
 
-void Scheduler::add_page(Sequence& sequence, PageId page) {
-  sequence.pages.push_back(page);
-  sequence.page_data.push_back(pool_.data(page));
+void Scheduler::take_page(Sequence& sequence) {
+  assert(sequence.promised > 0);
+  sequence.pages.push_back(pool_.take());
+  --sequence.promised;
 }
 
 const Plan& Scheduler::plan() {
@@ -150,8 +150,7 @@ std::size_t Scheduler::rows_within(const Sequence& sequence, std::size_t rows,
 void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
   std::size_t end = sequence.done + rows;
   while (sequence.pages.size() * kPagePositions < end) {
-    add_page(sequence, pool_.take());
-    --sequence.promised;
+    take_page(sequence);
   }
   std::size_t first_logits = std::max(sequence.done, std::min(end, sequence.first_logits()));
   for (std::size_t position = first_logits; position < end; ++position) {
@@ -160,11 +159,12 @@ void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
   plan_.sequences.push_back(&sequence);
   plan_.chunks.push_back({.ids = std::span(sequence.tokens).subspan(sequence.done, rows),
                           .position = sequence.done,
-                          .pages = sequence.page_data,
+                          .pages = sequence.pages,
                           .logits_from = first_logits - sequence.done});
 }
 
 void Scheduler::advance() {
+  plan_.copies.clear();
   for (std::size_t i = 0; i < plan_.sequences.size(); ++i) {
     Sequence& sequence = *plan_.sequences[i];
     bool read_prompt = sequence.reads_prompt();
@@ -182,7 +182,6 @@ void Scheduler::publish_full_pages(Sequence& sequence) {
     auto match =
         pool_.publish(sequence.pages[page], sequence.prefix, tokens_of_page(sequence, page));
     sequence.pages[page] = match.page;
-    sequence.page_data[page] = pool_.data(match.page);
     sequence.prefix = match.key;
   }
 }
@@ -194,7 +193,6 @@ void Scheduler::release_pages(Sequence& sequence) {
   }
   pool_.unreserve(std::exchange(sequence.promised, 0));
   sequence.pages.clear();
-  sequence.page_data.clear();
   sequence.published = 0;
   sequence.prefix = kEmptyPrefix;
   sequence.done = sequence.cached = 0;
@@ -211,10 +209,11 @@ void Scheduler::remove_ended() {
   std::erase_if(running_, has_ended);
   std::erase_if(waiting_, has_ended);
   ended_.clear();
+  if (running_.empty()) plan_.copies.clear();  // of a step that has failed
 }
 
 Result<void> Scheduler::check() const {
-  std::vector<std::span<const PageId>> tables;
+  std::vector<std::span<const PageNumber>> tables;
   std::size_t promised = 0;
   for (const auto& sequence : running_) {
     tables.emplace_back(sequence->pages);

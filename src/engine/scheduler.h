@@ -1,7 +1,8 @@
 // Which sequences run, and which of their rows the next step computes. Admission is first come,
 // first served, and reserves a sequence's worst case of pages, so that nothing that runs is ever
 // put out. A step takes every sequence that is decoding and, of the prompts that are being read, as
-// many rows as leave the step at most about twice as long.
+// many rows as leave the step at most about twice as long. What is to be computed is said in tokens
+// and page numbers (model/chunk.h); the scheduler knows no model and touches no page's memory.
 //
 // Thread contract: belongs to the thread that makes the steps.
 #pragma once
@@ -12,7 +13,7 @@
 
 #include "engine/page_pool.h"
 #include "engine/sequence.h"
-#include "model/model.h"
+#include "model/chunk.h"
 
 namespace chorus::engine {
 
@@ -23,7 +24,13 @@ struct LogitsRow {
   bool of_prompt() const { return index < sequence->state->prompt_size(); }
 };
 
+// The contents of one page that another is to begin with.
+struct PageCopy {
+  PageNumber from, to;
+};
+
 struct Plan {
+  std::vector<PageCopy> copies;  // to be made first, in this order
   std::vector<Sequence*> sequences;
   std::vector<model::Chunk> chunks;    // of `sequences`
   std::vector<LogitsRow> logits_rows;  // in the order of the step's logits
@@ -32,13 +39,13 @@ struct Plan {
 class Scheduler {
  public:
   // `step_rows`: rows of a step and sequences that run, at most.
-  Scheduler(const model::KvLayout& layout, std::size_t max_pages, bool prefix_cache,
-            std::size_t step_rows);
+  Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_rows);
 
   void add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
   // Lets in what there is room for.
   void admit();
-  // The next step; empty if nothing runs. Valid until a sequence ends. Throws std::bad_alloc.
+  // The next step; empty if nothing runs. Valid until a sequence ends. Throws std::bad_alloc, after
+  // which the sequences that run cannot go on.
   const Plan& plan();
   // After the step: keys and values of the plan's rows are there.
   void advance();
@@ -61,7 +68,7 @@ class Scheduler {
   void copy_beginning(Sequence& sequence);
   void keep_prompts_end(const Sequence& sequence);
   void publish_full_pages(Sequence& sequence);
-  void add_page(Sequence& sequence, PageId page);
+  void take_page(Sequence& sequence);
   void release_pages(Sequence& sequence);
   void plan_rows(Sequence& sequence, std::size_t rows);
   std::size_t rows_within(const Sequence& sequence, std::size_t rows, std::size_t logits) const;

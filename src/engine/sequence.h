@@ -49,11 +49,10 @@ struct Sequence {
   std::vector<std::int32_t> tokens;  // prompt and result
   std::size_t done = 0;              // positions whose keys and values are in the pages
 
-  std::vector<PageId> pages;
-  std::vector<std::byte*> page_data;  // of `pages`, as a step reads them
-  std::size_t promised = 0;           // pages reserved and not taken
-  std::size_t published = 0;          // pages that were offered to the prefix cache
-  PrefixKey prefix = kEmptyPrefix;    // of the last of these
+  std::vector<PageNumber> pages;
+  std::size_t promised = 0;         // pages reserved and not taken
+  std::size_t published = 0;        // pages that were offered to the prefix cache
+  PrefixKey prefix = kEmptyPrefix;  // of the last of these
 
   // Made when the sequence is admitted.
   std::optional<sampling::Sampler> sampler;

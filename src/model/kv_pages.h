@@ -1,19 +1,16 @@
-// The layout of cached keys and values. A page holds kPagePositions positions of one sequence, for
-// every layer and head, in the panels that the matmul kernels read: scores are its outputs over
-// positions, and the weighted sum its outputs over the head dimension.
-//
-// For each (layer, head): keys [head_size][32 positions], then values [padded(head_size) / 32][32
-// positions][32]. A sequence is a table of pages: position p stands in page p / 32.
+// What a page of cached keys and values holds, and where: for each layer and key/value head in turn
+// its keys, then its values, in the panels that the matmul kernels read (kernels/panels.h): scores
+// are outputs over positions, and the weighted sum outputs over the head's channels.
 #pragma once
 
 #include <cstddef>
 
 #include "checkpoint/checkpoint.h"
-#include "model/packed_matrix.h"
+#include "chorus/number_format.h"
+#include "kernels/panels.h"
+#include "model/chunk.h"
 
 namespace chorus::model {
-
-inline constexpr std::size_t kPagePositions = kernels::kPanelWidth;
 
 struct KvLayout {
   std::size_t layers, heads, head_size;
@@ -27,20 +24,20 @@ struct KvLayout {
         head_size(static_cast<std::size_t>(config.n_embd / config.n_head)),
         type(element_type) {}
 
-  std::size_t value_panels() const { return padded(head_size) / kernels::kPanelWidth; }
-  std::size_t keys_size() const { return head_size * kPagePositions; }            // elements
-  std::size_t values_size() const { return padded(head_size) * kPagePositions; }  // elements
-  std::size_t element_size() const { return block_bytes(type); }                  // bytes
-  std::size_t page_bytes() const {
-    return layers * heads * (keys_size() + values_size()) * element_size();
-  }
+  std::size_t element_size() const { return block_bytes(type); }  // bytes
+  std::size_t page_bytes() const { return layers * heads * head_elements() * element_size(); }
 
-  // Offsets in a page, in elements.
+  // Where the keys and the values of a layer and head begin in a page, in elements.
   std::size_t keys(std::size_t layer, std::size_t head) const {
-    return (layer * heads + head) * (keys_size() + values_size());
+    return (layer * heads + head) * head_elements();
   }
   std::size_t values(std::size_t layer, std::size_t head) const {
-    return keys(layer, head) + keys_size();
+    return keys(layer, head) + kernels::page_keys_size(head_size);
+  }
+
+ private:
+  std::size_t head_elements() const {
+    return kernels::page_keys_size(head_size) + kernels::page_values_size(head_size);
   }
 };
 

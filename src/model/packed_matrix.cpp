@@ -16,31 +16,10 @@ using checkpoint::Tensor;
 using kernels::kGroup;
 using kernels::kPanelWidth;
 
-float load(NumberFormat dtype, const std::byte* at) {
-  if (dtype == NumberFormat::kF32) {
-    float value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
-  }
-  std::uint16_t bits;
-  std::memcpy(&bits, at, sizeof(bits));
-  return dtype == NumberFormat::kBf16 ? bf16_to_f32(bits) : f16_to_f32(bits);
-}
-
-// `count` elements from `at`, `stride` bytes apart.
-void load_run(NumberFormat dtype, const std::byte* at, std::size_t stride, std::size_t count,
-              float* out) {
-  if (dtype == NumberFormat::kF32 && stride == sizeof(float)) {
-    std::memcpy(out, at, count * sizeof(float));
-    return;
-  }
-  for (std::size_t i = 0; i < count; ++i) out[i] = load(dtype, at + i * stride);
-}
-
 // Widened, with zeros up to whole panels.
 AlignedBuffer<float> padded_vector(const Tensor& vector) {
   AlignedBuffer<float> values = widen(vector);
-  AlignedBuffer<float> result(padded(values.size()));
+  AlignedBuffer<float> result(kernels::padded(values.size()));
   std::copy_n(values.data(), values.size(), result.data());
   return result;
 }
@@ -53,7 +32,7 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
       inputs_(static_cast<std::size_t>(weight.shape[1])),
       type_(type) {
   assert(type == NumberFormat::kF32 || type == NumberFormat::kBf16);
-  std::size_t count = padded(outputs_) * inputs_;
+  std::size_t count = panels() * kernels::panel_size(inputs_);
   if (type == NumberFormat::kF32) {
     f32_ = AlignedBuffer<float>(count);
   } else {
@@ -75,11 +54,16 @@ PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
       groups_(static_cast<std::size_t>(weight.groups)),
       scales_(reinterpret_cast<const std::uint16_t*>(weight.scales.data()),
               weight.scales.size() / sizeof(std::uint16_t)) {
+  assert(is_quantised() && groups_ == kernels::group_count(inputs_));
+  assert(scales_.size() == kernels::scale_place(groups_, panels(), 0, 0));
+  assert(integers_.size() ==
+         kernels::group_place(groups_, panels(), 0) *
+             (type_ == NumberFormat::kInt8 ? kernels::kInt8GroupBytes : kernels::kInt4GroupBytes));
   if (bias != nullptr) bias_ = padded_vector(*bias);
   if (weight.common) {
     AlignedBuffer<float> values = widen(*weight.common);
-    common_ = AlignedBuffer<float>(inputs_ * kPanelWidth);
-    for (std::size_t k = 0; k < inputs_; ++k) common_[k * kPanelWidth] = values[k];
+    common_ = AlignedBuffer<float>(kernels::panel_size(inputs_));
+    for (std::size_t k = 0; k < inputs_; ++k) common_[kernels::panel_place(k, 0)] = values[k];
     bias_ = padded_vector(*weight.shares);
   }
 }
@@ -92,9 +76,9 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
   std::size_t first = panel * kPanelWidth;
   std::size_t lanes = std::min(kPanelWidth, outputs_ - first);
   const std::byte* source = weight.data.data() + first * row_stride;
-  std::size_t base = panel * inputs_ * kPanelWidth;
+  std::size_t base = panel * kernels::panel_size(inputs_);
   auto put = [&](std::size_t k, std::size_t lane, float value) {
-    std::size_t at = base + k * kPanelWidth + lane;
+    std::size_t at = base + kernels::panel_place(k, lane);
     if (type_ == NumberFormat::kF32) {
       f32_[at] = value;
     } else {
@@ -104,7 +88,7 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
   if (row_stride < column_stride) {
     float run[kPanelWidth];
     for (std::size_t k = 0; k < inputs_; ++k) {
-      load_run(weight.dtype, source + k * column_stride, row_stride, lanes, run);
+      read_run(weight.dtype, source + k * column_stride, row_stride, lanes, run);
       for (std::size_t lane = 0; lane < lanes; ++lane) put(k, lane, run[lane]);
     }
     return;
@@ -114,7 +98,7 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
   for (std::size_t begin = 0; begin < inputs_; begin += kRun) {
     std::size_t count = std::min(kRun, inputs_ - begin);
     for (std::size_t lane = 0; lane < lanes; ++lane) {
-      load_run(weight.dtype, source + lane * row_stride + begin * column_stride, column_stride,
+      read_run(weight.dtype, source + lane * row_stride + begin * column_stride, column_stride,
                count, runs[lane]);
     }
     for (std::size_t k = 0; k < count; ++k) {
@@ -123,26 +107,51 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
   }
 }
 
-std::int32_t PackedMatrix::offset() const {
-  return type_ == NumberFormat::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
-}
-
 std::size_t PackedMatrix::bytes() const {
   return (f32_.size() + bias_.size() + common_.size()) * sizeof(float) +
          (bf16_.size() + scales_.size()) * sizeof(std::uint16_t) + integers_.size();
 }
 
-void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const float* x,
-                            std::size_t x_stride, std::size_t rows, float* out,
-                            std::size_t out_stride) const {
+void PackedMatrix::prepare(const kernels::Kernels& kernels, const MatrixInput& input,
+                           std::size_t row) const {
+  prepare(kernels, input, row, {0, groups_});
+  if (!has_common_part()) return;
+  input.row_factors[row] = row_factor(kernels, input.values + row * input.stride);
+}
+
+void PackedMatrix::prepare(const kernels::Kernels& kernels, const MatrixInput& input,
+                           std::size_t row, Range groups) const {
+  groups.end = std::min(groups.end, groups_);
+  if (groups.begin >= groups.end) return;
+  std::size_t first = groups.begin * kGroup;
+  std::size_t last = std::min(groups.end * kGroup, inputs_);
+  std::int32_t offset = type_ == NumberFormat::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
+  kernels.quantise(input.values + row * input.stride + first, last - first, offset,
+                   input.groups + row * groups_ + groups.begin);
+}
+
+void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
+                            std::size_t rows, float* out, std::size_t out_stride) const {
+  assert(panels.begin <= panels.end && panels.end <= this->panels());
+  assert(input.stride >= inputs_ && out_stride >= kernels::padded(outputs_));
   if (panels.begin == panels.end) return;
-  std::size_t panel_stride = inputs_ * kPanelWidth;
+  if (is_quantised()) {
+    multiply_integers(kernels, panels, input, rows, out, out_stride);
+  } else {
+    multiply_floats(kernels, panels, input, rows, out, out_stride);
+  }
+}
+
+void PackedMatrix::multiply_floats(const kernels::Kernels& kernels, Range panels,
+                                   const MatrixInput& input, std::size_t rows, float* out,
+                                   std::size_t out_stride) const {
+  std::size_t panel_stride = kernels::panel_size(inputs_);
   std::size_t first = panels.begin * panel_stride;
   bool f32 = type_ == NumberFormat::kF32;
   std::size_t output = panels.begin * kPanelWidth;
   kernels::MatmulArgs args{
-      .x = x,
-      .x_stride = x_stride,
+      .x = input.values,
+      .x_stride = input.stride,
       .rows = rows,
       .k = inputs_,
       .weights = f32 ? static_cast<const void*>(f32_.data() + first)
@@ -157,22 +166,21 @@ void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const
   (f32 ? kernels.matmul_f32 : kernels.matmul_bf16)(args);
 }
 
-void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels,
-                            const kernels::ActivationGroup* x, const float* row_factors,
-                            std::size_t rows, float* out, std::size_t out_stride) const {
-  if (panels.begin == panels.end) return;
+void PackedMatrix::multiply_integers(const kernels::Kernels& kernels, Range panels,
+                                     const MatrixInput& input, std::size_t rows, float* out,
+                                     std::size_t out_stride) const {
   bool int8 = type_ == NumberFormat::kInt8;
   std::size_t group_bytes = int8 ? kernels::kInt8GroupBytes : kernels::kInt4GroupBytes;
   std::size_t output = panels.begin * kPanelWidth;
   kernels::IntegerMatmulArgs args{
-      .x = x,
+      .x = input.groups,
       .rows = rows,
       .groups = groups_,
-      .weights = integers_.data() + panels.begin * groups_ * group_bytes,
-      .scales = scales_.data() + panels.begin * groups_ * kPanelWidth,
+      .weights = integers_.data() + kernels::group_place(groups_, panels.begin, 0) * group_bytes,
+      .scales = scales_.data() + kernels::scale_place(groups_, panels.begin, 0, 0),
       .panels = panels.end - panels.begin,
       .bias = bias_.size() > 0 ? bias_.data() + output : nullptr,
-      .row_factor = has_common_part() ? row_factors : nullptr,
+      .row_factor = has_common_part() ? input.row_factors : nullptr,
       .out = out + output,
       .out_stride = out_stride,
   };
@@ -196,54 +204,27 @@ float PackedMatrix::row_factor(const kernels::Kernels& kernels, const float* x) 
 }
 
 void PackedMatrix::read_row(std::size_t n, float* out) const {
+  assert(n < outputs_);
   std::size_t panel = n / kPanelWidth, lane = n % kPanelWidth;
   if (is_quantised()) return read_quantised_row(panel, lane, out);
-  std::size_t at = panel * inputs_ * kPanelWidth + lane;
+  std::size_t at = panel * kernels::panel_size(inputs_) + kernels::panel_place(0, lane);
   for (std::size_t k = 0; k < inputs_; ++k, at += kPanelWidth) {
     out[k] = type_ == NumberFormat::kF32 ? f32_[at] : bf16_to_f32(bf16_[at]);
   }
 }
 
 void PackedMatrix::read_quantised_row(std::size_t panel, std::size_t lane, float* out) const {
+  bool int8 = type_ == NumberFormat::kInt8;
   float share = has_common_part() ? bias_[panel * kPanelWidth + lane] : 0.0f;
   for (std::size_t k = 0; k < inputs_; ++k) {
-    std::size_t group = panel * groups_ + k / kGroup;
-    std::size_t i = k % kGroup;
-    float scale = bf16_to_f32(scales_[group * kPanelWidth + lane]);
-    std::int32_t integer;
-    if (type_ == NumberFormat::kInt8) {
-      std::size_t at = group * kernels::kInt8GroupBytes + (i / 4 * kPanelWidth + lane) * 4 + i % 4;
-      integer = integers_[at] - kernels::kInt8Offset;
-    } else {
-      std::size_t at = group * kernels::kInt4GroupBytes + (i / 8 * kPanelWidth + lane) * 4 + i % 4;
-      integer = (i % 8 < 4 ? integers_[at] & 15 : integers_[at] >> 4) - kernels::kInt4Offset;
-    }
+    std::size_t g = kernels::group_place(groups_, panel, k / kGroup);
+    float scale = bf16_to_f32(scales_[kernels::scale_place(groups_, panel, k / kGroup, lane)]);
+    std::int32_t integer =
+        int8 ? kernels::int8_weight(&integers_[g * kernels::kInt8GroupBytes], k % kGroup, lane)
+             : kernels::int4_weight(&integers_[g * kernels::kInt4GroupBytes], k % kGroup, lane);
     out[k] = static_cast<float>(integer) * scale;
-    if (has_common_part()) out[k] = std::fma(share, common_[k * kPanelWidth], out[k]);
+    if (has_common_part()) out[k] = std::fma(share, common_[kernels::panel_place(k, 0)], out[k]);
   }
-}
-
-void read_row(const Tensor& matrix, std::size_t n, float* out) {
-  std::size_t element = block_bytes(matrix.dtype);
-  load_run(matrix.dtype,
-           matrix.data.data() + n * static_cast<std::size_t>(matrix.strides[0]) * element,
-           static_cast<std::size_t>(matrix.strides[1]) * element,
-           static_cast<std::size_t>(matrix.shape[1]), out);
-}
-
-AlignedBuffer<float> widen(const Tensor& tensor) {
-  AlignedBuffer<float> values(static_cast<std::size_t>(tensor.element_count()));
-  std::size_t element = block_bytes(tensor.dtype);
-  std::size_t columns = static_cast<std::size_t>(tensor.shape.back());
-  std::size_t column_stride = static_cast<std::size_t>(tensor.strides.back()) * element;
-  std::size_t rows = columns == 0 ? 0 : values.size() / columns;
-  std::size_t row_stride =
-      tensor.shape.size() == 2 ? static_cast<std::size_t>(tensor.strides[0]) * element : 0;
-  for (std::size_t row = 0; row < rows; ++row) {
-    load_run(tensor.dtype, tensor.data.data() + row * row_stride, column_stride, columns,
-             values.data() + row * columns);
-  }
-  return values;
 }
 
 }  // namespace chorus::model

@@ -1,5 +1,4 @@
-// The weights of one linear layer as the kernels read them: panels of 32 outputs (kernels.h,
-// integer.h). f32 and bf16 ones are packed into memory of their own; quantised ones are views of
+// The weights of one linear layer as the kernels read them: panels (kernels/panels.h). f32 and bf16 ones are packed into memory of their own; quantised ones are views of
 // what lies in a file or was quantised into memory, which must outlive them. Immutable.
 #pragma once
 
@@ -9,12 +8,17 @@
 #include "core/aligned_buffer.h"
 #include "core/thread_team.h"
 #include "kernels/kernels.h"
+#include "model/tensor_values.h"
 
 namespace chorus::model {
 
-inline std::size_t padded(std::size_t n) {
-  return (n + kernels::kPanelWidth - 1) / kernels::kPanelWidth * kernels::kPanelWidth;
-}
+// The rows that a matrix multiplies: floats and, beside them, what a quantised matrix makes of them.
+struct MatrixInput {
+  float* values;  // [rows][stride]
+  std::size_t stride;
+  kernels::ActivationGroup* groups;  // [rows][groups()]; null if no matrix is quantised
+  float* row_factors;                // [rows]
+};
 
 class PackedMatrix {
  public:
@@ -29,33 +33,35 @@ class PackedMatrix {
 
   std::size_t outputs() const { return outputs_; }  // N
   std::size_t inputs() const { return inputs_; }    // K
-  std::size_t panels() const { return padded(outputs_) / kernels::kPanelWidth; }
+  std::size_t panels() const { return kernels::panel_count(outputs_); }
   std::size_t bytes() const;
-  bool is_quantised() const { return groups_ > 0; }
+  bool is_quantised() const { return chorus::is_quantised(type_); }
   std::size_t groups() const { return groups_; }  // along K; 0 if not quantised
-  std::int32_t offset() const;                    // of quantised weights as they are stored
 
-  // out[r][n] = bias[n] + chain over k, for the outputs of panels [range.begin, range.end);
-  // x is [rows][x_stride], out is [rows][out_stride] with out_stride >= padded(N).
-  void multiply(const kernels::Kernels& kernels, Range panels, const float* x, std::size_t x_stride,
+  // Makes of row `row` what multiply() needs beside the floats: nothing, if the matrix is not
+  // quantised. The whole row, or the groups of a range alone, which may reach beyond the row.
+  void prepare(const kernels::Kernels& kernels, const MatrixInput& input, std::size_t row) const;
+  void prepare(const kernels::Kernels& kernels, const MatrixInput& input, std::size_t row,
+               Range groups) const;
+
+  // out[r][n] = bias[n] + sum over k, ascending, for the outputs of panels [begin, end) and the
+  // first `rows` rows, which are prepared. out is [rows][out_stride], out_stride >= padded(N).
+  void multiply(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
                 std::size_t rows, float* out, std::size_t out_stride) const;
-
-  // The same of a quantised matrix: x is [rows], quantised for offset(). row_factors
-  // is [rows] of row_factor() if the matrix needs them.
-  void multiply(const kernels::Kernels& kernels, Range panels, const kernels::ActivationGroup* x,
-                const float* row_factors, std::size_t rows, float* out,
-                std::size_t out_stride) const;
-
-  // Whether the rows of the matrix have a part in common, outside the integers; and the product of
-  // that part with x[K].
-  bool has_common_part() const { return common_.size() > 0; }
-  float row_factor(const kernels::Kernels& kernels, const float* x) const;
 
   // Row n of the matrix, widened: out[K].
   void read_row(std::size_t n, float* out) const;
 
  private:
   void pack_panel(const checkpoint::Tensor& weight, std::size_t panel);
+  void multiply_floats(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
+                       std::size_t rows, float* out, std::size_t out_stride) const;
+  void multiply_integers(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
+                         std::size_t rows, float* out, std::size_t out_stride) const;
+  // Whether the rows of the matrix have a part in common, outside the integers; and the product of
+  // that part with x[K].
+  bool has_common_part() const { return common_.size() > 0; }
+  float row_factor(const kernels::Kernels& kernels, const float* x) const;
   void read_quantised_row(std::size_t panel, std::size_t lane, float* out) const;
 
   std::size_t outputs_ = 0, inputs_ = 0;
@@ -70,11 +76,5 @@ class PackedMatrix {
   std::span<const std::uint16_t> scales_;  // [panels][groups][32] bf16
   AlignedBuffer<float> common_;            // a panel whose first output it is, [K][32]; or empty
 };
-
-// Row n of a matrix, widened to f32.
-void read_row(const checkpoint::Tensor& matrix, std::size_t n, float* out);
-
-// All elements of a tensor, row-major, widened to f32.
-AlignedBuffer<float> widen(const checkpoint::Tensor& tensor);
 
 }  // namespace chorus::model

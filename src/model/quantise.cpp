@@ -7,8 +7,8 @@
 #include "checkpoint/element.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "core/aligned_buffer.h"
-#include "kernels/integer.h"
-#include "model/packed_matrix.h"
+#include "kernels/panels.h"
+#include "model/tensor_values.h"
 
 namespace chorus::model {
 namespace {
@@ -110,28 +110,17 @@ struct Target {
   AlignedBuffer<float> common, shares;  // empty if there are none
 };
 
-void put(const Target& target, std::uint8_t* group, std::size_t k, std::size_t lane,
-         std::int32_t integer) {
-  if (target.shape.type == NumberFormat::kInt8) {
-    group[(k / 4 * kPanelWidth + lane) * 4 + k % 4] =
-        static_cast<std::uint8_t>(integer + kernels::kInt8Offset);
-  } else {
-    std::uint8_t& both = group[(k / 8 * kPanelWidth + lane) * 4 + k % 4];
-    auto half = static_cast<unsigned>(integer + kernels::kInt4Offset);
-    both =
-        static_cast<std::uint8_t>(k % 8 < 4 ? (both & 0xf0u) | half : (both & 0x0fu) | half << 4);
-  }
-}
-
 // `rows` are the panel's outputs, [lanes][K].
 void quantise_panel(Target& target, std::size_t panel, std::span<const float> rows) {
   const QuantisedMatrix& shape = target.shape;
   auto groups = static_cast<std::size_t>(shape.groups);
   auto inputs = static_cast<std::size_t>(shape.inputs);
-  std::size_t group_bytes = target.weights.size() / static_cast<std::size_t>(shape.panels) / groups;
+  bool int8 = shape.type == NumberFormat::kInt8;
+  std::size_t group_bytes = int8 ? kernels::kInt8GroupBytes : kernels::kInt4GroupBytes;
   for (std::size_t g = 0; g < groups; ++g) {
-    std::uint8_t* bytes = target.weights.data() + (panel * groups + g) * group_bytes;
-    std::uint16_t* scales = target.scales.data() + (panel * groups + g) * kPanelWidth;
+    std::uint8_t* bytes =
+        target.weights.data() + kernels::group_place(groups, panel, g) * group_bytes;
+    std::uint16_t* scales = target.scales.data() + kernels::scale_place(groups, panel, g, 0);
     for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
       std::int32_t integers[kGroup] = {};
       if ((lane + 1) * inputs <= rows.size()) {
@@ -139,7 +128,13 @@ void quantise_panel(Target& target, std::size_t panel, std::span<const float> ro
         auto group = rows.subspan(lane * inputs + begin, std::min(kGroup, inputs - begin));
         scales[lane] = quantise_group(group, shape.type, integers);
       }
-      for (std::size_t k = 0; k < kGroup; ++k) put(target, bytes, k, lane, integers[k]);
+      for (std::size_t k = 0; k < kGroup; ++k) {
+        if (int8) {
+          kernels::set_int8_weight(bytes, k, lane, integers[k]);
+        } else {
+          kernels::set_int4_weight(bytes, k, lane, integers[k]);
+        }
+      }
     }
   }
 }

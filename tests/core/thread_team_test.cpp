@@ -5,25 +5,20 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <numeric>
+
+#include "core/work_stealing.h"
 
 namespace chorus {
 namespace {
 
 class ThreadTeamTest : public testing::TestWithParam<std::size_t> {};
 
-TEST_P(ThreadTeamTest, EveryMemberSeesWhatAllWroteBeforeTheBarrier) {
+TEST_P(ThreadTeamTest, RunReturnsWhenEveryMemberHasEndedAndSeesWhatAllWrote) {
   ThreadTeam team(GetParam());
-  constexpr std::size_t kCount = 1000;
   for (int step = 0; step < 200; ++step) {
-    std::vector<std::size_t> values(kCount), sums(team.size());
-    team.run([&](ThreadTeam::Member& member) {
-      Range range = member.share(kCount);
-      for (std::size_t i = range.begin; i < range.end; ++i) values[i] = i;
-      member.barrier();
-      sums[member.index()] = std::accumulate(values.begin(), values.end(), std::size_t{0});
-    });
-    for (std::size_t sum : sums) ASSERT_EQ(sum, kCount * (kCount - 1) / 2);
+    std::vector<std::size_t> values(team.size());
+    team.run([&](ThreadTeam::Member& member) { values[member.index()] = member.index() + 1; });
+    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], i + 1);
   }
 }
 
@@ -96,13 +91,26 @@ TEST(ThreadTeamWaiting, AnIdleTeamUsesNoProcessor) {
 }
 
 // One member is late by far longer than the others spin.
-TEST(ThreadTeamWaiting, ABarrierSleepsForALateMember) {
+TEST(ThreadTeamWaiting, TheOthersSleepForALateMember) {
+  ThreadTeam team(std::min<std::size_t>(2, available_processors()));
+  for (bool caller_is_late : {true, false}) {
+    double before = cpu_seconds();
+    team.run([&](ThreadTeam::Member& member) {
+      bool late = (member.index() == 0) == caller_is_late;
+      if (late) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    });
+    EXPECT_LT(cpu_seconds() - before, 0.03);
+  }
+}
+
+// A member that has nothing to do in a phase waits for its end.
+TEST(ThreadTeamWaiting, AMemberSleepsForALatePhase) {
   ThreadTeam team(std::min<std::size_t>(2, available_processors()));
   double before = cpu_seconds();
-  team.run([](ThreadTeam::Member& member) {
-    if (member.index() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    member.barrier();
-  });
+  Phase phase{1, 1, [](Range, std::size_t) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(300));
+              }};
+  run_phases(team, {&phase, 1});
   EXPECT_LT(cpu_seconds() - before, 0.03);
 }
 

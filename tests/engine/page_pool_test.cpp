@@ -7,37 +7,31 @@
 namespace chorus::engine {
 namespace {
 
-model::KvLayout tiny_layout() {
-  return model::KvLayout(
-      {.block_size = 64, .vocab_size = 9, .n_layer = 1, .n_head = 1, .n_embd = 4},
-      NumberFormat::kF32);
-}
-
 PageTokens tokens(std::int32_t first) {
   PageTokens result{};
   result.fill(first);
   return result;
 }
 
-PageId take(PagePool& pool) {
+PageNumber take(PagePool& pool) {
   EXPECT_TRUE(pool.reserve(1));
   return pool.take();
 }
 
 TEST(PagePool, GivesNoMoreThanItsBoundAndTakesBack) {
-  PagePool pool(tiny_layout(), 3, true);
-  std::vector<PageId> held = {take(pool), take(pool), take(pool)};
+  PagePool pool(3, true);
+  std::vector<PageNumber> held = {take(pool), take(pool), take(pool)};
   EXPECT_EQ(pool.available(), 0u);
   pool.release(held.back());
   held.pop_back();
   EXPECT_EQ(pool.available(), 1u);
-  std::span<const PageId> table(held);
+  std::span<const PageNumber> table(held);
   EXPECT_TRUE(pool.check({&table, 1}, 0));
   EXPECT_FALSE(pool.check({}, 0));  // two pages are held by nobody that is named
 }
 
 TEST(PagePool, APublishedPageIsFoundByItsTokensAndThoseBefore) {
-  PagePool pool(tiny_layout(), 4, true);
+  PagePool pool(4, true);
   auto first = pool.publish(take(pool), kEmptyPrefix, tokens(1));
   auto second = pool.publish(take(pool), first.key, tokens(2));
   EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(2)));
@@ -45,13 +39,13 @@ TEST(PagePool, APublishedPageIsFoundByItsTokensAndThoseBefore) {
   auto found = pool.find(first.key, tokens(2));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->page, second.page);
-  std::vector<PageId> table = {first.page, second.page, found->page};
-  std::span<const PageId> view(table);
+  std::vector<PageNumber> table = {first.page, second.page, found->page};
+  std::span<const PageNumber> view(table);
   EXPECT_TRUE(pool.check({&view, 1}, 0));
 }
 
 TEST(PagePool, TheSameTokensPublishedTwiceShareOnePage) {
-  PagePool pool(tiny_layout(), 4, true);
+  PagePool pool(4, true);
   auto first = pool.publish(take(pool), kEmptyPrefix, tokens(1));
   auto again = pool.publish(take(pool), kEmptyPrefix, tokens(1));
   EXPECT_EQ(first.page, again.page);
@@ -59,14 +53,14 @@ TEST(PagePool, TheSameTokensPublishedTwiceShareOnePage) {
 }
 
 TEST(PagePool, IdlePagesGoLeastRecentlyUsedFirst) {
-  PagePool pool(tiny_layout(), 2, true);
+  PagePool pool(2, true);
   auto a = pool.publish(take(pool), kEmptyPrefix, tokens(1));
   auto b = pool.publish(take(pool), kEmptyPrefix, tokens(2));
   pool.release(a.page);
   pool.release(b.page);
   EXPECT_EQ(pool.available(), 2u);
   pool.release(pool.find(kEmptyPrefix, tokens(1))->page);  // used again
-  PageId taken = take(pool);
+  PageNumber taken = take(pool);
   EXPECT_EQ(taken, b.page);
   EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(2)));
   EXPECT_TRUE(pool.find(kEmptyPrefix, tokens(1)));
@@ -79,8 +73,8 @@ std::vector<std::int32_t> run(std::int32_t first, std::size_t count) {
 }
 
 TEST(PagePool, TheLongestBeginningIsFound) {
-  PagePool pool(tiny_layout(), 4, true);
-  PageId a = take(pool), b = take(pool);
+  PagePool pool(4, true);
+  PageNumber a = take(pool), b = take(pool);
   pool.keep_beginning(a, kEmptyPrefix, run(5, 3));
   EXPECT_FALSE(pool.find_beginning(kEmptyPrefix, run(6, 3)));
   EXPECT_FALSE(pool.find_beginning(7, run(5, 3)));
@@ -93,14 +87,14 @@ TEST(PagePool, TheLongestBeginningIsFound) {
   auto found = pool.find_beginning(kEmptyPrefix, run(5, 9));
   EXPECT_EQ(found->page, b);
   EXPECT_EQ(found->count, 6u);
-  std::vector<PageId> table = {a, b};
-  std::span<const PageId> view(table);
+  std::vector<PageNumber> table = {a, b};
+  std::span<const PageNumber> view(table);
   EXPECT_TRUE(pool.check({&view, 1}, 0));
 }
 
 TEST(PagePool, ABeginningIsKeptUntilItsRoomIsNeeded) {
-  PagePool pool(tiny_layout(), 2, true);
-  PageId a = take(pool), b = take(pool);
+  PagePool pool(2, true);
+  PageNumber a = take(pool), b = take(pool);
   pool.keep_beginning(a, kEmptyPrefix, run(1, 4));
   pool.keep_beginning(b, kEmptyPrefix, run(2, 4));
   pool.release(a);
@@ -115,13 +109,13 @@ TEST(PagePool, ABeginningIsKeptUntilItsRoomIsNeeded) {
 }
 
 TEST(PagePool, APageThatFillsUpIsFoundByItsBeginningToo) {
-  PagePool pool(tiny_layout(), 3, true);
-  PageId page = take(pool);
+  PagePool pool(3, true);
+  PageNumber page = take(pool);
   pool.keep_beginning(page, kEmptyPrefix, std::vector<std::int32_t>(3, 1));
   auto whole = pool.publish(page, kEmptyPrefix, tokens(1));
   EXPECT_EQ(whole.page, page);
   EXPECT_EQ(pool.find_beginning(kEmptyPrefix, std::vector<std::int32_t>(9, 1))->count, 9u);
-  PageId again = take(pool);
+  PageNumber again = take(pool);
   pool.keep_beginning(again, kEmptyPrefix, std::vector<std::int32_t>(9, 1));  // nothing new
   EXPECT_EQ(pool.publish(again, kEmptyPrefix, tokens(1)).page, page);
   EXPECT_EQ(pool.held(), 1u);
@@ -131,8 +125,8 @@ TEST(PagePool, APageThatFillsUpIsFoundByItsBeginningToo) {
 }
 
 TEST(PagePool, WithoutCachingNothingIsFound) {
-  PagePool pool(tiny_layout(), 2, false);
-  PageId page = take(pool);
+  PagePool pool(2, false);
+  PageNumber page = take(pool);
   EXPECT_EQ(pool.publish(page, kEmptyPrefix, tokens(1)).page, page);
   EXPECT_FALSE(pool.find(kEmptyPrefix, tokens(1)));
   pool.keep_beginning(page, kEmptyPrefix, run(1, 4));
@@ -142,7 +136,7 @@ TEST(PagePool, WithoutCachingNothingIsFound) {
 }
 
 TEST(PagePool, PromisedPagesAreKeptForThoseTheyArePromisedTo) {
-  PagePool pool(tiny_layout(), 3, true);
+  PagePool pool(3, true);
   auto cached = pool.publish(take(pool), kEmptyPrefix, tokens(1));
   pool.release(cached.page);
   EXPECT_FALSE(pool.reserve(4));
@@ -160,12 +154,12 @@ TEST(PagePool, PromisedPagesAreKeptForThoseTheyArePromisedTo) {
 }
 
 TEST(PagePool, RandomUseLosesNoPage) {
-  PagePool pool(tiny_layout(), 12, true);
+  PagePool pool(12, true);
   std::mt19937 random(11);
-  std::vector<std::vector<PageId>> tables;
+  std::vector<std::vector<PageNumber>> tables;
   for (int step = 0; step < 5000; ++step) {
     if (tables.size() < 5 && random() % 2 == 0) {
-      std::vector<PageId> table;
+      std::vector<PageNumber> table;
       PrefixKey key = kEmptyPrefix;
       for (auto length = random() % 4; length > 0 && pool.available() > 0; --length) {
         PageTokens run = tokens(static_cast<std::int32_t>(random() % 3));
@@ -187,11 +181,34 @@ TEST(PagePool, RandomUseLosesNoPage) {
       }
       tables.erase(tables.begin() + static_cast<std::ptrdiff_t>(which));
     }
-    std::vector<std::span<const PageId>> views(tables.begin(), tables.end());
+    std::vector<std::span<const PageNumber>> views(tables.begin(), tables.end());
     auto checked = pool.check(views, 0);
     ASSERT_TRUE(checked) << checked.assume_error().message;
   }
 }
+
+TEST(PagePool, NumbersThatHaveBeenTakenBeforeComeFirst) {
+  PagePool pool(100, true);
+  PageNumber first = take(pool);
+  EXPECT_EQ(first, 0u);
+  EXPECT_EQ(take(pool), 1u);
+  pool.release(first);
+  EXPECT_EQ(take(pool), first);
+  EXPECT_EQ(take(pool), 2u);
+}
+
+#ifndef NDEBUG
+TEST(PagePoolDeathTest, MistakesOfItsUserAreNoticed) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  PagePool pool(3, true);
+  EXPECT_DEATH(pool.take(), "reserved_ > 0");
+  EXPECT_DEATH(pool.unreserve(1), "reserved_");
+  PageNumber page = take(pool);
+  pool.release(page);
+  EXPECT_DEATH(pool.release(page), "holders > 0");
+  EXPECT_DEATH(pool.release(page + 1), "pages_.size");
+}
+#endif
 
 }  // namespace
 }  // namespace chorus::engine

@@ -20,21 +20,26 @@ using checkpoint::ModelConfig;
 using test::odd_config;
 using test::TinyModel;
 
-// Pages of one sequence, full of NaN (all bits set) at first: nothing unwritten may reach a result.
+// Pages of sequences, full of NaN (all bits set) at first: nothing unwritten may reach a result.
 class Pages {
  public:
-  Pages(const Model& model, std::size_t positions) {
-    for (std::size_t p = 0; p < positions; p += kPagePositions) {
-      buffers_.emplace_back(model.kv_layout().page_bytes());
-      std::fill_n(buffers_.back().data(), buffers_.back().size(), std::byte{0xff});
-      table_.push_back(buffers_.back().data());
+  explicit Pages(const Model& model) : store_(model.kv_layout(), 1000) {}
+
+  // The table of one sequence's pages: of numbers that neither ascend nor lie together.
+  std::vector<PageNumber> table(std::size_t positions) {
+    std::vector<PageNumber> result(kernels::panel_count(positions));
+    for (PageNumber& page : result) {
+      page = (next_ += 700) %= 999;
+      store_.allot(page);
+      std::fill_n(store_.data(page), store_.layout().page_bytes(), std::byte{0xff});
     }
+    return result;
   }
-  std::span<std::byte* const> table() const { return table_; }
+  KvStore& store() { return store_; }
 
  private:
-  std::vector<AlignedBuffer<std::byte>> buffers_;
-  std::vector<std::byte*> table_;
+  KvStore store_;
+  PageNumber next_ = 0;
 };
 
 std::vector<std::int32_t> some_ids(std::size_t count, std::int64_t vocabulary, unsigned seed = 7) {
@@ -55,18 +60,21 @@ std::unique_ptr<const Model> load(TinyModel& tiny, ThreadTeam& team,
 // The logits of every row of `ids`, run in pieces of the given size.
 std::vector<float> run(const Model& model, ThreadTeam& team, const std::vector<std::int32_t>& ids,
                        std::size_t piece) {
-  Pages pages(model, ids.size());
+  Pages pages(model);
+  std::vector<PageNumber> table = pages.table(ids.size());
   Workspace workspace;
   std::vector<float> result;
   auto vocabulary = static_cast<std::size_t>(model.config().vocab_size);
   for (std::size_t begin = 0; begin < ids.size(); begin += piece) {
     std::size_t count = std::min(piece, ids.size() - begin);
-    Chunk chunk{std::span(ids).subspan(begin, count), begin, pages.table(), 0};
-    model.forward(std::span(&chunk, 1), workspace, team);
-    for (std::size_t row = 0; row < count; ++row) {
-      const float* logits = workspace.logits.data() + row * model.logits_stride();
-      result.insert(result.end(), logits, logits + vocabulary);
-    }
+    Chunk chunk{std::span(ids).subspan(begin, count), begin, table, 0};
+    std::size_t before = result.size();
+    result.resize(before + count * vocabulary);
+    model.forward({&chunk, 1}, pages.store(), workspace, team,
+                  [&](std::size_t row, std::span<float> logits, std::size_t) {
+                    std::copy(logits.begin(), logits.end(),
+                              result.data() + before + row * vocabulary);
+                  });
   }
   return result;
 }
@@ -158,18 +166,19 @@ TEST_P(EveryType, TheBitsDoNotDependOnTheOtherSequencesOfAStep) {
   auto vocabulary = static_cast<std::size_t>(model->config().vocab_size);
   std::vector<std::vector<std::int32_t>> sequences = {some_ids(40, 131, 1), some_ids(3, 131, 2),
                                                       some_ids(70, 131, 3), some_ids(1, 131, 4)};
-  std::vector<Pages> pages;
+  Pages pages(*model);
+  std::vector<std::vector<PageNumber>> tables;
   std::vector<Chunk> chunks;
-  for (const auto& ids : sequences) pages.emplace_back(*model, ids.size());
+  for (const auto& ids : sequences) tables.push_back(pages.table(ids.size()));
   for (std::size_t i = 0; i < sequences.size(); ++i) {
-    chunks.push_back({sequences[i], 0, pages[i].table(), sequences[i].size() - 1});
+    chunks.push_back({sequences[i], 0, tables[i], sequences[i].size() - 1});
   }
   Workspace workspace;
-  model->forward(chunks, workspace, team);
+  model->forward(chunks, pages.store(), workspace, team);
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     std::vector<float> alone = run(*model, team, sequences[i], 1000);
     alone.erase(alone.begin(), alone.end() - static_cast<std::ptrdiff_t>(vocabulary));
-    const float* logits = workspace.logits.data() + i * model->logits_stride();
+    const float* logits = workspace.logits.row(i);
     expect_same_bits({logits, logits + vocabulary}, alone);
   }
 }
@@ -218,6 +227,27 @@ TEST(Model, ATransposedViewGivesTheSameWeights) {
   }
   expect_same_bits(run(*load(tiny, team), team, ids, 20), expected);
 }
+
+#ifndef NDEBUG
+TEST(ModelDeathTest, IdsPositionsAndPagesThatAreOutsideAreNoticed) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  TinyModel tiny(odd_config());
+  ThreadTeam team(1);
+  auto model = load(tiny, team);
+  Pages pages(*model);
+  std::vector<PageNumber> table = pages.table(33);
+  Workspace workspace;
+  auto forward = [&](std::vector<std::int32_t> ids, std::size_t position) {
+    Chunk chunk{ids, position, table, 0};
+    model->forward({&chunk, 1}, pages.store(), workspace, team);
+  };
+  EXPECT_DEATH(forward({131}, 0), "is_within");
+  EXPECT_DEATH(forward({-1}, 0), "is_within");
+  EXPECT_DEATH(forward({1}, static_cast<std::size_t>(model->config().block_size)), "is_within");
+  EXPECT_DEATH(forward({1}, 64), "pages_of");
+  EXPECT_DEATH(forward({}, 0), "ids.empty");
+}
+#endif
 
 }  // namespace
 }  // namespace chorus::model

@@ -24,12 +24,12 @@ using test::TinyModel;
 
 std::vector<float> logits_of(const Model& model, ThreadTeam& team) {
   std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 92, 65, 35};
-  AlignedBuffer<std::byte> page(model.kv_layout().page_bytes());
-  std::byte* pages[] = {page.data()};
-  Chunk chunk{ids, 0, pages, 0};
+  KvStore store(model.kv_layout(), 1);
+  PageNumber page = 0;
+  Chunk chunk{ids, 0, {&page, 1}, 0};
   Workspace workspace;
-  model.forward(std::span(&chunk, 1), workspace, team);
-  return {workspace.logits.data(), workspace.logits.data() + ids.size() * model.logits_stride()};
+  model.forward({&chunk, 1}, store, workspace, team);
+  return {workspace.logits.row(0), workspace.logits.row(ids.size())};
 }
 
 std::unique_ptr<const Model> load(const Checkpoint& checkpoint, NumberFormat type,

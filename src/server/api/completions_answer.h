@@ -36,8 +36,6 @@ class CompletionsAnswer {
   // Not streaming: the whole body.
   std::string body();
 
-  std::int32_t generated_tokens() const { return generated_; }
-
  private:
   struct Choice {
     std::string text;

@@ -1,0 +1,179 @@
+#include "model/step_phases.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace chorus::model {
+namespace {
+
+using kernels::kPanelWidth;
+
+constexpr std::size_t kPanels = 4;  // of a matrix, in one piece of work: as a tile of one row
+
+struct Groups {
+  std::size_t of_channels = 0, of_inner = 0;
+};
+
+// Of the rows that are multiplied, at most: 0 where no matrix is quantised.
+Groups groups_of(const Weights& weights) {
+  Groups groups{.of_channels = weights.head().groups()};
+  for (const Layer& layer : weights.layers) {
+    groups.of_channels = std::max({groups.of_channels, layer.attention.groups(),
+                                   layer.attention_projection.groups(), layer.mlp_inner.groups()});
+    groups.of_inner = std::max(groups.of_inner, layer.mlp_projection.groups());
+  }
+  return groups;
+}
+
+auto activation_kernel(const kernels::Kernels& kernels, checkpoint::Activation activation) {
+  switch (activation) {
+    case checkpoint::Activation::kGeluErf:
+      return kernels.gelu_erf;
+    case checkpoint::Activation::kRelu:
+      return kernels.relu;
+    case checkpoint::Activation::kGeluTanh:
+      break;
+  }
+  return kernels.gelu_tanh;
+}
+
+}  // namespace
+
+StepPhases::StepPhases(const Model& model, const StepRows& rows, Workspace& workspace,
+                       std::size_t members, const UseLogits& use)
+    : model_(model),
+      kernels_(model.kernels()),
+      rows_(rows),
+      workspace_(workspace),
+      use_(use),
+      attention_(model.kernels(), model.kv_layout(),
+                 static_cast<std::size_t>(model.config().n_head), rows, workspace),
+      channels_(static_cast<std::size_t>(model.config().n_embd)) {
+  Groups groups = groups_of(model.weights());
+  std::size_t heads = attention_.heads() + 2 * attention_.kv_heads();
+  workspace.residual.resize(rows.count(), channels_);
+  workspace.normalised.resize(rows.count(), channels_, groups.of_channels);
+  workspace.qkv.resize(rows.count(), heads * attention_.head_size());
+  workspace.projected.resize(rows.count(), channels_);
+  workspace.inner.resize(rows.count(), static_cast<std::size_t>(model.config().n_inner),
+                         groups.of_inner);
+  grow(workspace.attention, members * attention_.scratch_size());
+  workspace.logits.resize(rows.logits_rows().size(),
+                          static_cast<std::size_t>(model.config().vocab_size));
+}
+
+void StepPhases::embed() {
+  add(rows_.count(), 1, [this](Range range, std::size_t) {
+    const Row& row = rows_[range.begin];
+    const Weights& weights = model_.weights();
+    float* x = workspace_.residual.row(range.begin);
+    weights.token_embedding.read_row(static_cast<std::size_t>(row.id), x);
+    kernels_.add(x, weights.positions.data() + row.position * channels_, channels_);
+  });
+}
+
+void StepPhases::normalise(const Norm& norm, const PackedMatrix& next) {
+  add(rows_.count(), 1, [this, &norm, &next](Range range, std::size_t) {
+    normalise_row(norm, range.begin, workspace_.normalised.row(range.begin));
+    next.prepare(kernels_, workspace_.normalised.input(), range.begin);
+  });
+}
+
+void StepPhases::normalise_row(const Norm& norm, std::size_t row, float* out) const {
+  kernels_.layer_norm(workspace_.residual.row(row), norm.weight.data(),
+                      norm.bias.size() > 0 ? norm.bias.data() : nullptr,
+                      static_cast<float>(model_.config().layer_norm_epsilon), channels_, out);
+}
+
+void StepPhases::project_heads(const PackedMatrix& matrix) {
+  add(matrix.panels(), kPanels, [this, &matrix](Range panels, std::size_t) {
+    matrix.multiply(kernels_, panels, workspace_.normalised.input(), rows_.count(),
+                    workspace_.qkv.row(0), workspace_.qkv.stride());
+  });
+}
+
+// A member that computes the attention of a whole chunk stores its keys and values first. Those
+// that several items read are stored in a phase of their own.
+void StepPhases::attend(std::size_t layer, float score_scale, const PackedMatrix& next) {
+  const std::vector<Tile>& tiles = rows_.tiles();
+  std::size_t kv_heads = attention_.kv_heads(), heads = attention_.heads();
+  bool alone = kv_heads == heads;
+  auto is_stored_before = [alone](const Tile& tile) { return !alone || !tile.is_whole; };
+  if (std::any_of(tiles.begin(), tiles.end(), is_stored_before)) {
+    add(tiles.size() * kv_heads, 1,
+        [this, layer, kv_heads, is_stored_before](Range range, std::size_t) {
+          const Tile& tile = rows_.tiles()[range.begin / kv_heads];
+          if (is_stored_before(tile)) attention_.store(tile, layer, range.begin % kv_heads);
+        });
+  }
+  std::size_t head_groups = attention_.head_size() / kernels::kGroup;
+  bool whole_groups = attention_.head_size() % kernels::kGroup == 0;
+  add(tiles.size() * heads, 1,
+      [this, layer, score_scale, heads, is_stored_before, head_groups, whole_groups, &next](
+          Range range, std::size_t member) {
+        const Tile& tile = rows_.tiles()[range.begin / heads];
+        std::size_t head = range.begin % heads;
+        if (!is_stored_before(tile)) attention_.store(tile, layer, head);
+        attention_.attend(tile, layer, head, score_scale,
+                          workspace_.attention.data() + member * attention_.scratch_size());
+        for (std::size_t r = 0; r < tile.rows && whole_groups; ++r) {
+          next.prepare(kernels_, workspace_.normalised.input(), tile.first_row + r,
+                       {head * head_groups, (head + 1) * head_groups});
+        }
+      });
+  if (whole_groups || !next.is_quantised()) return;
+  add(rows_.count(), 1, [this, &next](Range range, std::size_t) {
+    next.prepare(kernels_, workspace_.normalised.input(), range.begin);
+  });
+}
+
+// A panel of outputs is a group of the next matrix's inputs, so that the panels that a member has
+// computed are all that it needs to quantise.
+static_assert(kPanelWidth == kernels::kGroup);
+
+void StepPhases::activate(const PackedMatrix& matrix, const PackedMatrix& next) {
+  auto kernel = activation_kernel(kernels_, model_.config().activation);
+  add(matrix.panels(), kPanels, [this, kernel, &matrix, &next](Range panels, std::size_t) {
+    MatrixInputBuffer& inner = workspace_.inner;
+    matrix.multiply(kernels_, panels, workspace_.normalised.input(), rows_.count(), inner.row(0),
+                    inner.input().stride);
+    for (std::size_t r = 0; r < rows_.count(); ++r) {
+      kernel(inner.row(r) + panels.begin * kPanelWidth, (panels.end - panels.begin) * kPanelWidth);
+      next.prepare(kernels_, inner.input(), r, panels);
+    }
+  });
+}
+
+void StepPhases::add_product(const PackedMatrix& matrix, MatrixInputBuffer& input) {
+  add(matrix.panels(), kPanels, [this, &matrix, &input](Range panels, std::size_t) {
+    RowBuffer& product = workspace_.projected;
+    matrix.multiply(kernels_, panels, input.input(), rows_.count(), product.row(0),
+                    product.stride());
+    std::size_t begin = panels.begin * kPanelWidth;
+    std::size_t end = std::min(panels.end * kPanelWidth, channels_);
+    for (std::size_t r = 0; r < rows_.count(); ++r) {
+      kernels_.add(workspace_.residual.row(r) + begin, product.row(r) + begin, end - begin);
+    }
+  });
+}
+
+void StepPhases::logits(const Norm& norm, const PackedMatrix& head) {
+  std::size_t count = rows_.logits_rows().size();
+  if (count == 0) return;
+  add(count, 1, [this, &norm, &head](Range range, std::size_t) {
+    std::size_t i = range.begin;
+    normalise_row(norm, rows_.logits_rows()[i], workspace_.normalised.row(i));
+    head.prepare(kernels_, workspace_.normalised.input(), i);
+  });
+  add(head.panels(), kPanels, [this, count, &head](Range panels, std::size_t) {
+    head.multiply(kernels_, panels, workspace_.normalised.input(), count, workspace_.logits.row(0),
+                  workspace_.logits.stride());
+  });
+  if (!use_) return;
+  add(count, 1, [this](Range range, std::size_t member) {
+    auto vocabulary = static_cast<std::size_t>(model_.config().vocab_size);
+    use_(range.begin, {workspace_.logits.row(range.begin), vocabulary}, member);
+  });
+}
+
+}  // namespace chorus::model

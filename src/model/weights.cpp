@@ -1,0 +1,111 @@
+#include "model/weights.h"
+
+#include <cmath>
+
+namespace chorus::model {
+namespace {
+
+using checkpoint::Checkpoint;
+using checkpoint::ModelConfig;
+using checkpoint::Tensor;
+
+const Tensor* find(const Checkpoint& checkpoint, const std::string& name) {
+  auto found = checkpoint.tensors.find(name);
+  return found == checkpoint.tensors.end() ? nullptr : &found->second;
+}
+
+float score_scale(const ModelConfig& config, std::int64_t layer) {
+  double scale = 1.0;
+  if (config.scale_attn_weights) {
+    scale /= std::sqrt(static_cast<double>(config.n_embd / config.n_head));
+  }
+  if (config.scale_attn_by_inverse_layer_idx) scale /= static_cast<double>(layer + 1);
+  return static_cast<float>(scale);
+}
+
+// Packs tensors one after the other and reports how many of the bytes are done.
+class Packer {
+ public:
+  Packer(const Checkpoint& checkpoint, NumberFormat type, ThreadTeam& team,
+         const LoadProgress& progress)
+      : checkpoint_(checkpoint), type_(type), team_(team), progress_(progress) {
+    for (const auto& [name, tensor] : checkpoint.tensors) total_ += bytes(tensor);
+  }
+
+  PackedMatrix matrix(const std::string& name) {
+    auto quantised = checkpoint_.quantised.find(name + ".weight");
+    if (quantised != checkpoint_.quantised.end()) {
+      return {quantised->second, find(checkpoint_, name + ".bias")};
+    }
+    const Tensor& weight = *find(checkpoint_, name + ".weight");
+    PackedMatrix packed(weight, find(checkpoint_, name + ".bias"), type_, team_);
+    report(weight);
+    return packed;
+  }
+
+  AlignedBuffer<float> vector(const std::string& name) {
+    const Tensor* tensor = find(checkpoint_, name);
+    if (tensor == nullptr) return {};
+    report(*tensor);
+    return widen(*tensor);
+  }
+
+  Norm norm(const std::string& name) { return {vector(name + ".weight"), vector(name + ".bias")}; }
+
+  Layer layer(std::int64_t i) {
+    std::string name = "h." + std::to_string(i);
+    return {
+        .attention_norm = norm(name + ".ln_1"),
+        .mlp_norm = norm(name + ".ln_2"),
+        .attention = matrix(name + ".attn.c_attn"),
+        .attention_projection = matrix(name + ".attn.c_proj"),
+        .mlp_inner = matrix(name + ".mlp.c_fc"),
+        .mlp_projection = matrix(name + ".mlp.c_proj"),
+        .score_scale = score_scale(checkpoint_.config, i),
+    };
+  }
+
+ private:
+  static std::size_t bytes(const Tensor& tensor) {
+    return static_cast<std::size_t>(tensor.element_count()) * block_bytes(tensor.dtype);
+  }
+  void report(const Tensor& tensor) {
+    done_ += bytes(tensor);
+    if (progress_) progress_(done_, total_);
+  }
+
+  const Checkpoint& checkpoint_;
+  NumberFormat type_;
+  ThreadTeam& team_;
+  const LoadProgress& progress_;
+  std::size_t done_ = 0, total_ = 0;
+};
+
+}  // namespace
+
+Weights pack(const Checkpoint& checkpoint, NumberFormat format, ThreadTeam& team,
+             const LoadProgress& progress) {
+  Packer packer(checkpoint, format, team, progress);
+  Weights weights;
+  weights.token_embedding = packer.matrix("wte");
+  weights.positions = packer.vector("wpe.weight");
+  for (std::int64_t i = 0; i < checkpoint.config.n_layer; ++i) {
+    weights.layers.push_back(packer.layer(i));
+  }
+  weights.final_norm = packer.norm("ln_f");
+  if (!checkpoint.config.tie_word_embeddings) weights.untied_head = packer.matrix("lm_head");
+  if (!checkpoint.quantised.empty()) weights.owners = checkpoint.owners;
+  return weights;
+}
+
+std::size_t Weights::bytes() const {
+  std::size_t bytes =
+      token_embedding.bytes() + untied_head.bytes() + positions.size() * sizeof(float);
+  for (const Layer& layer : layers) {
+    bytes += layer.attention.bytes() + layer.attention_projection.bytes() +
+             layer.mlp_inner.bytes() + layer.mlp_projection.bytes();
+  }
+  return bytes;
+}
+
+}  // namespace chorus::model

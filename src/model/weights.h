@@ -1,0 +1,45 @@
+// A model's weights, packed for the kernels. Immutable once loaded, and shared.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "model/packed_matrix.h"
+#include "model/quantise.h"
+
+namespace chorus::model {
+
+struct Norm {
+  AlignedBuffer<float> weight;  // [C]
+  AlignedBuffer<float> bias;    // [C], or empty
+};
+
+struct Layer {
+  Norm attention_norm, mlp_norm;
+  PackedMatrix attention;             // queries, keys and values of all heads, of C
+  PackedMatrix attention_projection;  // [C, C]
+  PackedMatrix mlp_inner;             // [F, C]
+  PackedMatrix mlp_projection;        // [C, F]
+  float score_scale;
+};
+
+struct Weights {
+  PackedMatrix token_embedding;    // [V, C]; also the head if tied
+  PackedMatrix untied_head;        // [V, C], empty if tied
+  AlignedBuffer<float> positions;  // [T, C]
+  std::vector<Layer> layers;
+  Norm final_norm;
+  std::vector<std::shared_ptr<const void>> owners;  // of the memory that quantised matrices view
+
+  const PackedMatrix& head() const {
+    return untied_head.outputs() > 0 ? untied_head : token_embedding;
+  }
+  std::size_t bytes() const;
+};
+
+// Packs a checkpoint's matrices as `format`; biases, norms and positions stay f32. A quantised
+// checkpoint's matrices, which must be of that format, are not copied. Throws std::bad_alloc.
+Weights pack(const checkpoint::Checkpoint& checkpoint, NumberFormat format, ThreadTeam& team,
+             const LoadProgress& progress);
+
+}  // namespace chorus::model

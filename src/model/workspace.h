@@ -1,0 +1,64 @@
+// The buffers of a forward step. They grow to what the largest step so far has needed, and are kept
+// from one step to the next.
+//
+// Thread contract: belongs to one step at a time; its members write what their work is.
+#pragma once
+
+#include "core/aligned_buffer.h"
+#include "model/packed_matrix.h"
+
+namespace chorus::model {
+
+template <class T>
+void grow(AlignedBuffer<T>& buffer, std::size_t size) {
+  if (buffer.size() < size) buffer = AlignedBuffer<T>(size);
+}
+
+// Rows of floats, padded to whole panels.
+class RowBuffer {
+ public:
+  // Makes room; contents are unspecified. Throws std::bad_alloc.
+  void resize(std::size_t rows, std::size_t columns) {
+    stride_ = kernels::padded(columns);
+    grow(values_, rows * stride_);
+  }
+  float* row(std::size_t i) { return values_.data() + i * stride_; }
+  std::size_t stride() const { return stride_; }
+
+ private:
+  AlignedBuffer<float> values_;
+  std::size_t stride_ = 0;
+};
+
+// Rows that are multiplied by matrices.
+class MatrixInputBuffer {
+ public:
+  // `groups` along a row, for quantised matrices.
+  void resize(std::size_t rows, std::size_t columns, std::size_t groups) {
+    values_.resize(rows, columns);
+    grow(groups_, rows * groups);
+    grow(row_factors_, rows);
+  }
+  float* row(std::size_t i) { return values_.row(i); }
+  MatrixInput input() {
+    return {values_.row(0), values_.stride(), groups_.data(), row_factors_.data()};
+  }
+
+ private:
+  RowBuffer values_;
+  AlignedBuffer<kernels::ActivationGroup> groups_;
+  AlignedBuffer<float> row_factors_;
+};
+
+// R rows of a step; see model.h for the other dimensions.
+struct Workspace {
+  RowBuffer residual;              // [R][C]
+  MatrixInputBuffer normalised;    // [R][C]: what a norm or attention has made of the rows
+  RowBuffer qkv;                   // [R][queries, keys and values of all heads]
+  RowBuffer projected;             // [R][C]
+  MatrixInputBuffer inner;         // [R][F]
+  AlignedBuffer<float> attention;  // scratch of each member
+  RowBuffer logits;                // [rows that get logits][V]
+};
+
+}  // namespace chorus::model
