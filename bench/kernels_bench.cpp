@@ -79,12 +79,12 @@ void multiply(benchmark::State& state, void (*matmul)(const kernels::MatmulArgs&
 
 struct IntegerFormat {
   const char* name;
-  void (*kernels::Kernels::*matmul)(const kernels::IntegerMatmulArgs&);
+  void (*kernels::MatmulKernels::*matmul)(const kernels::IntegerMatmulArgs&);
   std::size_t group_bytes;
 };
 constexpr IntegerFormat kIntegerFormats[] = {
-    {"int8", &kernels::Kernels::matmul_int8, kernels::kInt8GroupBytes},
-    {"int4", &kernels::Kernels::matmul_int4, kernels::kInt4GroupBytes}};
+    {"int8", &kernels::MatmulKernels::int8, kernels::kInt8GroupBytes},
+    {"int4", &kernels::MatmulKernels::int4, kernels::kInt4GroupBytes}};
 
 // Rows of activations that were quantised before: `quantise` is measured on its own.
 void multiply_integers(benchmark::State& state, const kernels::Kernels& table,
@@ -102,7 +102,7 @@ void multiply_integers(benchmark::State& state, const kernels::Kernels& table,
   std::size_t next = 0;
   for (auto _ : state) {
     const std::uint8_t* weights = bytes + next * (weight_bytes + scale_bytes);
-    (table.*
+    (table.matmul.*
      format.matmul)({.x = x.data(),
                      .rows = rows,
                      .groups = groups,
@@ -128,7 +128,7 @@ void quantise(benchmark::State& state, const kernels::Kernels& table) {
   AlignedBuffer<float> x = filled<float>(kInputs);
   AlignedBuffer<kernels::ActivationGroup> groups(kInputs / kernels::kGroup);
   for (auto _ : state) {
-    table.quantise(x.data(), kInputs, kernels::kInt8Offset, groups.data());
+    table.matmul.quantise(x.data(), kInputs, kernels::kInt8Offset, groups.data());
     benchmark::ClobberMemory();
   }
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kInputs * sizeof(float)));
@@ -166,9 +166,9 @@ void register_all() {
         std::string name = "/K:" + std::to_string(shape.inputs) +
                            "/N:" + std::to_string(shape.outputs) + "/rows:" + std::to_string(rows);
         benchmark::RegisterBenchmark((std::string(table.name) + "/f32" + name).c_str(),
-                                     multiply<float>, table.matmul_f32, shape, rows);
+                                     multiply<float>, table.matmul.f32, shape, rows);
         benchmark::RegisterBenchmark((std::string(table.name) + "/bf16" + name).c_str(),
-                                     multiply<std::uint16_t>, table.matmul_bf16, shape, rows);
+                                     multiply<std::uint16_t>, table.matmul.bf16, shape, rows);
       }
     }
   }

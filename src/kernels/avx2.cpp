@@ -3,8 +3,9 @@
 
 #if defined(__x86_64__)
 
-#include "kernels/vector_avx2.h"
-#include "kernels/vector_kernels.h"
+#include "kernels/vector/avx2.h"
+
+#include "kernels/vector/table.h"
 
 namespace chorus::kernels {
 namespace {
@@ -56,7 +57,7 @@ struct Integers {
 }  // namespace
 }  // namespace chorus::kernels
 
-#include "kernels/integer_kernels.h"
+#include "kernels/vector/integer_matmul.h"
 
 namespace chorus::kernels {
 const Kernels kAvx2Kernels = table("avx2", {matmul_int8, matmul_int4});

@@ -3,8 +3,9 @@
 
 #if defined(__x86_64__)
 
-#include "kernels/vector_avx512.h"
-#include "kernels/vector_kernels.h"
+#include "kernels/vector/avx512.h"
+
+#include "kernels/vector/table.h"
 
 namespace chorus::kernels {
 const Kernels kAvx512Kernels = table("avx512", {nullptr, nullptr});

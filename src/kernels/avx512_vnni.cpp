@@ -3,7 +3,7 @@
 
 #if defined(__x86_64__)
 
-#include "kernels/vector_avx512.h"
+#include "kernels/vector/avx512.h"
 
 namespace chorus::kernels {
 namespace {
@@ -41,7 +41,7 @@ struct Integers {
 }  // namespace
 }  // namespace chorus::kernels
 
-#include "kernels/integer_kernels.h"
+#include "kernels/vector/integer_matmul.h"
 
 namespace chorus::kernels {
 const IntegerKernels kAvx512VnniKernels = {matmul_int8, matmul_int4};

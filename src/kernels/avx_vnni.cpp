@@ -3,7 +3,7 @@
 
 #if defined(__x86_64__)
 
-#include "kernels/vector_avx2.h"
+#include "kernels/vector/avx2.h"
 
 namespace chorus::kernels {
 namespace {
@@ -41,7 +41,7 @@ struct Integers {
 }  // namespace
 }  // namespace chorus::kernels
 
-#include "kernels/integer_kernels.h"
+#include "kernels/vector/integer_matmul.h"
 
 namespace chorus::kernels {
 const IntegerKernels kAvxVnniKernels = {matmul_int8, matmul_int4};

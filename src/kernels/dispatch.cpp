@@ -22,8 +22,8 @@ bool has_avx_vnni() {
 }
 
 Kernels with_integers(Kernels kernels, const IntegerKernels& integers) {
-  kernels.matmul_int8 = integers.matmul_int8;
-  kernels.matmul_int4 = integers.matmul_int4;
+  kernels.matmul.int8 = integers.int8;
+  kernels.matmul.int4 = integers.int4;
   return kernels;
 }
 #endif
@@ -61,7 +61,7 @@ const Kernels& kernels_for(Isa isa, bool vnni) {
   static const Kernels avx2_vnni = with_integers(kAvx2Kernels, kAvxVnniKernels);
   static const Kernels avx512_vnni = with_integers(kAvx512Kernels, kAvx512VnniKernels);
   static const Kernels avx512 =
-      with_integers(kAvx512Kernels, {kAvx2Kernels.matmul_int8, kAvx2Kernels.matmul_int4});
+      with_integers(kAvx512Kernels, {kAvx2Kernels.matmul.int8, kAvx2Kernels.matmul.int4});
   if (isa == Isa::kAvx2) return vnni ? avx2_vnni : kAvx2Kernels;
   if (isa == Isa::kAvx512) return vnni ? avx512_vnni : avx512;
 #endif

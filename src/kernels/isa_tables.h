@@ -9,8 +9,8 @@ inline constexpr std::size_t kSumExpBlock = 1024;  // elements between joins in 
 
 // The matrix products that come in more variants than the rest.
 struct IntegerKernels {
-  void (*matmul_int8)(const IntegerMatmulArgs& args);
-  void (*matmul_int4)(const IntegerMatmulArgs& args);
+  void (*int8)(const IntegerMatmulArgs& args);
+  void (*int4)(const IntegerMatmulArgs& args);
 };
 
 extern const Kernels kScalarKernels;

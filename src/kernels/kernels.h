@@ -35,41 +35,45 @@ struct MatmulArgs {
 
 inline constexpr float kQuantiseZero = 0x1p-100f;  // 127 / x is finite from here on
 
-struct Kernels {
-  const char* name;  // "scalar", "avx2" or "avx512"
-
-  void (*matmul_f32)(const MatmulArgs& args);
+// Products of matrices.
+struct MatmulKernels {
+  void (*f32)(const MatmulArgs& args);
   // Weights widened exactly to f32, then the same chain.
-  void (*matmul_bf16)(const MatmulArgs& args);
+  void (*bf16)(const MatmulArgs& args);
 
   // See IntegerMatmulArgs.
-  void (*matmul_int8)(const IntegerMatmulArgs& args);
-  void (*matmul_int4)(const IntegerMatmulArgs& args);
+  void (*int8)(const IntegerMatmulArgs& args);
+  void (*int4)(const IntegerMatmulArgs& args);
   // One row x[k] into ceil(k / kGroup) groups, to be multiplied by weights stored with `offset`:
   // scale = largest |x| / 127, value = x * (127 / largest |x|) rounded to nearest, ties to even. A
   // group whose largest |x| is under kQuantiseZero is all zeros with scale 0; one that holds a NaN
   // or an infinity has the scale NaN and values 0, so that every output that reads it is NaN.
   void (*quantise)(const float* x, std::size_t k, std::int32_t offset, ActivationGroup* out);
+};
 
+struct NormKernels {
   // out[i] = (x[i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i], i in [0, n); bias may
   // be null. Sums in 16 interleaved partial sums, joined by one fixed tree. `out` may be `x`.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon,
                      std::size_t n, float* out);
+};
 
-  // In place over n elements.
+// What happens to activations between products, in place over n elements.
+struct ActivationKernels {
   void (*gelu_tanh)(float* x, std::size_t n);
   void (*gelu_erf)(float* x, std::size_t n);
   void (*relu)(float* x, std::size_t n);
-
-  // x[i] += y[i].
-  void (*add)(float* x, const float* y, std::size_t n);
-
-  // Attention's softmax, in place: x[i] = exp(scale * x[i] - max) / sum; sums as in layer_norm.
+  // Attention's: x[i] = exp(scale * x[i] - max) / sum; sums as in layer_norm.
   void (*softmax)(float* x, std::size_t n, float scale);
+  // The residual's: x[i] += y[i].
+  void (*add)(float* x, const float* y, std::size_t n);
+};
 
+// From logits to a token.
+struct SamplingKernels {
   // PyTorch's softmax over a vocabulary, as its AVX2 build sums it (8 lanes): out[i] = exp(x[i] -
   // max) * (1 / sum). `out` may be `x`.
-  void (*softmax_vocabulary)(const float* x, std::size_t n, float* out);
+  void (*softmax)(const float* x, std::size_t n, float* out);
 
   // The first position in [begin, n) of an element over `threshold`, or n.
   std::size_t (*find_over)(const float* x, std::size_t begin, std::size_t n, float threshold);
@@ -80,6 +84,14 @@ struct Kernels {
 
   // The largest element; n >= 1. If any is NaN, the result is unspecified.
   float (*max)(const float* x, std::size_t n);
+};
+
+struct Kernels {
+  const char* name;  // "scalar", "avx2" or "avx512"
+  MatmulKernels matmul;
+  NormKernels norm;
+  ActivationKernels activation;
+  SamplingKernels sampling;
 };
 
 enum class Isa { kScalar, kAvx2, kAvx512 };

@@ -72,7 +72,8 @@ void Attention::attend(const Tile& tile, std::size_t layer, std::size_t head, fl
   float* sums = scratch + kTileRows * score_stride_;
   scores(tile, layer, head, scores_of_rows);
   for (std::size_t r = 0; r < tile.rows; ++r) {
-    kernels_.softmax(scores_of_rows + r * score_stride_, tile.first_position + r + 1, score_scale);
+    kernels_.activation.softmax(scores_of_rows + r * score_stride_, tile.first_position + r + 1,
+                                score_scale);
   }
   weighted_sum(tile, layer, kv_head_of(head), scores_of_rows, sums);
   for (std::size_t r = 0; r < tile.rows; ++r) {
@@ -132,7 +133,7 @@ void Attention::weighted_sum(const Tile& tile, std::size_t layer, std::size_t kv
 }
 
 void Attention::multiply_cached(const kernels::MatmulArgs& args) const {
-  (layout_.type == NumberFormat::kF32 ? kernels_.matmul_f32 : kernels_.matmul_bf16)(args);
+  (layout_.type == NumberFormat::kF32 ? kernels_.matmul.f32 : kernels_.matmul.bf16)(args);
 }
 
 }  // namespace chorus::model

@@ -126,8 +126,8 @@ void PackedMatrix::prepare(const kernels::Kernels& kernels, const MatrixInput& i
   std::size_t first = groups.begin * kGroup;
   std::size_t last = std::min(groups.end * kGroup, inputs_);
   std::int32_t offset = type_ == NumberFormat::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
-  kernels.quantise(input.values + row * input.stride + first, last - first, offset,
-                   input.groups + row * groups_ + groups.begin);
+  kernels.matmul.quantise(input.values + row * input.stride + first, last - first, offset,
+                          input.groups + row * groups_ + groups.begin);
 }
 
 void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
@@ -163,7 +163,7 @@ void PackedMatrix::multiply_floats(const kernels::Kernels& kernels, Range panels
       .out = out + output,
       .out_stride = out_stride,
   };
-  (f32 ? kernels.matmul_f32 : kernels.matmul_bf16)(args);
+  (f32 ? kernels.matmul.f32 : kernels.matmul.bf16)(args);
 }
 
 void PackedMatrix::multiply_integers(const kernels::Kernels& kernels, Range panels,
@@ -184,12 +184,12 @@ void PackedMatrix::multiply_integers(const kernels::Kernels& kernels, Range pane
       .out = out + output,
       .out_stride = out_stride,
   };
-  (int8 ? kernels.matmul_int8 : kernels.matmul_int4)(args);
+  (int8 ? kernels.matmul.int8 : kernels.matmul.int4)(args);
 }
 
 float PackedMatrix::row_factor(const kernels::Kernels& kernels, const float* x) const {
   float products[kPanelWidth];
-  kernels.matmul_f32({.x = x,
+  kernels.matmul.f32({.x = x,
                       .x_stride = inputs_,
                       .rows = 1,
                       .k = inputs_,

@@ -28,13 +28,13 @@ Groups groups_of(const Weights& weights) {
 auto activation_kernel(const kernels::Kernels& kernels, checkpoint::Activation activation) {
   switch (activation) {
     case checkpoint::Activation::kGeluErf:
-      return kernels.gelu_erf;
+      return kernels.activation.gelu_erf;
     case checkpoint::Activation::kRelu:
-      return kernels.relu;
+      return kernels.activation.relu;
     case checkpoint::Activation::kGeluTanh:
       break;
   }
-  return kernels.gelu_tanh;
+  return kernels.activation.gelu_tanh;
 }
 
 }  // namespace
@@ -68,7 +68,7 @@ void StepPhases::embed() {
     const Weights& weights = model_.weights();
     float* x = workspace_.residual.row(range.begin);
     weights.token_embedding.read_row(static_cast<std::size_t>(row.id), x);
-    kernels_.add(x, weights.positions.data() + row.position * channels_, channels_);
+    kernels_.activation.add(x, weights.positions.data() + row.position * channels_, channels_);
   });
 }
 
@@ -80,9 +80,9 @@ void StepPhases::normalise(const Norm& norm, const PackedMatrix& next) {
 }
 
 void StepPhases::normalise_row(const Norm& norm, std::size_t row, float* out) const {
-  kernels_.layer_norm(workspace_.residual.row(row), norm.weight.data(),
-                      norm.bias.size() > 0 ? norm.bias.data() : nullptr,
-                      static_cast<float>(model_.config().layer_norm_epsilon), channels_, out);
+  kernels_.norm.layer_norm(workspace_.residual.row(row), norm.weight.data(),
+                           norm.bias.size() > 0 ? norm.bias.data() : nullptr,
+                           static_cast<float>(model_.config().layer_norm_epsilon), channels_, out);
 }
 
 void StepPhases::project_heads(const PackedMatrix& matrix) {
@@ -152,7 +152,8 @@ void StepPhases::add_product(const PackedMatrix& matrix, MatrixInputBuffer& inpu
     std::size_t begin = panels.begin * kPanelWidth;
     std::size_t end = std::min(panels.end * kPanelWidth, channels_);
     for (std::size_t r = 0; r < rows_.count(); ++r) {
-      kernels_.add(workspace_.residual.row(r) + begin, product.row(r) + begin, end - begin);
+      kernels_.activation.add(workspace_.residual.row(r) + begin, product.row(r) + begin,
+                              end - begin);
     }
   });
 }

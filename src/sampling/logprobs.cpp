@@ -18,7 +18,7 @@ std::vector<std::int32_t> largest_ids(const kernels::Kernels& kernels,
   if (count == 0) return ids;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (ids.size() == count) {
-      i = kernels.find_over(values.data(), i, values.size(), value(ids.back()));
+      i = kernels.sampling.find_over(values.data(), i, values.size(), value(ids.back()));
       if (i == values.size()) break;
       ids.pop_back();
     }
@@ -32,8 +32,8 @@ std::vector<std::int32_t> largest_ids(const kernels::Kernels& kernels,
 
 TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> logits,
                      std::int32_t usable, std::int32_t id, std::int32_t top) {
-  float largest = kernels.max(logits.data(), logits.size());
-  double log_sum = natural_log(kernels.sum_exp(logits.data(), logits.size(), largest));
+  float largest = kernels.sampling.max(logits.data(), logits.size());
+  double log_sum = natural_log(kernels.sampling.sum_exp(logits.data(), logits.size(), largest));
   auto logprob = [&](std::int32_t token) {
     double shifted =
         static_cast<double>(logits[static_cast<std::size_t>(token)]) - static_cast<double>(largest);

@@ -37,7 +37,7 @@ void MaskedLogits::assign(const kernels::Kernels& kernels, std::span<const float
     below = std::nextafter(least, kMinusInfinity);
   }
   for (std::size_t i = 0; i < size_; ++i) {
-    i = kernels.find_over(logits.data(), i, size_, below);
+    i = kernels.sampling.find_over(logits.data(), i, size_, below);
     if (i < size_) kept_.push_back({logits[i], static_cast<std::int32_t>(i)});
   }
 }
@@ -131,7 +131,7 @@ void MaskedLogits::softmax_at(std::span<const Logit> logits, Position position) 
     where_.push_back(place);
   }
   if (!values_.empty()) {
-    kernels_->softmax_vocabulary(values_.data(), values_.size(), values_.data());
+    kernels_->sampling.softmax(values_.data(), values_.size(), values_.data());
   }
   candidates_.clear();
   for (std::size_t i = 0; i < logits.size(); ++i) {

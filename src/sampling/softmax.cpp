@@ -67,7 +67,7 @@ Result<void> softmax(const kernels::Kernels& kernels, std::span<const float> log
     for (std::size_t i = 0; i < logits.size(); ++i) probabilities[i] = logits[i] / temperature;
     scaled = probabilities.data();
   }
-  kernels.softmax_vocabulary(scaled, logits.size(), probabilities.data());
+  kernels.sampling.softmax(scaled, logits.size(), probabilities.data());
   // A NaN, a +inf and nothing but -inf each make the sum, and so every probability, a NaN.
   if (std::isnan(probabilities[0])) return overflow(logits, temperature);
   return ok();

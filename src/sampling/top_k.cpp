@@ -24,7 +24,7 @@ void select_by_heap(const kernels::Kernels& kernels, std::span<const float> usab
   auto end = begin + static_cast<std::ptrdiff_t>(k);
   std::make_heap(begin, end, more_probable);
   for (std::size_t i = k; i < usable.size(); ++i) {
-    i = kernels.find_over(usable.data(), i, usable.size(), candidates.front().probability);
+    i = kernels.sampling.find_over(usable.data(), i, usable.size(), candidates.front().probability);
     if (i == usable.size()) break;
     candidates[k] = candidate_at(usable, i);
     std::pop_heap(begin, end + 1, more_probable);
@@ -84,7 +84,7 @@ float kth_largest(const kernels::Kernels& kernels, std::span<const float> values
   room.assign(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(k));
   std::make_heap(room.begin(), room.end(), std::greater<>());
   for (std::size_t i = k; i < values.size(); ++i) {
-    i = kernels.find_over(values.data(), i, values.size(), room.front());
+    i = kernels.sampling.find_over(values.data(), i, values.size(), room.front());
     if (i == values.size()) break;
     std::pop_heap(room.begin(), room.end(), std::greater<>());
     room.back() = values[i];

@@ -87,7 +87,7 @@ std::vector<std::uint32_t> multiply(const Kernels& kernels, const Case& c, Produ
                          .row_factor = c.row_factor ? product.row_factor.data() : nullptr,
                          .out = out.data() + kOffset,
                          .out_stride = c.panels * kPanelWidth + 5};
-  (c.int4 ? kernels.matmul_int4 : kernels.matmul_int8)(args);
+  (c.int4 ? kernels.matmul.int4 : kernels.matmul.int8)(args);
   return bits_of(out);
 }
 
@@ -142,8 +142,8 @@ TEST_P(IntegerKernelsTest, QuantiseEqualsTheScalarProgram) {
     }
     std::vector<ActivationGroup> ours(groups), theirs(groups);
     for (ActivationGroup& group : ours) std::fill(group.values, group.values + kGroup, 99);
-    tested().quantise(x.data() + kOffset, k, offset, ours.data());
-    scalar().quantise(x.data() + kOffset, k, offset, theirs.data());
+    tested().matmul.quantise(x.data() + kOffset, k, offset, ours.data());
+    scalar().matmul.quantise(x.data() + kOffset, k, offset, theirs.data());
     ASSERT_EQ(scale_bits(ours), scale_bits(theirs)) << k;
     for (std::size_t g = 0; g < groups; ++g) {
       ASSERT_TRUE(std::ranges::equal(ours[g].values, theirs[g].values)) << k << ", group " << g;
@@ -155,7 +155,7 @@ TEST_P(IntegerKernelsTest, QuantiseEqualsTheScalarProgram) {
 TEST_P(IntegerKernelsTest, QuantisedValuesAreNearTheirs) {
   auto x = random(640, 2.0f);
   std::vector<ActivationGroup> groups(x.size() / kGroup);
-  tested().quantise(x.data(), x.size(), kInt8Offset, groups.data());
+  tested().matmul.quantise(x.data(), x.size(), kInt8Offset, groups.data());
   for (std::size_t g = 0; g < groups.size(); ++g) {
     std::int32_t sum = 0;
     for (std::size_t i = 0; i < kGroup; ++i) {
@@ -171,7 +171,7 @@ TEST_P(IntegerKernelsTest, AnInfinityMakesItsGroupNaNAndNoOther) {
   auto x = random(2 * kGroup);
   x[kGroup + 6] = std::numeric_limits<float>::infinity();
   ActivationGroup groups[2];
-  tested().quantise(x.data(), x.size(), kInt8Offset, groups);
+  tested().matmul.quantise(x.data(), x.size(), kInt8Offset, groups);
   EXPECT_GT(groups[0].scale, 0.0f);
   EXPECT_TRUE(std::isnan(groups[1].scale));
   EXPECT_EQ(groups[1].start, 0);

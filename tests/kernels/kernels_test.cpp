@@ -89,7 +89,7 @@ std::vector<float> run_matmul(const Kernels& kernels, const MatmulCase& c, Matmu
     args.panel_table = places.data();
     args.panel_offset = kMisalign * (c.bf16 ? 2 : 4);
   }
-  (c.bf16 ? kernels.matmul_bf16 : kernels.matmul_f32)(args);
+  (c.bf16 ? kernels.matmul.bf16 : kernels.matmul.f32)(args);
   return data.out;
 }
 
@@ -157,7 +157,7 @@ TEST_P(KernelsTest, MatmulIsTheSameInPiecesOfK) {
     std::vector<float> out(kRows * kPanels * kPanelWidth);
     std::size_t begin = 0;
     for (std::size_t end : cuts) {
-      tested().matmul_f32({.x = x.data() + begin,
+      tested().matmul.f32({.x = x.data() + begin,
                            .x_stride = kWhole,
                            .rows = kRows,
                            .k = end - begin,
@@ -196,10 +196,10 @@ TEST_P(KernelsTest, ElementwiseKernelsEqualTheScalarOnes) {
     auto apply = [&](const Kernels& kernels, int which) {
       auto values = input;
       float* x = values.data() + kMisalign;
-      if (which == 0) kernels.gelu_tanh(x, n);
-      if (which == 1) kernels.gelu_erf(x, n);
-      if (which == 2) kernels.relu(x, n);
-      if (which == 3) kernels.add(x, other.data() + kMisalign, n);
+      if (which == 0) kernels.activation.gelu_tanh(x, n);
+      if (which == 1) kernels.activation.gelu_erf(x, n);
+      if (which == 2) kernels.activation.relu(x, n);
+      if (which == 3) kernels.activation.add(x, other.data() + kMisalign, n);
       return values;
     };
     for (int which = 0; which < 4; ++which) {
@@ -219,20 +219,21 @@ TEST_P(KernelsTest, ReductionsEqualTheScalarOnes) {
       std::vector<float> out = x;
       float* to = out.data() + kMisalign;
       if (which == 0) {
-        kernels.layer_norm(in, weight.data() + kMisalign, bias.data() + kMisalign, 1e-5f, n, to);
+        kernels.norm.layer_norm(in, weight.data() + kMisalign, bias.data() + kMisalign, 1e-5f, n,
+                                to);
       }
-      if (which == 1) kernels.layer_norm(in, weight.data() + kMisalign, nullptr, 1e-5f, n, to);
-      if (which == 2) kernels.softmax(to, n, 0.125f);
-      if (which == 3) kernels.softmax(to, n, 30.0f);  // most results underflow
-      if (which == 4) kernels.softmax_vocabulary(in, n, to);
+      if (which == 1) kernels.norm.layer_norm(in, weight.data() + kMisalign, nullptr, 1e-5f, n, to);
+      if (which == 2) kernels.activation.softmax(to, n, 0.125f);
+      if (which == 3) kernels.activation.softmax(to, n, 30.0f);  // most results underflow
+      if (which == 4) kernels.sampling.softmax(in, n, to);
       return out;
     };
     for (int which = 0; which < 5; ++which) {
       expect_same_bits(apply(tested(), which), apply(scalar(), which),
                        "reduction " + std::to_string(which) + " of " + std::to_string(n));
     }
-    EXPECT_EQ(tested().max(in, n), scalar().max(in, n));
-    EXPECT_EQ(tested().sum_exp(in, n, 3.5f), scalar().sum_exp(in, n, 3.5f)) << n;
+    EXPECT_EQ(tested().sampling.max(in, n), scalar().sampling.max(in, n));
+    EXPECT_EQ(tested().sampling.sum_exp(in, n, 3.5f), scalar().sampling.sum_exp(in, n, 3.5f)) << n;
   }
 }
 
@@ -241,18 +242,18 @@ TEST_P(KernelsTest, FindOverStopsAtTheFirstElementOverTheThreshold) {
     auto x = random(n);
     for (float& value : x) value = std::min(value, 2.0f);
     for (std::size_t begin : {std::size_t{0}, n / 3, n - 1, n}) {
-      EXPECT_EQ(tested().find_over(x.data(), begin, n, 2.0f), n) << n << " from " << begin;
+      EXPECT_EQ(tested().sampling.find_over(x.data(), begin, n, 2.0f), n) << n << " from " << begin;
       for (int round = 0; round < 20; ++round) {
         auto marked = x;
         for (std::size_t i = below(4); i > 0; --i) marked[below(n)] = 2.5f;
-        EXPECT_EQ(tested().find_over(marked.data(), begin, n, 2.0f),
-                  scalar().find_over(marked.data(), begin, n, 2.0f))
+        EXPECT_EQ(tested().sampling.find_over(marked.data(), begin, n, 2.0f),
+                  scalar().sampling.find_over(marked.data(), begin, n, 2.0f))
             << n << " from " << begin;
       }
     }
   }
   const float special[] = {-1.0f, std::numeric_limits<float>::quiet_NaN(), 3.0f};
-  EXPECT_EQ(tested().find_over(special, 0, 3, 0.0f), 2u);
+  EXPECT_EQ(tested().sampling.find_over(special, 0, 3, 0.0f), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryIsa, KernelsTest,

@@ -1,12 +1,12 @@
 // `Vector` over AVX-512 (F, BW, DQ, VL): 16 lanes, 32 registers. Included by the files that are
 // built for it, each of which gets its own copy in an anonymous namespace; what the members do is
-// said in vector_kernels.h.
+// said in concepts.h.
 #pragma once
 
 #include <immintrin.h>
 
-#include "kernels/exp.h"
-#include "kernels/isa_tables.h"
+#include "kernels/vector/concepts.h"
+#include "kernels/vector/eights.h"
 
 namespace chorus::kernels {
 namespace {
@@ -40,15 +40,12 @@ inline Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.v, b.v)}; 
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 inline Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline Vector absolute(Vector a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
-// a < b ? x : y
 inline Vector less(Vector a, Vector b, Vector x, Vector y) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
 }
-// a >= b ? x : y
 inline Vector not_less(Vector a, Vector b, Vector x, Vector y) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ), y.v, x.v)};
 }
-// p * 2^n, where n was rounded into the low bits of `shifted`; see exp_f32.
 inline Vector scale_by_power(Vector p, Vector shifted) {
   __m512i exponent = _mm512_sub_epi32(_mm512_castps_si512(shifted.v),
                                       _mm512_castps_si512(_mm512_set1_ps(kRoundToInteger)));
@@ -60,17 +57,10 @@ inline Vector scale_by_power(Vector p, Vector shifted) {
   return p * low * high;
 }
 
-inline float sum8(__m256 lanes) {
-  __m128 four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
-  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+inline Eights add_eights(Eights sums, Vector x) {
+  return {_mm256_add_ps(_mm256_add_ps(sums.v, _mm512_castps512_ps256(x.v)),
+                        _mm512_extractf32x8_ps(x.v, 1))};
 }
-// sums + x, eight lanes at a time.
-inline __m256 add_eights(__m256 sums, Vector x) {
-  return _mm256_add_ps(_mm256_add_ps(sums, _mm512_castps512_ps256(x.v)),
-                       _mm512_extractf32x8_ps(x.v, 1));
-}
-// Whether any lane of `a` is over that of `b`, as bits.
 inline unsigned over(Vector a, Vector b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 inline float sum16(const Vector (&sums)[1]) {
   return sum8(
@@ -79,7 +69,12 @@ inline float sum16(const Vector (&sums)[1]) {
 
 // --- of the activation quantiser ---
 
-// The larger of two vectors' magnitudes as bits, which order as the numbers do, NaN above infinity.
+struct IntegerSum {
+  __m512i v;
+  static IntegerSum zero() { return {_mm512_setzero_si512()}; }
+  std::int32_t total() const { return _mm512_reduce_add_epi32(v); }
+};
+
 inline Vector larger_magnitude(Vector largest, Vector x) {
   return {_mm512_castsi512_ps(
       _mm512_max_epi32(_mm512_castps_si512(largest.v), _mm512_castps_si512(absolute(x).v)))};
@@ -87,15 +82,14 @@ inline Vector larger_magnitude(Vector largest, Vector x) {
 inline std::uint32_t largest_bits(Vector magnitudes) {
   return static_cast<std::uint32_t>(_mm512_reduce_max_epi32(_mm512_castps_si512(magnitudes.v)));
 }
-// Rounds to nearest, ties to even; stores as bytes; adds to `sum`.
-inline void store_rounded(Vector x, std::int8_t* out, __m512i& sum) {
+inline void store_rounded(Vector x, std::int8_t* out, IntegerSum& sum) {
   __m512i rounded = _mm512_cvtps_epi32(x.v);
-  sum = _mm512_add_epi32(sum, rounded);
+  sum.v = _mm512_add_epi32(sum.v, rounded);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8(rounded));
 }
-using IntegerSum = __m512i;
-inline IntegerSum no_sum() { return _mm512_setzero_si512(); }
-inline std::int32_t total(IntegerSum sum) { return _mm512_reduce_add_epi32(sum); }
+
+static_assert(FloatVector<Vector> && EightSums<Eights, Vector>);
+static_assert(QuantisingVector<Vector, IntegerSum>);
 
 }  // namespace
 }  // namespace chorus::kernels

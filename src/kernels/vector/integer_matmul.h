@@ -1,14 +1,13 @@
-// The integer matrix products over vectors: included after `Vector` (vector_avx2.h,
-// vector_avx512.h) and `Integers` have been defined in the file's anonymous namespace, so that each
-// gets its own copies. No STL here, for the reason that vector_kernels.h gives.
-//
-// Integers, a vector of 32-bit sums, offers: kLanes, load_int8 and load_int4 (4 * kLanes bytes of
-// weights), low_nibbles and high_nibbles, broadcast, four_bytes (of activations, to every lane),
-// int8_start (from an activation group's `start`), add_int8 and add_unsigned (four products a
-// lane), to_float.
+// The products of quantised matrices, over vectors; matmul_integer in scalar.cpp is the definition.
+// Included after `Vector` and `Integers` have been defined in the file's anonymous namespace.
+#pragma once
+
+#include "kernels/vector/concepts.h"
 
 namespace chorus::kernels {
 namespace {
+
+static_assert(IntegerVector<Integers, Vector>);
 
 // What differs between the two formats: how a group's products are added up.
 struct Int8 {
@@ -168,7 +167,7 @@ void integer_some_rows(const IntegerMatmulArgs& args, std::size_t row, std::size
   if constexpr (kRows > 1) integer_some_rows<Format, kRows - 1>(args, row, rows, panel, panels);
 }
 
-// Panels outside, tiles of rows inside, rows dealt evenly, as in vector_kernels.h.
+// Panels outside, tiles of rows inside, rows dealt evenly, as in matmul.h.
 template <class Format>
 void integer_matmul(const IntegerMatmulArgs& args) {
   if (args.rows == 0) return;

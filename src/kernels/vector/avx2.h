@@ -1,12 +1,12 @@
 // `Vector` over AVX2: 8 lanes, 16 registers. Included by the files that are built with -mavx2
 // -mfma, each of which gets its own copy in an anonymous namespace; what the members do is said in
-// vector_kernels.h.
+// concepts.h.
 #pragma once
 
 #include <immintrin.h>
 
-#include "kernels/exp.h"
-#include "kernels/isa_tables.h"
+#include "kernels/vector/concepts.h"
+#include "kernels/vector/eights.h"
 
 namespace chorus::kernels {
 namespace {
@@ -43,15 +43,12 @@ inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.v, b.v)}; 
 inline Vector fma(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 inline Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.v, b.v)}; }
 inline Vector absolute(Vector a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
-// a < b ? x : y
 inline Vector less(Vector a, Vector b, Vector x, Vector y) {
   return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))};
 }
-// a >= b ? x : y
 inline Vector not_less(Vector a, Vector b, Vector x, Vector y) {
   return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ))};
 }
-// p * 2^n, where n was rounded into the low bits of `shifted`; see exp_f32.
 inline Vector scale_by_power(Vector p, Vector shifted) {
   __m256i exponent = _mm256_sub_epi32(_mm256_castps_si256(shifted.v),
                                       _mm256_castps_si256(_mm256_set1_ps(kRoundToInteger)));
@@ -63,14 +60,7 @@ inline Vector scale_by_power(Vector p, Vector shifted) {
   return p * low * high;
 }
 
-inline float sum8(__m256 lanes) {
-  __m128 four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
-  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-// sums + x, eight lanes at a time.
-inline __m256 add_eights(__m256 sums, Vector x) { return _mm256_add_ps(sums, x.v); }
-// Whether any lane of `a` is over that of `b`, as bits.
+inline Eights add_eights(Eights sums, Vector x) { return {_mm256_add_ps(sums.v, x.v)}; }
 inline unsigned over(Vector a, Vector b) {
   return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)));
 }
@@ -78,7 +68,16 @@ inline float sum16(const Vector (&sums)[2]) { return sum8(_mm256_add_ps(sums[0].
 
 // --- of the activation quantiser ---
 
-// The larger of two vectors' magnitudes as bits, which order as the numbers do, NaN above infinity.
+struct IntegerSum {
+  __m256i v;
+  static IntegerSum zero() { return {_mm256_setzero_si256()}; }
+  std::int32_t total() const {
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+  }
+};
+
 inline Vector larger_magnitude(Vector largest, Vector x) {
   return {_mm256_castsi256_ps(
       _mm256_max_epi32(_mm256_castps_si256(largest.v), _mm256_castps_si256(absolute(x).v)))};
@@ -90,21 +89,16 @@ inline std::uint32_t largest_bits(Vector magnitudes) {
   __m128i one = _mm_max_epi32(two, _mm_shuffle_epi32(two, 0xb1));
   return static_cast<std::uint32_t>(_mm_cvtsi128_si32(one));
 }
-// Rounds to nearest, ties to even; stores as bytes; adds to `sum`.
-inline void store_rounded(Vector x, std::int8_t* out, __m256i& sum) {
+inline void store_rounded(Vector x, std::int8_t* out, IntegerSum& sum) {
   __m256i rounded = _mm256_cvtps_epi32(x.v);
-  sum = _mm256_add_epi32(sum, rounded);
+  sum.v = _mm256_add_epi32(sum.v, rounded);
   __m128i halves =
       _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packs_epi16(halves, halves));
 }
-using IntegerSum = __m256i;
-inline IntegerSum no_sum() { return _mm256_setzero_si256(); }
-inline std::int32_t total(IntegerSum sum) {
-  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-  __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
-  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
-}
+
+static_assert(FloatVector<Vector> && EightSums<Eights, Vector>);
+static_assert(QuantisingVector<Vector, IntegerSum>);
 
 }  // namespace
 }  // namespace chorus::kernels

@@ -1,0 +1,33 @@
+// The table of an instruction set's kernels.
+#pragma once
+
+#include "kernels/vector/matmul.h"
+#include "kernels/vector/quantise.h"
+#include "kernels/vector/reductions.h"
+
+namespace chorus::kernels {
+namespace {
+
+constexpr Kernels table(const char* name, const IntegerKernels& integers) {
+  return {
+      .name = name,
+      .matmul = {.f32 = matmul<float>,
+                 .bf16 = matmul<std::uint16_t>,
+                 .int8 = integers.int8,
+                 .int4 = integers.int4,
+                 .quantise = quantise},
+      .norm = {.layer_norm = layer_norm},
+      .activation = {.gelu_tanh = map<gelu_tanh_vector>,
+                     .gelu_erf = map<gelu_erf_vector>,
+                     .relu = map<relu_vector>,
+                     .softmax = softmax,
+                     .add = add},
+      .sampling = {.softmax = softmax_vocabulary,
+                   .find_over = find_over,
+                   .sum_exp = sum_exp,
+                   .max = max},
+  };
+}
+
+}  // namespace
+}  // namespace chorus::kernels
