@@ -13,14 +13,14 @@
 namespace chorus::model {
 
 struct KvLayout {
-  std::size_t layers, heads, head_size;
+  std::size_t layers, heads, head_size;  // heads of keys and values
   // How an element is held: as computed (kF32), or rounded to bf16 (nearest, ties to even) when it
   // is stored and widened exactly when it is read (kBf16).
   NumberFormat type;
 
   KvLayout(const checkpoint::ModelConfig& config, NumberFormat element_type)
       : layers(static_cast<std::size_t>(config.n_layer)),
-        heads(static_cast<std::size_t>(config.n_head)),
+        heads(heads_of(config)),
         head_size(static_cast<std::size_t>(config.n_embd / config.n_head)),
         type(element_type) {}
 
@@ -36,6 +36,13 @@ struct KvLayout {
   }
 
  private:
+  static std::size_t heads_of(const checkpoint::ModelConfig& config) {
+    switch (config.key_value_heads) {
+      case checkpoint::KeyValueHeads::kOnePerHead:
+        break;
+    }
+    return static_cast<std::size_t>(config.n_head);
+  }
   std::size_t head_elements() const {
     return kernels::page_keys_size(head_size) + kernels::page_values_size(head_size);
   }

@@ -25,6 +25,7 @@ Groups groups_of(const Weights& weights) {
   return groups;
 }
 
+// What the config leaves open. A kind that an enum gets must be computed here (-Wswitch).
 auto activation_kernel(const kernels::Kernels& kernels, checkpoint::Activation activation) {
   switch (activation) {
     case checkpoint::Activation::kGeluErf:
@@ -35,6 +36,15 @@ auto activation_kernel(const kernels::Kernels& kernels, checkpoint::Activation a
       break;
   }
   return kernels.activation.gelu_tanh;
+}
+
+void add_position(const kernels::Kernels& kernels, const Model& model, std::size_t position,
+                  std::size_t channels, float* x) {
+  switch (model.config().position) {
+    case checkpoint::Position::kLearned:
+      kernels.activation.add(x, model.weights().positions.data() + position * channels, channels);
+      break;
+  }
 }
 
 }  // namespace
@@ -65,10 +75,9 @@ StepPhases::StepPhases(const Model& model, const StepRows& rows, Workspace& work
 void StepPhases::embed() {
   add(rows_.count(), 1, [this](Range range, std::size_t) {
     const Row& row = rows_[range.begin];
-    const Weights& weights = model_.weights();
     float* x = workspace_.residual.row(range.begin);
-    weights.token_embedding.read_row(static_cast<std::size_t>(row.id), x);
-    kernels_.activation.add(x, weights.positions.data() + row.position * channels_, channels_);
+    model_.weights().token_embedding.read_row(static_cast<std::size_t>(row.id), x);
+    add_position(kernels_, model_, row.position, channels_, x);
   });
 }
 
@@ -80,9 +89,14 @@ void StepPhases::normalise(const Norm& norm, const PackedMatrix& next) {
 }
 
 void StepPhases::normalise_row(const Norm& norm, std::size_t row, float* out) const {
-  kernels_.norm.layer_norm(workspace_.residual.row(row), norm.weight.data(),
-                           norm.bias.size() > 0 ? norm.bias.data() : nullptr,
-                           static_cast<float>(model_.config().layer_norm_epsilon), channels_, out);
+  const float* bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr;
+  switch (model_.config().norm) {
+    case checkpoint::Norm::kLayerNorm:
+      kernels_.norm.layer_norm(workspace_.residual.row(row), norm.weight.data(), bias,
+                               static_cast<float>(model_.config().layer_norm_epsilon), channels_,
+                               out);
+      break;
+  }
 }
 
 void StepPhases::project_heads(const PackedMatrix& matrix) {
