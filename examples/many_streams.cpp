@@ -23,7 +23,12 @@ int main(int argc, char** argv) {
 
   std::vector<chorus::Stream> streams;  // all begin now and share every pass over the weights
   for (const std::string& prompt : prompts) {
-    chorus::Request request{.prompt = chorus::Engine::encode(prompt), .max_length = 60};
+    auto ids = engine.encode(prompt);
+    if (!ids) {
+      std::fprintf(stderr, "%s\n", ids.assume_error().message.c_str());
+      return 1;
+    }
+    chorus::Request request{.prompt = ids.assume_value(), .max_length = 60};
     request.sampling.seed = 42;
     auto stream = engine.submit(request);
     if (!stream) {

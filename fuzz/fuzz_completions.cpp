@@ -2,17 +2,31 @@
 // message, or requests that fit the block size.
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "server/api/completions_request.h"
 #include "server/api/generate_request.h"
 #include "server/api/score_request.h"
+#include "support/tiny_model.h"
 
 namespace {
 
 using namespace chorus;
 
 constexpr std::int32_t kBlockSize = 64;
+
+// A small model with GPT-2's tokenizer.
+const Engine& engine() {
+  static const std::unique_ptr<Engine> made = [] {
+    checkpoint::ModelConfig config = test::odd_config();
+    config.block_size = kBlockSize;
+    test::TinyModel model(config);
+    return std::move(
+        Engine::load(model.checkpoint(), {.threads = 1, .pin_threads = false}).assume_value());
+  }();
+  return *made;
+}
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -32,7 +46,7 @@ void check_request(const Request& request) {
 void try_completions(std::string_view body) {
   auto parsed = server::parse_completions(body);
   if (!parsed) return check_error(parsed.assume_error());
-  auto requests = server::to_engine_requests(parsed.assume_value(), kBlockSize);
+  auto requests = server::to_engine_requests(parsed.assume_value(), engine());
   if (!requests) return check_error(requests.assume_error());
   require(requests.assume_value().size() == parsed.assume_value().prompts.size());
   for (const Request& request : requests.assume_value()) check_request(request);
@@ -41,7 +55,7 @@ void try_completions(std::string_view body) {
 void try_generate(std::string_view body) {
   auto parsed = server::parse_generate_body(body);
   if (!parsed) return check_error(parsed.assume_error());
-  auto request = server::to_engine_request(parsed.assume_value(), kBlockSize);
+  auto request = server::to_engine_request(parsed.assume_value(), engine());
   if (!request) return check_error(request.assume_error());
   check_request(request.assume_value());
 }

@@ -52,8 +52,10 @@ struct ModelInfo {
   NumberFormat dtype;        // of the matrices in memory: one of kWeightFormats
   std::string instructions;  // of the kernels: "scalar", "avx2" or "avx512"
   std::size_t threads;
-  std::uint64_t weight_bytes;  // of the matrices in memory
-  std::uint64_t kv_bytes;      // the most that keys and values may take
+  std::uint64_t weight_bytes;     // of the matrices in memory
+  std::uint64_t kv_bytes;         // the most that keys and values may take
+  std::string tokenizer;          // in a few words; empty: the model takes and gives ids alone
+  std::vector<std::int32_t> eos;  // the ids that end a text
   // What the checkpoint left open and how it was decided, a sentence each: to be shown to the user.
   std::vector<std::string> notes;
 };
@@ -102,12 +104,19 @@ class Engine {
   Result<Completion> generate(const Request& request, const TextCallback& on_text = {});
   Result<Score> score(const ScoreRequest& request);
 
-  // GPT-2's tokenizer. With `special`, "<|endoftext|>" in the text is the token, not its letters.
-  static std::vector<std::int32_t> encode(std::string_view text, bool special = false);
+  // The model's own tokenizer. With `special`, the name of a special token in the text
+  // ("<|endoftext|>") is the token, not its letters. Errors: kUnsupported for a model without a
+  // tokenizer, which takes ids alone; kInvalidArgument for a text that its tokens cannot write.
+  Result<std::vector<std::int32_t>> encode(std::string_view text, bool special = false) const;
   // The text of the ids; bytes that are no UTF-8 become U+FFFD.
-  static std::string decode(std::span<const std::int32_t> ids);
-  // The very bytes of one id, which may be part of a character; none for an id that has no text.
-  static std::string_view token_bytes(std::int32_t id);
+  std::string decode(std::span<const std::int32_t> ids) const;
+  // The very bytes of one id, which may be part of a character; "<|id 50300|>" for an id that has
+  // no text.
+  std::string token_bytes(std::int32_t id) const;
+  // Of a text, the most bytes that one id can stand for; empty if there is no such bound.
+  std::optional<std::size_t> most_token_bytes() const;
+  // What a text from nothing begins with. Errors: kUnsupported for a model without such a token.
+  Result<std::int32_t> bos() const;
 
   // Whether pages, reservations and sequences agree; waits for the step that is being made. For
   // tests. Errors: kCorrupt, with what disagrees.

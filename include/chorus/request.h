@@ -11,9 +11,6 @@
 
 namespace chorus {
 
-// GPT-2's <|endoftext|>: ends a sample, starts an empty prompt.
-inline constexpr std::int32_t kEndOfText = 50256;
-
 // How many of the likeliest tokens a request may ask for beside each token.
 inline constexpr std::int32_t kMostLogprobs = 100;
 // Samples of one request.
@@ -32,7 +29,7 @@ struct Request {
   std::vector<std::string> stop = {};
   bool include_stop = false;
   std::vector<std::int32_t> stop_ids = {};
-  bool ignore_eos = false;      // <|endoftext|> is a token like others
+  bool ignore_eos = false;      // the model's end-of-text tokens are tokens like others
   std::int32_t min_tokens = 0;  // before so many are generated, nothing of the above ends it
 
   // Natural logarithms of probabilities under the model (temperature and the like left out), of
@@ -93,7 +90,7 @@ struct Event {
 
 // A finished sample.
 struct Completion {
-  std::vector<std::int32_t> tokens;  // prompt and result; with the <|endoftext|> that ended it
+  std::vector<std::int32_t> tokens;  // prompt and result; with the end of text that ended it
   std::string text;                  // of prompt and result, without what ended it
   std::vector<TokenInfo> prompt;     // its tokens, with their log-probabilities if asked for
   std::vector<TokenInfo> result;     // the tokens chosen, likewise
@@ -103,7 +100,7 @@ struct Completion {
 
 struct ScoreRequest {
   std::vector<std::int32_t> ids;  // at least one
-  bool bos = false;               // put <|endoftext|> in front, so that the first id is scored too
+  bool bos = false;               // put Engine::bos() in front, so that the first id is scored too
   // Texts over the block size are read in windows that start this many tokens apart. 0: half the
   // block size.
   std::int32_t stride = 0;

@@ -15,6 +15,7 @@
 #include "checkpoint/model_config.h"
 #include "chorus/number_format.h"
 #include "core/bytes.h"
+#include "tokenizer/tokenizer.h"
 
 namespace chorus::checkpoint {
 
@@ -59,6 +60,13 @@ enum class Origin { kTalk, kNanoGpt, kTransformers };
 const char* origin_name(Origin origin);  // "talk", "nanogpt", "transformers"
 std::optional<Origin> parse_origin(std::string_view name);
 
+// The ids with a part to play in texts, all of the vocabulary.
+struct TokenIds {
+  std::optional<std::int32_t> bos;  // begins a text
+  std::vector<std::int32_t> eos;    // each of them ends one
+  std::optional<std::int32_t> pad;
+};
+
 // Tensors are named as Hugging Face names GPT-2's, without "transformer.", and every matrix of a
 // linear layer is viewed as [outputs, inputs], whatever the file's layout:
 //   wte.weight [V, C]                               wpe.weight [T, C]
@@ -81,6 +89,11 @@ struct Checkpoint {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, QuantisedMatrix> quantised;
   std::vector<std::shared_ptr<const void>> owners;  // the mapped files
+
+  // Null: the model takes and gives ids alone, and no_tokenizer says why, and what to do about it.
+  std::shared_ptr<const tokenizer::Tokenizer> tokenizer;
+  std::string no_tokenizer;
+  TokenIds token_ids;
 
   std::int64_t parameter_count() const;  // tied weights once
 };

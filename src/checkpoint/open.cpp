@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "checkpoint/model_tokenizer.h"
 #include "checkpoint/raw.h"
 #include "checkpoint/safetensors/huggingface.h"
 #include "checkpoint/safetensors/safetensors.h"
@@ -24,23 +25,29 @@ Result<RawCheckpoint> read_bytes(const Bytes& bytes, const std::string& config_b
                            bytes.name, bytes.size(), hint)};
 }
 
+Result<Checkpoint> finish(RawCheckpoint raw, const OpenOptions& options) {
+  CHORUS_TRY(Checkpoint checkpoint, assemble(std::move(raw), options));
+  CHORUS_TRY(choose_tokenizer(checkpoint, options));
+  return Result<Checkpoint>(std::move(checkpoint));
+}
+
 }  // namespace
 
 Result<Checkpoint> open(const std::string& path, const OpenOptions& options) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
     CHORUS_TRY(RawCheckpoint raw, read_huggingface_folder(path));
-    return assemble(std::move(raw), options);
+    return finish(std::move(raw), options);
   }
   CHORUS_TRY(Bytes bytes, map_file(path));
   std::string beside = std::filesystem::path(path).parent_path() / "config.json";
   CHORUS_TRY(RawCheckpoint raw, read_bytes(bytes, beside));
-  return assemble(std::move(raw), options);
+  return finish(std::move(raw), options);
 }
 
 Result<Checkpoint> open(const Bytes& bytes, const OpenOptions& options) {
   CHORUS_TRY(RawCheckpoint raw, read_bytes(bytes, ""));
-  return assemble(std::move(raw), options);
+  return finish(std::move(raw), options);
 }
 
 }  // namespace chorus::checkpoint

@@ -62,9 +62,12 @@ class Tally {
   std::optional<Error> error_;
 };
 
+// Ordinary words of GPT-2 in its own vocabulary, any ids in others.
+constexpr std::int32_t kMostIds = 50256;
+
 Request request_of(const Engine& engine, const BenchLoad& load, std::uint64_t seed) {
   std::mt19937_64 generator(seed);
-  auto ids = static_cast<std::uint64_t>(std::min(engine.info().vocab_size, kEndOfText));
+  auto ids = static_cast<std::uint64_t>(std::min(engine.info().vocab_size, kMostIds));
   Request request;
   for (std::int32_t i = 0; i < load.prompt_tokens; ++i) {
     request.prompt.push_back(static_cast<std::int32_t>(generator() % ids));

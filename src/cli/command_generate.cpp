@@ -19,6 +19,7 @@
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "core/error_text.h"
 #include "json/text.h"
 
 namespace chorus::cli {
@@ -72,13 +73,20 @@ std::vector<std::int32_t> parse_prompt_ids(const std::string& text) {
 // 32 bits: all that PyTorch's CPU generator takes of a seed.
 std::uint64_t random_seed() { return std::random_device{}(); }
 
-Request to_engine_request(const GenerateRequest& asked, std::uint64_t seed, const ModelInfo& info) {
+Request to_engine_request(const GenerateRequest& asked, std::uint64_t seed, const Engine& engine) {
   Request request = asked.engine;
   request.prompt = asked.prompt_ids;
-  if (request.prompt.empty()) request.prompt = Engine::encode(asked.prompt, asked.special);
-  if (request.prompt.empty()) request.prompt = {kEndOfText};  // as GPT-2 starts a text from nothing
+  if (request.prompt.empty() && !asked.prompt.empty()) {
+    request.prompt = value_or_fail(in_place(engine.encode(asked.prompt, asked.special), "prompt"));
+  }
+  if (request.prompt.empty()) {
+    request.prompt = {
+        value_or_fail(in_place(engine.bos(), "prompt: expected a text or ids, found none"))};
+  }
   request.max_length = asked.max_length;
-  if (asked.max_length == 0) request.max_length = std::min(kDefaultMaxLength, info.block_size);
+  if (asked.max_length == 0) {
+    request.max_length = std::min(kDefaultMaxLength, engine.info().block_size);
+  }
   request.sampling.seed = seed;
   request.sampling.rng = value_or_fail(parse_random_stream(asked.rng));
   return request;
@@ -125,7 +133,7 @@ LineAnswer generate_json(const GenerateRequest& asked, std::uint64_t seed,
   std::vector<std::string> samples;
   for (std::int32_t done = 0; done < asked.samples;) {
     Request request =
-        to_engine_request(asked, seed + static_cast<std::uint64_t>(done), loaded.engine->info());
+        to_engine_request(asked, seed + static_cast<std::uint64_t>(done), *loaded.engine);
     request.n = std::min(asked.samples - done, kMostSamplesAtOnce);
     done += request.n;
     for (const Completion& sample : value_or_fail(loaded.engine->complete(request))) {
@@ -190,7 +198,7 @@ void generate_text(const GenerateOptions& options, std::uint64_t seed, const Loa
   double seconds = 0.0;
   for (std::int32_t i = 0; i < asked.samples; ++i) {
     Request request =
-        to_engine_request(asked, seed + static_cast<std::uint64_t>(i), loaded.engine->info());
+        to_engine_request(asked, seed + static_cast<std::uint64_t>(i), *loaded.engine);
     if (asked.samples > 1) {
       write_output(fmt::format("{}--- seed {} ---\n", i > 0 ? "\n" : "", request.sampling.seed));
     }
@@ -242,8 +250,10 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
           "The prompt as ids: 1,2,3")
       ->excludes(prompt)
       ->type_name("IDS");
-  command.add_flag("--special", request.special,
-                   "Take <|endoftext|> in the prompt for the token, not for its letters");
+  command.add_flag(
+      "--special", request.special,
+      "Take the names of special tokens in the prompt (<|endoftext|>) for the tokens, not "
+      "for their letters");
   command
       .add_option("--max-length", request.max_length,
                   "Tokens of prompt and result together, at most the model's block size "
@@ -271,7 +281,7 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
       ->take_all()
       ->expected(1);
   command.add_flag("--ignore-eos", request.engine.ignore_eos,
-                   "Go on after <|endoftext|> (default: end there)");
+                   "Go on after the model's end of text (default: end there)");
   command
       .add_option("--min-tokens", request.engine.min_tokens,
                   "Tokens before which nothing but --max-length ends the text (default: 0)")

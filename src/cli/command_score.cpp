@@ -15,6 +15,7 @@
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "core/error_text.h"
 #include "json/text.h"
 
 namespace chorus::cli {
@@ -45,11 +46,11 @@ std::string to_json(const ScoreRequest& request, const Score& score) {
 
 // A line a token: its text (as JSON writes it, so that white space shows), probability, surprisal,
 // and how many tokens it was given.
-std::string to_table(const ScoreRequest& request, const Score& score) {
+std::string to_table(const ScoreRequest& request, const Score& score, const Engine& engine) {
   std::string table = fmt::format("{:>7}  {:<20} {:>12} {:>10} {:>8}\n", "id", "token",
                                   "probability", "bits", "context");
   for (std::size_t i = 0; i < request.ids.size(); ++i) {
-    std::string token = json_string(Engine::decode(std::span(&request.ids[i], 1)));
+    std::string token = json_string(engine.decode(std::span(&request.ids[i], 1)));
     std::string values = fmt::format("{:>12} {:>10}", "-", "-");
     if (has_context(score, i)) {
       values = fmt::format("{:>12.6g} {:>10.4f}", std::exp(score.logprobs[i]),
@@ -81,27 +82,37 @@ LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& opti
   fields.read("special", special);
   fields.read("stride", request.stride);
   fields.expect_no_other();
-  if (fields.has("text")) request.ids = Engine::encode(text, special);
+  if (fields.has("text"))
+    request.ids = value_or_fail(in_place(engine.encode(text, special), "text"));
   Score score = value_or_fail(engine.score(request));
   return {to_json(request, score), score.scored};
 }
 
-// Before the model is loaded, so that a mistake is met at once.
-ScoreRequest read_request(const ScoreOptions& options) {
-  ScoreRequest request{.ids = {}, .bos = options.bos, .stride = options.stride};
+// What is to be scored, read before the model is loaded, so that a mistake is met at once.
+struct ScoreInput {
+  std::string name;  // for messages
+  std::string text;
+  std::vector<std::int32_t> ids;  // instead
+};
+
+ScoreInput read_input(const ScoreOptions& options) {
+  ScoreInput input;
+  input.name = options.ids ? "--ids" : options.file ? *options.file : "TEXT";
   if (options.ids) {
-    Result<std::vector<std::int32_t>> ids = parse_ids(*options.ids);
-    if (!ids) throw CommandFailed("--ids: " + ids.assume_error().message);
-    request.ids = std::move(ids.assume_value());
+    input.ids = value_or_fail(in_place(parse_ids(*options.ids), input.name));
   } else {
-    std::string text = options.file ? value_or_fail(read_file(*options.file)) : *options.text;
-    request.ids = Engine::encode(text, options.special);
+    input.text = options.file ? value_or_fail(read_file(*options.file)) : *options.text;
   }
+  if (input.text.empty() && input.ids.empty()) {
+    throw CommandFailed(input.name + ": expected at least one token, found none");
+  }
+  return input;
+}
+
+ScoreRequest to_request(ScoreInput input, const ScoreOptions& options, const Engine& engine) {
+  ScoreRequest request{.ids = std::move(input.ids), .bos = options.bos, .stride = options.stride};
   if (request.ids.empty()) {
-    throw CommandFailed(
-        fmt::format("{}: expected at least one token, found none", options.ids    ? "--ids"
-                                                                   : options.file ? *options.file
-                                                                                  : "TEXT"));
+    request.ids = value_or_fail(in_place(engine.encode(input.text, options.special), input.name));
   }
   return request;
 }
@@ -127,10 +138,12 @@ void run(const ScoreOptions& options) {
     });
     return;
   }
-  ScoreRequest request = read_request(options);
+  ScoreInput input = read_input(options);
   LoadedEngine loaded = load(options);
+  ScoreRequest request = to_request(std::move(input), options, *loaded.engine);
   Score score = value_or_fail(loaded.engine->score(request));
-  write_output(options.as_json ? to_json(request, score) + "\n" : to_table(request, score));
+  write_output(options.as_json ? to_json(request, score) + "\n"
+                               : to_table(request, score, *loaded.engine));
 }
 
 }  // namespace
@@ -157,10 +170,14 @@ void add_score(CLI::App& app) {
                     "stride and special too), and print a result a line, in order; what is given "
                     "here is every line's default, and a bad line is answered with "
                     "{\"error\": ...}");
-  command->add_flag("--bos", options->bos,
-                    "Put <|endoftext|> in front, so that the first token is scored too");
-  command->add_flag("--special", options->special,
-                    "Take <|endoftext|> in the text for the token, not for its letters");
+  command->add_flag(
+      "--bos", options->bos,
+      "Put the model's own beginning of a text (<|endoftext|>) in front, so that the first "
+      "token is scored too");
+  command->add_flag(
+      "--special", options->special,
+      "Take the names of special tokens in the text (<|endoftext|>) for the tokens, not for "
+      "their letters");
   command
       ->add_option("--stride", options->stride,
                    "Tokens between the windows of a text over the block size; each token is "

@@ -39,7 +39,8 @@ std::string text_as_json(const std::string& bytes) {
 }
 
 std::vector<std::int32_t> encode(std::string_view text, bool special) {
-  return Tokenizer::gpt2().encode(text, special ? Special::kRecognise : Special::kAsText);
+  return value_or_fail(
+      Tokenizer::gpt2()->encode(text, special ? Special::kRecognise : Special::kAsText));
 }
 
 // Fields that mean nothing here are let pass: the lines may be records of a corpus.
@@ -67,12 +68,12 @@ void run_tokenize(const TokenizeOptions& options) {
 
 std::string decode_checked(const std::vector<std::int32_t>& ids) {
   for (std::int32_t id : ids) {
-    if (id < 0 || id >= tokenizer::kVocabularySize) {
-      throw CommandFailed(fmt::format("id {} is not GPT-2's: expected 0 to {}", id,
-                                      tokenizer::kVocabularySize - 1));
+    if (id < 0 || id >= Tokenizer::gpt2()->size()) {
+      throw CommandFailed(
+          fmt::format("id {} is not GPT-2's: expected 0 to {}", id, Tokenizer::gpt2()->size() - 1));
     }
   }
-  return Tokenizer::gpt2().decode(ids);
+  return Tokenizer::gpt2()->decode(ids);
 }
 
 std::string detokenize_line(const json::object& line) {

@@ -60,8 +60,6 @@ Result<std::size_t> page_count(const EngineOptions& options, std::size_t page_by
 
 }  // namespace
 
-static_assert(kEndOfText == tokenizer::kEndOfText);
-
 const char* finish_reason_name(FinishReason reason) {
   return reason == FinishReason::kStop     ? "stop"
          : reason == FinishReason::kLength ? "length"
@@ -89,7 +87,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
     }
   }
   std::size_t threads = options.threads > 0 ? options.threads : available_processors();
-  auto impl = std::make_unique<Impl>(threads, options.pin_threads, options.max_queue);
+  auto impl = std::make_unique<Impl>(threads, options.pin_threads, options.max_queue,
+                                     engine::ModelTokens(checkpoint));
   CHORUS_TRY(impl->model,
              model::Model::load(checkpoint, options.dtype.value_or(stored_format(checkpoint)),
                                 impl->team, options.progress));
@@ -105,9 +104,11 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weights().bytes(),
                 .kv_bytes = std::uint64_t{pages} * page_bytes,
+                .tokenizer = checkpoint.tokenizer ? checkpoint.tokenizer->description() : "",
+                .eos = checkpoint.token_ids.eos,
                 .notes = checkpoint.notes};
-  impl->loop =
-      std::make_unique<engine::Loop>(*impl->model, impl->team, *impl->mailbox, pages, options);
+  impl->loop = std::make_unique<engine::Loop>(*impl->model, impl->tokens, impl->team,
+                                              *impl->mailbox, pages, options);
   impl->thread = std::thread([engine = impl.get()] {
     engine->team.pin_calling_thread();
     engine->loop->run();
@@ -122,17 +123,31 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
   return load(checkpoint, options);
 }
 
-std::vector<std::int32_t> Engine::encode(std::string_view text, bool special) {
-  return tokenizer::Tokenizer::gpt2().encode(
+Result<std::vector<std::int32_t>> Engine::encode(std::string_view text, bool special) const {
+  const engine::ModelTokens& tokens = impl_->tokens;
+  if (tokens.tokenizer == nullptr) return Error{ErrorCode::kUnsupported, tokens.no_tokenizer};
+  return tokens.tokenizer->encode(
       text, special ? tokenizer::Special::kRecognise : tokenizer::Special::kAsText);
 }
 
-std::string Engine::decode(std::span<const std::int32_t> ids) {
-  return replace_ill_formed(tokenizer::Tokenizer::gpt2().decode(ids));
+std::string Engine::decode(std::span<const std::int32_t> ids) const {
+  std::string bytes;
+  for (std::int32_t id : ids) bytes += token_bytes(id);
+  return replace_ill_formed(bytes);
 }
 
-std::string_view Engine::token_bytes(std::int32_t id) {
-  return tokenizer::Tokenizer::gpt2().token_bytes(id);
+std::string Engine::token_bytes(std::int32_t id) const {
+  return tokenizer::text_of(impl_->tokens.tokenizer.get(), id);
+}
+
+std::optional<std::size_t> Engine::most_token_bytes() const {
+  const auto& tokenizer = impl_->tokens.tokenizer;
+  return tokenizer == nullptr ? std::nullopt : tokenizer->most_bytes();
+}
+
+Result<std::int32_t> Engine::bos() const {
+  if (impl_->tokens.ids.bos) return *impl_->tokens.ids.bos;
+  return Error{ErrorCode::kUnsupported, "the model has no token that begins a text (bos_token_id)"};
 }
 
 Result<Stream> Engine::submit(Request request, EventCallback on_event) {

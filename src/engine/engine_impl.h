@@ -3,21 +3,26 @@
 
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "chorus/engine.h"
 #include "core/thread_team.h"
 #include "engine/loop.h"
 #include "engine/mailbox.h"
+#include "engine/model_tokens.h"
 #include "model/model.h"
 
 namespace chorus {
 
 struct Engine::Impl {
-  Impl(std::size_t threads, bool pin, std::size_t max_queue)
-      : team(threads, pin), mailbox(std::make_shared<engine::Mailbox>(max_queue)) {}
+  Impl(std::size_t threads, bool pin, std::size_t max_queue, engine::ModelTokens model_tokens)
+      : tokens(std::move(model_tokens)),
+        team(threads, pin),
+        mailbox(std::make_shared<engine::Mailbox>(max_queue)) {}
   ~Impl();
 
   ModelInfo info;
+  const engine::ModelTokens tokens;
   ThreadTeam team;
   std::unique_ptr<const model::Model> model;
   std::shared_ptr<engine::Mailbox> mailbox;

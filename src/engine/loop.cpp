@@ -9,14 +9,13 @@
 
 namespace chorus::engine {
 
-Loop::Loop(const model::Model& model, ThreadTeam& team, Mailbox& mailbox, std::size_t max_pages,
-           const EngineOptions& options)
+Loop::Loop(const model::Model& model, const ModelTokens& tokens, ThreadTeam& team, Mailbox& mailbox,
+           std::size_t max_pages, const EngineOptions& options)
     : model_(model),
+      tokens_(tokens),
       team_(team),
       mailbox_(mailbox),
       scheduler_(max_pages, options.prefix_cache, options.step_rows),
-      usable_(std::min(static_cast<std::int32_t>(model.config().vocab_size),
-                       tokenizer::kVocabularySize)),
       store_(model.kv_layout(), max_pages),
       scratch_(team.size()) {}
 
@@ -89,7 +88,7 @@ void Loop::start(Sequence& sequence, Clock::time_point now) {
   SamplingParams params = sequence.request.sampling;
   params.seed += static_cast<std::uint64_t>(sequence.sample);
   sequence.sampler.emplace(params, &model_.kernels());
-  sequence.text.emplace(sequence.request);
+  sequence.text.emplace(sequence.request, tokens_);
 }
 
 // The forward step, and what its logits say.
@@ -108,14 +107,16 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   const Request& request = sequence.request;
   const kernels::Kernels& kernels = model_.kernels();
   if (row.of_prompt()) {
-    return {sampling::token_info(kernels, logits, usable_, sequence.tokens[row.index],
+    return {sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
                                  *request.prompt_logprobs),
             std::nullopt};
   }
   std::vector<std::int32_t> banned;
   if (sequence.generated() < static_cast<std::size_t>(request.min_tokens)) {
     banned = request.stop_ids;
-    if (!request.ignore_eos) banned.push_back(kEndOfText);
+    if (!request.ignore_eos) {
+      banned.insert(banned.end(), tokens_.ids.eos.begin(), tokens_.ids.eos.end());
+    }
   }
   bool adjusted = sampling::adjusts_logits(request.sampling) || !banned.empty();
   // Log-probabilities are the model's: of the logits as they were.
@@ -125,10 +126,10 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
     sampling::adjust_logits(request.sampling, {sequence.tokens, sequence.state->prompt_size()},
                             banned, logits);
   }
-  Result<std::int32_t> id = sequence.sampler->sample(logits, usable_, scratch);
+  Result<std::int32_t> id = sequence.sampler->sample(logits, tokens_.usable, scratch);
   if (!id) return {{}, std::move(id.assume_error())};
   if (!request.logprobs) return {{.id = id.assume_value()}, std::nullopt};
-  return {sampling::token_info(kernels, adjusted ? own : logits, usable_, id.assume_value(),
+  return {sampling::token_info(kernels, adjusted ? own : logits, tokens_.usable, id.assume_value(),
                                *request.logprobs),
           std::nullopt};
 }
@@ -159,7 +160,7 @@ void Loop::emit_prompt(Sequence& sequence) {
   counts_.prefix_queries += sequence.state->prompt_size();
   counts_.prefix_hits += sequence.cached;
   if (sequence.sample == 0) counts_.prompt_tokens += sequence.state->prompt_size();
-  if (!sequence.text) sequence.text.emplace(sequence.request);
+  if (!sequence.text) sequence.text.emplace(sequence.request, tokens_);
   std::string text = sequence.text->take_prompt();
   if (sequence.sample != 0 || !sequence.state->wants_prompt_event()) return;
   Event event{.kind = Event::Kind::kPrompt};
@@ -179,7 +180,7 @@ void Loop::emit_token(Sequence& sequence, TokenInfo info) {
   ++counts_.generated_tokens;
   bool may_stop = sequence.generated() >= static_cast<std::size_t>(request.min_tokens);
   bool ends =
-      (id == kEndOfText && !request.ignore_eos) ||
+      (!request.ignore_eos && tokens_.is_eos(id)) ||
       std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
   Event event{.sample = sequence.sample};
   if (!ends) event.text = sequence.text->push(id, may_stop);

@@ -11,6 +11,7 @@
 #include "chorus/engine.h"
 #include "core/thread_team.h"
 #include "engine/mailbox.h"
+#include "engine/model_tokens.h"
 #include "engine/scheduler.h"
 #include "model/model.h"
 #include "sampling/sampler.h"
@@ -19,8 +20,8 @@ namespace chorus::engine {
 
 class Loop {
  public:
-  Loop(const model::Model& model, ThreadTeam& team, Mailbox& mailbox, std::size_t max_pages,
-       const EngineOptions& options);
+  Loop(const model::Model& model, const ModelTokens& tokens, ThreadTeam& team, Mailbox& mailbox,
+       std::size_t max_pages, const EngineOptions& options);
 
   // Until the mailbox says stop; then every request has ended.
   void run();
@@ -53,10 +54,10 @@ class Loop {
   void update_stats();
 
   const model::Model& model_;
+  const ModelTokens& tokens_;
   ThreadTeam& team_;
   Mailbox& mailbox_;
   Scheduler scheduler_;
-  const std::int32_t usable_;  // ids below it have text; those above are padding
   model::KvStore store_;
   model::Workspace workspace_;
   std::vector<sampling::SamplerScratch> scratch_;  // one for each member of the team

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/error_text.h"
 #include "engine/engine_impl.h"
 #include "engine/request_check.h"
 
@@ -21,14 +22,12 @@ Result<Score> Engine::score(const ScoreRequest& request) {
     return Error{ErrorCode::kInvalidArgument, "ids: expected at least one token, found none"};
   }
   CHORUS_TRY(engine::check_ids(request.ids, "ids", info()));
-  if (request.bos && kEndOfText >= impl_->info.vocab_size) {
-    return Error{ErrorCode::kInvalidArgument, "bos: the model's vocabulary of " +
-                                                  std::to_string(impl_->info.vocab_size) +
-                                                  " has no <|endoftext|> (id 50256)"};
-  }
   std::vector<std::int32_t> sequence_ids;
   std::size_t offset = request.bos ? 1 : 0;  // of request.ids in sequence_ids
-  if (request.bos) sequence_ids.push_back(kEndOfText);
+  if (request.bos) {
+    CHORUS_TRY(std::int32_t begin, in_place(bos(), "bos"));
+    sequence_ids.push_back(begin);
+  }
   sequence_ids.insert(sequence_ids.end(), request.ids.begin(), request.ids.end());
 
   Score score;

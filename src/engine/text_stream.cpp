@@ -3,24 +3,22 @@
 #include <utility>
 
 namespace chorus::engine {
-namespace {
 
-std::string_view bytes_of(std::int32_t id) { return tokenizer::Tokenizer::gpt2().token_bytes(id); }
-
-}  // namespace
-
-TextStream::TextStream(const Request& request) : stop_(request.stop, request.include_stop) {
-  for (std::size_t i = request.prompt.front() == kEndOfText ? 1 : 0; i < request.prompt.size();
-       ++i) {
-    prompt_ += decoder_.push(bytes_of(request.prompt[i]));
+TextStream::TextStream(const Request& request, const ModelTokens& tokens)
+    : tokens_(tokens), stop_(request.stop, request.include_stop) {
+  const tokenizer::Tokenizer* tokenizer = tokens.tokenizer.get();
+  std::int32_t first = request.prompt.front();
+  bool begins_text = tokenizer != nullptr && tokenizer->is_special(first) &&
+                     (first == tokens.ids.bos || tokens.is_eos(first));
+  for (std::size_t i = begins_text ? 1 : 0; i < request.prompt.size(); ++i) {
+    prompt_ += decoder_.push(tokenizer::text_of(tokenizer, request.prompt[i]));
   }
 }
 
 std::string TextStream::take_prompt() { return std::exchange(prompt_, {}); }
 
 std::string TextStream::push(std::int32_t id, bool may_stop) {
-  if (id == kEndOfText) return {};
-  std::string text = decoder_.push(bytes_of(id));
+  std::string text = decoder_.push(tokens_.text_of(id));
   return may_stop ? stop_.push(text) : text;
 }
 

@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -14,10 +15,12 @@ namespace chorus::server {
 
 template <class Function>
 boost::asio::awaitable<std::invoke_result_t<Function>> offload(App& app, Function function) {
-  using Value = std::invoke_result_t<Function>;
+  // Optional, since Asio makes an empty one first, and a Result has no empty state.
+  using Value = std::optional<std::invoke_result_t<Function>>;
   auto run = [](Function work) -> boost::asio::awaitable<Value> { co_return work(); };
-  co_return co_await boost::asio::co_spawn(app.workers, run(std::move(function)),
-                                           boost::asio::use_awaitable);
+  Value value = co_await boost::asio::co_spawn(app.workers, run(std::move(function)),
+                                               boost::asio::use_awaitable);
+  co_return std::move(*value);
 }
 
 }  // namespace chorus::server

@@ -1,5 +1,6 @@
+#include "tokenizer/stream_decoder.h"
+
 #include "core/utf8.h"
-#include "tokenizer/tokenizer.h"
 
 namespace chorus::tokenizer {
 

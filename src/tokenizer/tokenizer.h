@@ -1,64 +1,71 @@
-// GPT-2's byte-level BPE: text to ids and back, equal to tiktoken's `gpt2` encoding.
-// A Tokenizer is immutable once built: any number of threads may encode and decode at once.
+// What turns a model's text into ids and back. There are several kinds, and each model has its own:
+// byte-level BPE (byte_level_bpe.h) and characters (characters.h).
+// A Tokenizer is immutable once built: any number of threads may use it at once. It is shared as
+// std::shared_ptr<const Tokenizer>.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "chorus/error.h"
-#include "core/bytes.h"
 
 namespace chorus::tokenizer {
 
-inline constexpr std::int32_t kEndOfText = 50256;  // <|endoftext|>
-inline constexpr std::int32_t kVocabularySize = 50257;
+inline constexpr std::int32_t kNoToken = -1;
 
-enum class Special { kAsText, kRecognise };  // what "<|endoftext|>" in a text means
+// What the name of a special token (<|endoftext|>) in a text means.
+enum class Special { kAsText, kRecognise };
+
+// The ids that play a part, where the tokenizer's own files name one.
+struct Roles {
+  std::optional<std::int32_t> bos, eos, pad, unk;
+  bool operator==(const Roles&) const = default;
+};
 
 class Tokenizer {
  public:
-  // From GPT-2's merges (`vocab.bpe`). Errors: kCorrupt, naming the line.
-  static Result<Tokenizer> from_merges(const Bytes& merges);
-  // The one embedded in the binary, built at the first call.
-  static const Tokenizer& gpt2();
+  virtual ~Tokenizer() = default;
 
-  Tokenizer(Tokenizer&&) noexcept;
-  Tokenizer& operator=(Tokenizer&&) noexcept;
-  ~Tokenizer();
+  // GPT-2's, whose merges are embedded in the binary; built at the first call.
+  static const std::shared_ptr<const Tokenizer>& gpt2();
 
-  // Any bytes: a byte that is not part of valid UTF-8 is encoded as tiktoken encodes the U+FFFD
-  // that Python's errors="replace" would put there. Linear or n log n in the length of the text.
-  std::vector<std::int32_t> encode(std::string_view text, Special special = Special::kAsText) const;
+  // Any bytes: what is not part of valid UTF-8 counts as the U+FFFD that Python's errors="replace"
+  // would put there. Linear or n log n in the length of the text.
+  // Errors: kInvalidArgument for a text that holds what no token stands for, with its place.
+  virtual Result<std::vector<std::int32_t>> encode(std::string_view text,
+                                                   Special special = Special::kAsText) const = 0;
 
-  // The bytes of one id; empty for an id that has none (the padding of a vocabulary above 50257).
-  // <|endoftext|> decodes to its own name.
-  std::string_view token_bytes(std::int32_t id) const;
+  // The bytes that an id stands for, which may be part of a character; nothing for an id that the
+  // tokenizer does not name. A special token stands for its own name.
+  virtual std::optional<std::string_view> token_bytes(std::int32_t id) const = 0;
 
-  // The bytes of all the ids, joined; may end or begin inside a UTF-8 character.
+  virtual bool is_special(std::int32_t id) const = 0;
+
+  // One more than the largest id that it names.
+  virtual std::int32_t size() const = 0;
+
+  // The most bytes of a text that one id can stand for; empty if there is no such bound.
+  virtual std::optional<std::size_t> most_bytes() const = 0;
+
+  // In a few words: "gpt2", "byte-level BPE, 32000 tokens", "65 characters".
+  virtual std::string description() const = 0;
+
+  virtual const Roles& roles() const = 0;
+
+  // The bytes of all the ids, joined; may end or begin inside a UTF-8 character. An id without a
+  // text is written as unnamed_token() has it.
   std::string decode(std::span<const std::int32_t> ids) const;
-
- private:
-  struct Impl;
-  explicit Tokenizer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
 };
 
-// Joins the bytes of tokens into whole UTF-8 characters: an incomplete character is held until it
-// is whole; bytes that can never become one are given out as U+FFFD, as Python's errors="replace"
-// does. One for each stream; not thread-safe.
-class StreamDecoder {
- public:
-  // The text that `bytes` completes.
-  std::string push(std::string_view bytes);
-  // U+FFFD if a character was left incomplete, else nothing.
-  std::string finish();
+// How an id that stands for no text is written: "<|id 50300|>".
+std::string unnamed_token(std::int32_t id);
 
- private:
-  std::string held_;
-};
+// The bytes of an id, by a tokenizer that may be null.
+std::string text_of(const Tokenizer* tokenizer, std::int32_t id);
 
 }  // namespace chorus::tokenizer

@@ -1,9 +1,6 @@
-// GPT-2's tokens: the bytes of each id, and which two ids merge into which. Read from `vocab.bpe`:
-//   #version: 0.2
-//   LEFT RIGHT          one merge a line, the most frequent first; 50,000 of them
-// LEFT and RIGHT are tokens written in an alphabet of one printable character for each byte. Ids 0
-// to 255 are the bytes in the alphabet's order, then one id for each line in turn, then
-// <|endoftext|>. It is not the algorithm that merges. Immutable once built: any thread may read.
+// The tokens of a byte-level BPE: the bytes of each id, and which two ids merge into which. It is
+// not the algorithm that merges, and knows nothing of files. Immutable once built: any thread may
+// read.
 #pragma once
 
 #include <array>
@@ -14,48 +11,79 @@
 #include <vector>
 
 #include "chorus/error.h"
-#include "core/bytes.h"
+#include "tokenizer/merges_file.h"
+#include "tokenizer/tokenizer.h"
 
 namespace chorus::tokenizer {
 
-inline constexpr std::int32_t kNoToken = -1;
+// A token as its file writes it: in the byte alphabet, or (what then can only be an added token, or
+// one that no text gives) in other characters.
+struct TokenText {
+  std::int32_t id;
+  std::string_view text;
+};
 
 class Vocabulary {
  public:
-  // Errors: kCorrupt, naming the file and the line.
-  static Result<Vocabulary> parse(const Bytes& merges);
+  // A merge of a lower rank comes first.
+  struct Merge {
+    std::int32_t left = kNoToken, right = kNoToken, token = kNoToken;
+    std::uint32_t rank = 0;
+    bool operator==(const Merge&) const = default;
+  };
+
+  // Merges in the order of their ranks; of a pair that stands twice the later rank counts, as in
+  // Hugging Face's tokenizers. Errors: kCorrupt for an id that is negative, out of proportion to
+  // the number of tokens, or stands twice, and for a merge of what are not tokens.
+  static Result<Vocabulary> make(const std::vector<TokenText>& tokens,
+                                 const std::vector<MergeTexts>& merges);
 
   // Moved, never copied: its map points into its own bytes.
   Vocabulary(Vocabulary&&) noexcept = default;
   Vocabulary& operator=(Vocabulary&&) noexcept = default;
 
-  // Empty for an id that has no bytes: below 0, <|endoftext|> and above.
+  // One more than the largest id.
+  std::int32_t size() const { return static_cast<std::int32_t>(tokens_.size()); }
+  bool has(std::int32_t id) const { return id >= 0 && id < size() && at(id).is_named; }
+  // The bytes of an id that it has.
   std::string_view bytes_of(std::int32_t id) const;
+  // As its file wrote it.
+  std::string text_of(std::int32_t id) const;
   // The token with exactly these bytes, or kNoToken.
   std::int32_t token_of(std::string_view bytes) const;
+  // The token that a file writes so, or kNoToken.
+  std::int32_t token_of_text(std::string_view text) const;
+  // Or kNoToken.
   std::int32_t token_of_byte(std::uint8_t byte) const { return byte_tokens_[byte]; }
-  // What `left` followed by `right` merges into, or kNoToken. A lower id is a merge of higher
-  // priority, because ids follow the order of the lines.
-  std::int32_t merged(std::int32_t left, std::int32_t right) const;
+  // What `left` followed by `right` merges into; its token is kNoToken if they do not.
+  Merge merged(std::int32_t left, std::int32_t right) const;
+
+  std::size_t longest_token() const;  // in bytes
+  std::vector<Merge> merges() const;  // by rank
+
+  bool operator==(const Vocabulary& other) const;
 
  private:
-  Vocabulary() = default;
-
-  struct Merge {
-    std::uint32_t pair = 0;  // left << 16 | right
-    std::int32_t token = kNoToken;
+  struct Token {
+    std::uint32_t begin = 0, length = 0;  // of its bytes in blob_
+    bool is_named = false;
+    bool is_plain = false;  // not in the byte alphabet: its text is its bytes
+    bool operator==(const Token&) const = default;
   };
 
-  void start_with_bytes();
-  Result<void> add_merges(const std::vector<std::size_t>& left_lengths, const std::string& name);
-  void insert(std::uint32_t pair, std::int32_t token);
-  std::string_view range(std::size_t token) const;
+  Vocabulary() = default;
 
-  std::vector<char> blob_;            // the bytes of all the tokens, joined
-  std::vector<std::size_t> offsets_;  // token t is blob_[offsets_[t], offsets_[t + 1])
+  const Token& at(std::int32_t id) const { return tokens_[static_cast<std::size_t>(id)]; }
+  Result<void> add_tokens(const std::vector<TokenText>& tokens);
+  Result<void> add_merges(const std::vector<MergeTexts>& merges);
+  void insert(const Merge& merge);
+
+  std::string blob_;  // the bytes of all the tokens, joined
+  std::vector<Token> tokens_;
   std::array<std::int32_t, 256> byte_tokens_{};
-  std::unordered_map<std::string_view, std::int32_t> tokens_;  // keys point into blob_
-  std::vector<Merge> merges_;  // open addressing; always less than half full
+  std::unordered_map<std::string_view, std::int32_t> by_bytes_;  // keys point into blob_
+  std::unordered_map<std::string_view, std::int32_t> plain_;     // likewise
+  std::vector<Merge> merges_;  // open addressing; always at most half full
 };
 
 }  // namespace chorus::tokenizer

@@ -140,8 +140,10 @@ TEST(Engine, RefusesToHoldWeightsAsWhatNoKernelReads) {
 
 TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {
   auto engine = load_storyteller();
-  Request request{
-      .prompt = Engine::encode("Once upon a time"), .max_length = 80, .sampling = {}, .stop = {}};
+  Request request{.prompt = engine->encode("Once upon a time").assume_value(),
+                  .max_length = 80,
+                  .sampling = {},
+                  .stop = {}};
   std::string streamed;
   auto result = engine->generate(request, [&](std::string_view text) {
     streamed += text;
@@ -149,7 +151,7 @@ TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {
   });
   ASSERT_TRUE(result);
   EXPECT_EQ("Once upon a time" + streamed, result.assume_value().text);
-  EXPECT_EQ(Engine::decode(result.assume_value().tokens), result.assume_value().text);
+  EXPECT_EQ(engine->decode(result.assume_value().tokens), result.assume_value().text);
 
   std::string stop = streamed.substr(streamed.size() / 2, 3);
   request.stop = {stop};
@@ -162,7 +164,7 @@ TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {
 
 TEST(Storyteller, ACharacterMayBeginInThePromptAndEndInTheResult) {
   auto engine = load_storyteller();
-  std::vector<std::int32_t> owl = Engine::encode("\xF0\x9F\xA6\x89");
+  std::vector<std::int32_t> owl = engine->encode("\xF0\x9F\xA6\x89").assume_value();
   ASSERT_GT(owl.size(), 1u);
   Request request{.prompt = {owl.begin(), owl.end() - 1},
                   .max_length = static_cast<std::int32_t>(owl.size()) + 8,
@@ -174,15 +176,17 @@ TEST(Storyteller, ACharacterMayBeginInThePromptAndEndInTheResult) {
   });
   ASSERT_TRUE(result);
   EXPECT_EQ(streamed, result.assume_value().text);
-  EXPECT_EQ(streamed, Engine::decode(result.assume_value().tokens));
+  EXPECT_EQ(streamed, engine->decode(result.assume_value().tokens));
 }
 
 TEST(Storyteller, ACallbackThatRefusesEndsTheGeneration) {
   auto engine = load_storyteller();
   int calls = 0;
-  auto result = engine->generate(
-      {.prompt = Engine::encode("The"), .max_length = 50, .sampling = {}, .stop = {}},
-      [&](std::string_view) { return ++calls < 3; });
+  auto result = engine->generate({.prompt = engine->encode("The").assume_value(),
+                                  .max_length = 50,
+                                  .sampling = {},
+                                  .stop = {}},
+                                 [&](std::string_view) { return ++calls < 3; });
   ASSERT_TRUE(result);
   EXPECT_EQ(calls, 3);
   EXPECT_EQ(result.assume_value().finish_reason, FinishReason::kCancelled);
@@ -190,13 +194,13 @@ TEST(Storyteller, ACallbackThatRefusesEndsTheGeneration) {
 
 TEST(Storyteller, BosScoresTheFirstTokenToo) {
   auto engine = load_storyteller();
-  std::vector<std::int32_t> ids = Engine::encode("The cat sat");
+  std::vector<std::int32_t> ids = engine->encode("The cat sat").assume_value();
   auto with = engine->score({.ids = ids, .bos = true}).assume_value();
   auto without = engine->score({.ids = ids, .bos = false}).assume_value();
   EXPECT_EQ(with.scored, ids.size());
   EXPECT_EQ(without.scored, ids.size() - 1);
   std::vector<std::int32_t> longer = ids;
-  longer.insert(longer.begin(), kEndOfText);
+  longer.insert(longer.begin(), tokenizer::kEndOfText);
   auto by_hand = engine->score({.ids = longer, .bos = false}).assume_value();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     EXPECT_EQ(with.logprobs[i], by_hand.logprobs[i + 1]);

@@ -28,6 +28,16 @@ inline checkpoint::ModelConfig word_config() {
   return config;
 }
 
+// An engine of its own for tests of what needs no server.
+inline std::shared_ptr<Engine> word_engine() {
+  static const std::shared_ptr<Engine> engine = [] {
+    test::TinyModel model(word_config());
+    return std::shared_ptr<Engine>(std::move(
+        Engine::load(model.checkpoint(), {.threads = 1, .pin_threads = false}).assume_value()));
+  }();
+  return engine;
+}
+
 class ServerTest : public testing::Test {
  protected:
   using HttpClient = test::HttpClient;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "tokenizer/byte_level_bpe.h"
 
 namespace chorus::test {
 
@@ -17,6 +18,11 @@ class TinyModel {
     checkpoint_.path = "tiny";
     checkpoint_.format = "pytorch";
     checkpoint_.config = config;
+    checkpoint_.tokenizer = tokenizer::Tokenizer::gpt2();
+    if (config.vocab_size > tokenizer::kEndOfText) {
+      checkpoint_.token_ids = {
+          .bos = tokenizer::kEndOfText, .eos = {tokenizer::kEndOfText}, .pad = {}};
+    }
     std::int64_t c = config.n_embd;
     add("wte.weight", {config.vocab_size, c}, 0.3f);
     add("wpe.weight", {config.block_size, c}, 0.1f);

@@ -14,7 +14,7 @@ namespace {
 
 TEST(Goldens, All2000GiveTiktokensIdsAndDecodeToTheirTexts) {
   CHORUS_NEEDS_SHARED("tokenizer/goldens.jsonl");
-  const Tokenizer& gpt2 = Tokenizer::gpt2();
+  const Tokenizer& gpt2 = *Tokenizer::gpt2();
   std::ifstream file(test::shared_path("tokenizer/goldens.jsonl"));
   std::string line;
   int count = 0;
@@ -23,7 +23,7 @@ TEST(Goldens, All2000GiveTiktokensIdsAndDecodeToTheirTexts) {
     std::string text = boost::json::value_to<std::string>(golden.at("text"));
     auto ids = boost::json::value_to<std::vector<std::int32_t>>(golden.at("ids"));
     Special special = golden.at("special").as_bool() ? Special::kRecognise : Special::kAsText;
-    EXPECT_EQ(gpt2.encode(text, special), ids) << "line " << count + 1;
+    EXPECT_EQ(gpt2.encode(text, special).assume_value(), ids) << "line " << count + 1;
     EXPECT_EQ(gpt2.decode(ids), text) << "line " << count + 1;
   }
   EXPECT_EQ(count, 2000);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/assets.h"
+#include "tokenizer/byte_level_bpe.h"
 
 namespace chorus::tokenizer {
 namespace {
@@ -46,7 +47,9 @@ class MergerTest : public testing::Test {
     return ids;
   }
 
-  Vocabulary vocabulary_ = std::move(Vocabulary::parse(embedded_vocab_bpe()).assume_value());
+  std::shared_ptr<const ByteLevelBpe> tokenizer_ =
+      ByteLevelBpe::gpt2(embedded_vocab_bpe()).assume_value();
+  const Vocabulary& vocabulary_ = tokenizer_->vocabulary();
   Merger merger_{vocabulary_};
 };
 

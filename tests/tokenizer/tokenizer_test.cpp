@@ -1,6 +1,4 @@
 // Expected ids are tiktoken's (`gpt2`; npm package tiktoken 1.0.22).
-#include "tokenizer/tokenizer.h"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -13,6 +11,7 @@
 
 #include "core/assets.h"
 #include "core/utf8.h"
+#include "tokenizer/byte_level_bpe.h"
 
 namespace chorus::tokenizer {
 namespace {
@@ -20,7 +19,7 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 Ids encode(std::string_view text, Special special = Special::kAsText) {
-  return Tokenizer::gpt2().encode(text, special);
+  return Tokenizer::gpt2()->encode(text, special).assume_value();
 }
 
 TEST(Tokenizer, GivesTiktokensIds) {
@@ -76,13 +75,15 @@ TEST(Tokenizer, IllFormedBytesAreEncodedAsTheirReplacements) {
   EXPECT_EQ(encode("\xC3<|endoftext|>", Special::kRecognise), (Ids{4210, kEndOfText}));
 }
 
-TEST(Tokenizer, DecodeGivesTheBytesOfEveryIdAndNothingForOthers) {
-  const Tokenizer& gpt2 = Tokenizer::gpt2();
-  for (std::int32_t id = 0; id < kVocabularySize; ++id) ASSERT_FALSE(gpt2.token_bytes(id).empty());
-  for (std::int32_t id : {-1, kVocabularySize, 50303, INT32_MAX, INT32_MIN}) {
-    EXPECT_EQ(gpt2.token_bytes(id), "");
+TEST(Tokenizer, DecodeGivesTheBytesOfEveryIdAndTheNumberOfOthers) {
+  const Tokenizer& gpt2 = *Tokenizer::gpt2();
+  EXPECT_EQ(gpt2.size(), kGpt2Size);
+  for (std::int32_t id = 0; id < kGpt2Size; ++id) ASSERT_FALSE(gpt2.token_bytes(id)->empty());
+  for (std::int32_t id : {-1, kGpt2Size, 50303, INT32_MAX, INT32_MIN}) {
+    EXPECT_EQ(gpt2.token_bytes(id), std::nullopt);
   }
-  EXPECT_EQ(gpt2.decode(Ids{15496, 50300, 11, -5, 995, kEndOfText}), "Hello, world<|endoftext|>");
+  EXPECT_EQ(gpt2.decode(Ids{15496, 50300, 11, -5, 995, kEndOfText}),
+            "Hello<|id 50300|>,<|id -5|> world<|endoftext|>");
   EXPECT_EQ(gpt2.token_bytes(447), "\xE2\x80");  // half a character, as it is
 }
 
@@ -104,7 +105,7 @@ TEST(Tokenizer, DecodingWhatWasEncodedGivesTheText) {
   for (int round = 0; round < 3000; ++round) {
     std::string text = random_text(random, random() % 40);
     for (Special special : {Special::kAsText, Special::kRecognise}) {
-      ASSERT_EQ(Tokenizer::gpt2().decode(encode(text, special)), replace_ill_formed(text));
+      ASSERT_EQ(Tokenizer::gpt2()->decode(encode(text, special)), replace_ill_formed(text));
     }
   }
   std::string every;  // each code point but the surrogates
@@ -113,7 +114,7 @@ TEST(Tokenizer, DecodingWhatWasEncodedGivesTheText) {
       every += static_cast<char>((shift == 18 ? 0xF0 : 0x80) | (c >> shift & 0x3F));
     }
   }
-  ASSERT_EQ(Tokenizer::gpt2().decode(encode(every)), every);
+  ASSERT_EQ(Tokenizer::gpt2()->decode(encode(every)), every);
 }
 
 TEST(Tokenizer, ManyThreadsMayEncodeAtOnce) {
@@ -125,13 +126,6 @@ TEST(Tokenizer, ManyThreadsMayEncodeAtOnce) {
   for (Ids& ids : found) threads.emplace_back([&ids, &text] { ids = encode(text); });
   for (std::thread& thread : threads) thread.join();
   for (const Ids& ids : found) EXPECT_EQ(ids, expected);
-}
-
-TEST(Tokenizer, AMovedOneGoesOn) {
-  Result<Tokenizer> made = Tokenizer::from_merges(embedded_vocab_bpe());
-  ASSERT_TRUE(made);
-  Tokenizer moved = std::move(made.assume_value());
-  EXPECT_EQ(moved.encode("Hello, world"), (Ids{15496, 11, 995}));
 }
 
 struct LongText {
@@ -170,7 +164,7 @@ TEST(Tokenizer, AMillionBytesOfAnythingTakeNoTimeToSpeakOf) {
     Ids ids = encode(c.text);
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     EXPECT_LT(seconds.count(), 15) << c.name;
-    EXPECT_EQ(Tokenizer::gpt2().decode(ids), replace_ill_formed(c.text)) << c.name;
+    EXPECT_EQ(Tokenizer::gpt2()->decode(ids), replace_ill_formed(c.text)) << c.name;
   }
 }
 

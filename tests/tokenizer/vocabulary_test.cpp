@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "core/assets.h"
+#include "tokenizer/byte_level_bpe.h"
+#include "tokenizer/merges_file.h"
 
 namespace chorus::tokenizer {
 namespace {
@@ -25,10 +27,8 @@ std::string sha256(std::string_view bytes) {
   return hex;
 }
 
-Vocabulary gpt2() {
-  Result<Vocabulary> vocabulary = Vocabulary::parse(embedded_vocab_bpe());
-  EXPECT_TRUE(vocabulary);
-  return std::move(vocabulary.assume_value());
+std::shared_ptr<const ByteLevelBpe> gpt2() {
+  return ByteLevelBpe::gpt2(embedded_vocab_bpe()).assume_value();
 }
 
 TEST(Vocabulary, TheEmbeddedMergesAreOpenAIs) {
@@ -37,7 +37,8 @@ TEST(Vocabulary, TheEmbeddedMergesAreOpenAIs) {
 }
 
 TEST(Vocabulary, BytesHaveGpt2sIds) {
-  Vocabulary vocabulary = gpt2();
+  auto tokenizer = gpt2();
+  const Vocabulary& vocabulary = tokenizer->vocabulary();
   std::int32_t id = 0;
   auto expect_range = [&](int first, int last) {
     for (int byte = first; byte <= last; ++byte, ++id) {
@@ -55,71 +56,83 @@ TEST(Vocabulary, BytesHaveGpt2sIds) {
 }
 
 TEST(Vocabulary, MergesHaveGpt2sIds) {
-  Vocabulary vocabulary = gpt2();
+  auto tokenizer = gpt2();
+  const Vocabulary& vocabulary = tokenizer->vocabulary();
   EXPECT_EQ(vocabulary.bytes_of(256), " t");
   EXPECT_EQ(vocabulary.bytes_of(50255), " gazed");
-  EXPECT_EQ(vocabulary.bytes_of(50256), "");
-  EXPECT_EQ(vocabulary.bytes_of(-1), "");
+  EXPECT_TRUE(vocabulary.has(50256));
+  EXPECT_FALSE(vocabulary.has(50257));
+  EXPECT_FALSE(vocabulary.has(-1));
   EXPECT_EQ(vocabulary.token_of(" world"), 995);
   EXPECT_EQ(vocabulary.token_of("no token"), kNoToken);
   std::int32_t space = vocabulary.token_of(" ");
   std::int32_t t = vocabulary.token_of("t");
-  EXPECT_EQ(vocabulary.merged(space, t), 256);
-  EXPECT_EQ(vocabulary.merged(t, space), kNoToken);
+  EXPECT_EQ(vocabulary.merged(space, t).token, 256);
+  EXPECT_EQ(vocabulary.merged(space, t).rank, 0u);
+  EXPECT_EQ(vocabulary.merged(t, space).token, kNoToken);
+  EXPECT_EQ(vocabulary.text_of(995), "\u0120world");
 }
 
-struct BadFile {
-  const char* text;
-  const char* message;
-};
+std::size_t count_merges(std::string_view text) {
+  auto merges = parse_merges(copy_bytes("merges", text));
+  EXPECT_TRUE(merges) << text;
+  return merges ? merges.assume_value().size() : 0;
+}
 
-TEST(Vocabulary, ABadFileIsRefusedByLine) {
-  const BadFile kFiles[] = {
-      {"", "line 1: expected \"#version\""},
-      {"a b\n", "line 1: expected \"#version\""},
-      {"#version: 0.2\na b\n\nc d\n", "line 3: expected two tokens with one space between"},
-      {"#version: 0.2\nab\n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\na \n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\n b\n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\na b c\n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\r\na b\r\n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\na \xC5\n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\na \xC2"
-       "b\n",
-       "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\na \xC2\xA0\n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\na \xE4\xB8\xAD\n", "line 2: expected two tokens with one space between"},
-      {"#version: 0.2\na b", "line 3: expected 50000 merges, the file ends after 1"},
-  };
-  for (const BadFile& file : kFiles) {
-    Result<Vocabulary> vocabulary = Vocabulary::parse(copy_bytes("merges", file.text));
-    ASSERT_FALSE(vocabulary) << file.text;
-    EXPECT_EQ(vocabulary.assume_error().code, ErrorCode::kCorrupt);
-    EXPECT_EQ(vocabulary.assume_error().message, std::string("merges: ") + file.message);
+TEST(MergesFile, AVersionAndEmptyLinesAtTheEndAreNoMerges) {
+  EXPECT_EQ(count_merges(""), 0u);
+  EXPECT_EQ(count_merges("#version: 0.2\n"), 0u);
+  EXPECT_EQ(count_merges("#version: 0.2\na b\nab c"), 2u);
+  EXPECT_EQ(count_merges("a b\nab c\n\n\n"), 2u);
+  EXPECT_EQ(count_merges("#version: 0.2\r\na b\r\n# c\r\n"), 2u);
+}
+
+TEST(MergesFile, AWrongLineIsNamed) {
+  const std::pair<const char*, int> kFiles[] = {{"#version: 0.2\na b\n\nc d\n", 3},
+                                                {"#version: 0.2\nab\n", 2},
+                                                {"a b\na \nb c", 2},
+                                                {" b\n", 1},
+                                                {"#version: 0.2\na b c\n", 2},
+                                                {"a b\n#version: 0.2 of this\n", 2}};
+  for (const auto& [text, line] : kFiles) {
+    auto merges = parse_merges(copy_bytes("merges", text));
+    ASSERT_FALSE(merges) << text;
+    EXPECT_EQ(merges.assume_error().code, ErrorCode::kCorrupt);
+    EXPECT_EQ(merges.assume_error().message, "merges: line " + std::to_string(line) +
+                                                 ": expected two tokens with one space between");
   }
 }
 
-// GPT-2's merges with the line `number` (from 1) put in place of that one.
-Error error_with_line(std::size_t number, std::string_view line) {
-  std::string text(embedded_vocab_bpe().text());
-  std::size_t begin = 0;
-  for (std::size_t i = 1; i < number; ++i) begin = text.find('\n', begin) + 1;
-  text.replace(begin, text.find('\n', begin) - begin, line);
-  Result<Vocabulary> vocabulary = Vocabulary::parse(copy_bytes("merges", text));
-  EXPECT_FALSE(vocabulary);
-  return vocabulary ? Error{} : std::move(vocabulary.assume_error());
+TEST(Vocabulary, RefusesWhatContradictsItself) {
+  auto message = [](const std::vector<TokenText>& tokens, const std::vector<MergeTexts>& merges) {
+    auto made = Vocabulary::make(tokens, merges);
+    return made ? "" : made.assume_error().message;
+  };
+  EXPECT_EQ(message({{0, "a"}, {1, "b"}, {2, "ab"}}, {{"a", "b"}}), "");
+  EXPECT_EQ(message({{0, "a"}, {1, "b"}}, {{"a", "b"}}),
+            "merge 1, 'a' with 'b': 'ab' is not in the vocabulary");
+  EXPECT_EQ(message({{0, "a"}, {2, "ab"}}, {{"a", "b"}}),
+            "merge 1, 'a' with 'b': 'b' is not in the vocabulary");
+  EXPECT_EQ(message({{0, "a"}, {0, "b"}}, {}), "tokens 'a' and 'b' have the same id, 0");
+  EXPECT_EQ(message({{0, "a"}, {1, "a"}}, {}), "token 'a' stands twice");
+  EXPECT_EQ(message({{-1, "a"}}, {}),
+            "token 'a' has the id -1; expected one from 0 on, near the others");
+  EXPECT_EQ(message({{INT32_MAX, "a"}}, {}),
+            "token 'a' has the id 2147483647; expected one from 0 on, near the others");
 }
 
-TEST(Vocabulary, AMergeOfUnknownOrRepeatedTokensIsRefusedByLine) {
-  EXPECT_EQ(error_with_line(30, "xx y").message,
-            "merges: line 30: expected two tokens that are bytes or merges of earlier lines");
-  EXPECT_EQ(error_with_line(30, "\u0120 t").message,
-            "merges: line 30: expected a new token, found one of an earlier line");
-  std::string more = std::string(embedded_vocab_bpe().text()) + "x y\n";
-  Result<Vocabulary> vocabulary = Vocabulary::parse(copy_bytes("merges", more));
-  ASSERT_FALSE(vocabulary);
-  EXPECT_EQ(vocabulary.assume_error().message,
-            "merges: line 50002: expected no more than 50000 merges");
+TEST(Vocabulary, OfAPairThatStandsTwiceTheLaterRankCounts) {
+  auto made = Vocabulary::make({{0, "a"}, {1, "b"}, {2, "ab"}, {3, "ba"}},
+                               {{"a", "b"}, {"b", "a"}, {"a", "b"}});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made.assume_value().merged(0, 1).rank, 2u);
+  EXPECT_EQ(made.assume_value().merges().size(), 2u);
+}
+
+TEST(Vocabulary, GPT2sNeedsItsMerges) {
+  auto made = ByteLevelBpe::gpt2(copy_bytes("merges", "#version: 0.2\n\u0120 t\n"));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.assume_error().message, "merges: expected 50000 merges, found 1");
 }
 
 }  // namespace

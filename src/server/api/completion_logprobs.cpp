@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "chorus/engine.h"
 #include "core/utf8.h"
 #include "json/text.h"
 
@@ -29,20 +28,19 @@ std::size_t count_characters(std::string_view text) {
 
 }  // namespace
 
-std::string token_name(std::int32_t id) {
-  std::string_view bytes = Engine::token_bytes(id);
-  if (bytes.empty()) return fmt::format("token_id:{}", id);
-  if (is_well_formed(bytes)) return std::string(bytes);
+std::string token_name(const Engine& engine, std::int32_t id) {
+  std::string bytes = engine.token_bytes(id);
+  if (is_well_formed(bytes)) return bytes;
   std::string name = "bytes:";
   for (char c : bytes) name += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   return name;
 }
 
-std::string top_logprobs(const TokenInfo& token, std::int32_t most) {
+std::string top_logprobs(const Engine& engine, const TokenInfo& token, std::int32_t most) {
   if (!token.logprob) return "null";
   std::vector<std::string> fields;
   for (const auto& [id, logprob] : with_itself(token, most)) {
-    fields.push_back(json_string(token_name(id)) + ":" + json_number(logprob));
+    fields.push_back(json_string(token_name(engine, id)) + ":" + json_number(logprob));
   }
   return fmt::format("{{{}}}", fmt::join(fields, ","));
 }
@@ -57,10 +55,10 @@ std::size_t CharacterCount::before(std::string_view bytes) {
 }
 
 void CompletionLogprobs::add(const TokenInfo& token) {
-  offsets_.push_back(characters_.before(Engine::token_bytes(token.id)));
-  tokens_.push_back(json_string(token_name(token.id)));
+  offsets_.push_back(characters_.before(engine_->token_bytes(token.id)));
+  tokens_.push_back(json_string(token_name(*engine_, token.id)));
   logprobs_.push_back(json_number(token.logprob));
-  tops_.push_back(top_logprobs(token, most_));
+  tops_.push_back(top_logprobs(*engine_, token, most_));
 }
 
 std::string CompletionLogprobs::take() {
@@ -75,7 +73,8 @@ std::string CompletionLogprobs::take() {
   return text;
 }
 
-std::string prompt_logprobs_json(const std::vector<TokenInfo>& prompt, std::int32_t most) {
+std::string prompt_logprobs_json(const Engine& engine, const std::vector<TokenInfo>& prompt,
+                                 std::int32_t most) {
   std::vector<std::string> rows;
   for (const TokenInfo& token : prompt) {
     if (!token.logprob) {
@@ -89,7 +88,7 @@ std::string prompt_logprobs_json(const std::vector<TokenInfo>& prompt, std::int3
       fields.push_back(fmt::format(R"("{}":{{"logprob":{},"rank":{},"decoded_token":{}}})",
                                    all[i].id, json_number(all[i].logprob),
                                    is_ranked ? std::to_string(i + 1) : "null",
-                                   json_string(token_name(all[i].id))));
+                                   json_string(token_name(engine, all[i].id))));
     }
     rows.push_back(fmt::format("{{{}}}", fmt::join(fields, ",")));
   }

@@ -7,16 +7,16 @@
 #include <string_view>
 #include <vector>
 
-#include "chorus/request.h"
+#include "chorus/engine.h"
 
 namespace chorus::server {
 
 // How a token is written: its text; "bytes:\xe2\x80" if it is part of a character, so that no two
-// tokens are written alike; "token_id:50300" for an id that has no text.
-std::string token_name(std::int32_t id);
+// tokens are written alike; "<|id 50300|>" for an id that has no text.
+std::string token_name(const Engine& engine, std::int32_t id);
 
 // {name: logprob, ...} of the likeliest tokens and of the token itself, or null without any.
-std::string top_logprobs(const TokenInfo& token, std::int32_t most);
+std::string top_logprobs(const Engine& engine, const TokenInfo& token, std::int32_t most);
 
 // Counts characters (code points) of a text that comes as bytes of tokens.
 class CharacterCount {
@@ -31,8 +31,8 @@ class CharacterCount {
 
 class CompletionLogprobs {
  public:
-  // `most`: of the likeliest tokens beside each.
-  explicit CompletionLogprobs(std::int32_t most) : most_(most) {}
+  // `most`: of the likeliest tokens beside each. The engine must outlive it.
+  CompletionLogprobs(const Engine& engine, std::int32_t most) : engine_(&engine), most_(most) {}
 
   void add(const TokenInfo& token);
   // {"tokens", "token_logprobs", "top_logprobs", "text_offset"} of what was added since the last
@@ -40,6 +40,7 @@ class CompletionLogprobs {
   std::string take();
 
  private:
+  const Engine* engine_;
   std::int32_t most_;
   CharacterCount characters_;
   std::vector<std::string> tokens_, logprobs_, tops_;
@@ -48,6 +49,7 @@ class CompletionLogprobs {
 
 // vLLM's `prompt_logprobs`: for each token of the prompt null or an object of ids, each with
 // {"logprob", "rank", "decoded_token"}; the rank is null for a token that is none of the likeliest.
-std::string prompt_logprobs_json(const std::vector<TokenInfo>& prompt, std::int32_t most);
+std::string prompt_logprobs_json(const Engine& engine, const std::vector<TokenInfo>& prompt,
+                                 std::int32_t most);
 
 }  // namespace chorus::server

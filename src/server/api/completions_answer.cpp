@@ -16,12 +16,13 @@ std::string or_null(const std::string& json) { return json.empty() ? "null" : js
 
 std::string sse(const std::string& data) { return "data: " + data + "\n\n"; }
 
-CompletionsAnswer::CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head)
-    : request_(request), head_(std::move(head)) {
+CompletionsAnswer::CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head,
+                                     std::shared_ptr<const Engine> engine)
+    : request_(request), head_(std::move(head)), engine_(std::move(engine)) {
   choices_.resize(request.prompts.size() * static_cast<std::size_t>(request.base.n));
   open_ = choices_.size();
   for (Choice& choice : choices_) {
-    if (request.logprobs) choice.logprobs.emplace(*request.logprobs);
+    if (request.logprobs) choice.logprobs.emplace(*engine_, *request.logprobs);
   }
   for (const Prompt& prompt : request.prompts) {
     prompt_tokens_ += static_cast<std::int64_t>(prompt.ids.size());
@@ -41,7 +42,7 @@ std::string CompletionsAnswer::add(std::size_t prompt, const Event& event) {
 std::string CompletionsAnswer::add_prompt(std::size_t prompt, const Event& event) {
   std::string prompt_logprobs;
   if (request_.prompt_logprobs) {
-    prompt_logprobs = prompt_logprobs_json(event.prompt, *request_.prompt_logprobs);
+    prompt_logprobs = prompt_logprobs_json(*engine_, event.prompt, *request_.prompt_logprobs);
   }
   std::string out;
   for (std::size_t i = first_choice(prompt); i < first_choice(prompt + 1); ++i) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +23,9 @@ struct CompletionsHead {
 
 class CompletionsAnswer {
  public:
-  // The request must have been through to_engine_requests().
-  CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head);
+  // The request must have been through to_engine_requests() with this engine.
+  CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head,
+                    std::shared_ptr<const Engine> engine);
 
   // Takes one event of the prompt with that number. While streaming, returns the server-sent events
   // that it makes, which may be none.
@@ -54,6 +56,7 @@ class CompletionsAnswer {
 
   const CompletionsRequest& request_;
   CompletionsHead head_;
+  std::shared_ptr<const Engine> engine_;  // for the texts of tokens
   std::vector<Choice> choices_;
   std::size_t open_;
   std::int64_t prompt_tokens_ = 0, cached_tokens_ = 0;

@@ -16,9 +16,6 @@ namespace {
 
 namespace json = boost::json;
 
-// The most bytes that one token of GPT-2's vocabulary stands for.
-constexpr std::size_t kLongestToken = 128;
-
 constexpr const char* kPromptKinds =
     "a string, an array of strings, an array of token ids, or an array of those";
 
@@ -165,26 +162,32 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
 }
 
 ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool special,
-                                                std::int32_t block_size) {
-  auto most = static_cast<std::size_t>(block_size);
-  if (text.size() > most * kLongestToken) {
+                                                const Engine& engine) {
+  auto most = static_cast<std::size_t>(engine.info().block_size);
+  std::optional<std::size_t> token_bytes = engine.most_token_bytes();
+  if (token_bytes && text.size() > most * *token_bytes) {
     return bad_field("prompt", fmt::format("expected at most {} tokens (the model's block size), "
                                            "found {} bytes, which are more",
                                            most, text.size()));
   }
-  std::vector<std::int32_t> ids = Engine::encode(text, special);
-  if (ids.empty()) ids = {kEndOfText};  // as GPT-2 starts a text from nothing
-  return ids;
+  Result<std::vector<std::int32_t>> ids = engine.encode(text, special);
+  if (!ids) return bad_field("prompt", ids.assume_error().message);
+  if (!ids.assume_value().empty()) return std::move(ids.assume_value());
+  Result<std::int32_t> bos = engine.bos();
+  if (!bos)
+    return bad_field("prompt", "expected a text, found none: " + bos.assume_error().message);
+  return std::vector{bos.assume_value()};
 }
 
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
-                                                   std::int32_t block_size) {
+                                                   const Engine& engine) {
+  const std::int32_t block_size = engine.info().block_size;
   std::vector<Request> requests;
   for (Prompt& prompt : request.prompts) {
     if (prompt.ids.empty()) {
-      BOOST_OUTCOME_TRY(prompt.ids, prompt_ids(prompt.text, request.special, block_size));
+      BOOST_OUTCOME_TRY(prompt.ids, prompt_ids(prompt.text, request.special, engine));
     } else {
-      prompt.text = Engine::decode(prompt.ids);
+      prompt.text = engine.decode(prompt.ids);
     }
     auto length = static_cast<std::int64_t>(prompt.ids.size());
     if (length > block_size) {

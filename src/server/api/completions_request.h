@@ -1,5 +1,5 @@
-// POST /v1/completions: a JSON body becomes requests to the engine. It knows no sockets and no
-// model but its block size. Pure functions.
+// POST /v1/completions: a JSON body becomes requests to the engine. It knows no sockets. Pure
+// functions.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "chorus/request.h"
+#include "chorus/engine.h"
 #include "server/api/api_error.h"
 
 namespace chorus::server {
@@ -29,7 +29,7 @@ struct CompletionsRequest {
   std::int32_t max_tokens = 16;
   Request base;  // of every prompt: all but its ids and max_length
   bool has_seed = false;
-  bool special = false;  // <|endoftext|> in a text is the token
+  bool special = false;  // the name of a special token in a text is the token
   bool stream = false;
   bool include_usage = false;
   bool echo = false;
@@ -41,13 +41,13 @@ struct CompletionsRequest {
 ApiResult<CompletionsRequest> parse_completions(std::string_view body);
 
 // One request to the engine for each prompt, with ids; fills in the prompts' texts and ids.
-// Errors: 400 for what the model's block size does not hold.
+// Errors: 400 for what the model's block size does not hold, or its tokenizer.
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
-                                                   std::int32_t block_size);
+                                                   const Engine& engine);
 
-// The ids of a text for a prompt: <|endoftext|> for an empty one. A text that no tokenization could
-// make fit the block size is not tokenized at all. Errors: 400, naming prompt.
+// The ids of a text for a prompt: the token that begins a text for an empty one. A text that no
+// tokenization could make fit the block size is not tokenized at all. Errors: 400, naming prompt.
 ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool special,
-                                                std::int32_t block_size);
+                                                const Engine& engine);
 
 }  // namespace chorus::server

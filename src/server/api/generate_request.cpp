@@ -105,13 +105,14 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   return request;
 }
 
-ApiResult<Request> to_engine_request(GenerateRequest& request, std::int32_t block_size) {
+ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& engine) {
+  const std::int32_t block_size = engine.info().block_size;
   Request result = request.base;
   result.prompt = request.prompt_ids;
   if (result.prompt.empty()) {
-    BOOST_OUTCOME_TRY(result.prompt, prompt_ids(request.prompt, request.special, block_size));
+    BOOST_OUTCOME_TRY(result.prompt, prompt_ids(request.prompt, request.special, engine));
   } else {
-    request.prompt = Engine::decode(result.prompt);
+    request.prompt = engine.decode(result.prompt);
   }
   auto length = static_cast<std::int64_t>(result.prompt.size());
   if (length > block_size) {

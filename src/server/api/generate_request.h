@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "chorus/request.h"
+#include "chorus/engine.h"
 #include "server/api/api_error.h"
 #include "server/http/target.h"
 
@@ -20,7 +20,7 @@ struct GenerateRequest {
   std::string model;                     // empty: the first
   std::string prompt;                    // UTF-8
   std::vector<std::int32_t> prompt_ids;  // instead of the text
-  bool special = false;                  // <|endoftext|> in the prompt is the token
+  bool special = false;                  // a special token's name in the prompt is the token
   std::optional<std::int32_t> max_length;
   bool has_seed = false;
   Request base;  // all but the prompt and max_length
@@ -33,6 +33,6 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body);
 
 // With max_length brought down to the block size. If none was given: 100 tokens, or the prompt's
 // if that is longer. Fills in the prompt's text if ids were given. Errors: 400, naming the field.
-ApiResult<Request> to_engine_request(GenerateRequest& request, std::int32_t block_size);
+ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& engine);
 
 }  // namespace chorus::server

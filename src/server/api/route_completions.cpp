@@ -72,11 +72,10 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();
   if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
-  ApiResult<std::vector<Request>> requests =
-      to_engine_requests(asked, served.engine->info().block_size);
+  ApiResult<std::vector<Request>> requests = to_engine_requests(asked, *served.engine);
   if (!requests) co_return co_await respond_error(exchange, requests.assume_error());
 
-  CompletionsAnswer answer(asked, completions_head(exchange, served));
+  CompletionsAnswer answer(asked, completions_head(exchange, served), served.engine);
   Generation generation(exchange, app.metrics, std::move(served));
   for (Request& request : requests.assume_value()) {
     if (auto submitted = generation.submit(std::move(request)); !submitted) {

@@ -55,7 +55,7 @@ asio::awaitable<void> answer(App& app, Exchange& exchange, ApiResult<GenerateReq
   ServedModel& served = model.assume_value();
   // 32 bits: all that PyTorch's CPU generator takes of a seed.
   if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
-  ApiResult<Request> request = to_engine_request(asked, served.engine->info().block_size);
+  ApiResult<Request> request = to_engine_request(asked, *served.engine);
   if (!request) co_return co_await respond_error(exchange, request.assume_error());
   ResponseHead head = text_head(request.assume_value(), served.name);
   if (exchange.is_head()) {

@@ -26,12 +26,20 @@ struct Job {
   ScoreWindow window;
 };
 
-std::vector<TextScore> tokenize_all(const ScoreTexts& asked) {
+ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const Engine& engine) {
   std::vector<TextScore> scores;
-  for (const std::string& text : asked.texts) {
-    scores.emplace_back(Engine::encode(text, asked.special), asked.bos);
+  std::optional<std::int32_t> bos;
+  if (asked.bos) {
+    Result<std::int32_t> begin = engine.bos();
+    if (!begin) return bad_field("bos", begin.assume_error().message);
+    bos = begin.assume_value();
   }
-  for (const auto& ids : asked.ids) scores.emplace_back(ids, asked.bos);
+  for (const std::string& text : asked.texts) {
+    Result<std::vector<std::int32_t>> ids = engine.encode(text, asked.special);
+    if (!ids) return bad_field("text", ids.assume_error().message);
+    scores.emplace_back(std::move(ids.assume_value()), bos);
+  }
+  for (const auto& ids : asked.ids) scores.emplace_back(ids, bos);
   return scores;
 }
 
@@ -53,9 +61,10 @@ ApiResult<std::vector<Job>> plan(const ScoreTexts& asked, const std::vector<Text
   return jobs;
 }
 
-std::string body(const std::string& model, const std::vector<TextScore>& scores) {
+std::string body(const std::string& model, const std::vector<TextScore>& scores,
+                 const Engine& engine) {
   std::vector<std::string> results;
-  for (const TextScore& score : scores) results.push_back(score.to_json());
+  for (const TextScore& score : scores) results.push_back(score.to_json(engine));
   return fmt::format(R"({{"object":"list","model":{},"results":[{}]}})", json_string(model),
                      fmt::join(results, ","));
 }
@@ -98,13 +107,17 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   ApiResult<ServedModel> model = app.models.find(asked.model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();
-  std::vector<TextScore> scores = co_await offload(app, [&asked] { return tokenize_all(asked); });
-  ApiResult<std::vector<Job>> jobs = plan(asked, scores, served.engine->info());
+  std::shared_ptr<Engine> engine = served.engine;
+  ApiResult<std::vector<TextScore>> tokenized =
+      co_await offload(app, [&asked, &engine] { return tokenize_all(asked, *engine); });
+  if (!tokenized) co_return co_await respond_error(exchange, tokenized.assume_error());
+  std::vector<TextScore> scores = std::move(tokenized.assume_value());
+  ApiResult<std::vector<Job>> jobs = plan(asked, scores, engine->info());
   if (!jobs) co_return co_await respond_error(exchange, jobs.assume_error());
   std::string name = served.name;
   Generation generation(exchange, app.metrics, std::move(served));
   if (co_await run(exchange, generation, jobs.assume_value(), scores)) {
-    co_await respond_json(exchange, body(name, scores));
+    co_await respond_json(exchange, body(name, scores, *engine));
   }
 }
 

@@ -1,5 +1,5 @@
-// /tokenize, /detokenize and /tokenizer_info: GPT-2's tokenizer, which needs no model. Texts come
-// as llama.cpp names them ("content") or as vLLM does ("prompt", in which special tokens are
+// /tokenize, /detokenize and /tokenizer_info: the tokenizer of the model that is asked for. Texts
+// come as llama.cpp names them ("content") or as vLLM does ("prompt", in which special tokens are
 // recognised, as Hugging Face's tokenizers do).
 
 #include <fmt/format.h>
@@ -21,6 +21,7 @@ namespace {
 namespace asio = boost::asio;
 
 struct TokenizeRequest {
+  std::string model;  // empty: the first
   std::string content;
   bool special = false;
 };
@@ -29,6 +30,7 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
   BOOST_OUTCOME_TRY(boost::json::object object, parse_body(body));
   JsonFields fields(object);
   TokenizeRequest request;
+  fields.read("model", request.model);
   request.special = !fields.has("content");
   fields.read(fields.has("content") ? "content" : "prompt", request.content);
   if (!fields.has("content") && !fields.has("prompt")) {
@@ -39,14 +41,20 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
   return request;
 }
 
-ApiResult<std::vector<std::int32_t>> parse_detokenize(std::string_view body) {
+struct DetokenizeRequest {
+  std::string model;  // empty: the first
+  std::vector<std::int32_t> ids;
+};
+
+ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
   BOOST_OUTCOME_TRY(boost::json::object object, parse_body(body));
   JsonFields fields(object);
-  std::vector<std::int32_t> ids;
-  fields.read("tokens", ids);
+  DetokenizeRequest request;
+  fields.read("model", request.model);
+  fields.read("tokens", request.ids);
   if (!fields.has("tokens")) fields.refuse("tokens", "an array of token ids");
   if (fields.error()) return *fields.error();
-  return ids;
+  return request;
 }
 
 }  // namespace
@@ -55,16 +63,23 @@ asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
   ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.request().body);
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   const TokenizeRequest& asked = parsed.assume_value();
-  std::vector<std::int32_t> ids =
-      co_await offload(app, [&asked] { return Engine::encode(asked.content, asked.special); });
+  ApiResult<ServedModel> model = app.models.find(asked.model);
+  if (!model) co_return co_await respond_error(exchange, model.assume_error());
+  const Engine& engine = *model.assume_value().engine;
+  Result<std::vector<std::int32_t>> encoded =
+      co_await offload(app, [&] { return engine.encode(asked.content, asked.special); });
+  if (!encoded) co_return co_await respond_error(exchange, to_api_error(encoded.assume_error()));
+  const std::vector<std::int32_t>& ids = encoded.assume_value();
   co_await respond_json(
       exchange, fmt::format(R"({{"tokens":[{}],"count":{}}})", fmt::join(ids, ","), ids.size()));
 }
 
-asio::awaitable<void> detokenize(App&, Exchange& exchange) {
-  ApiResult<std::vector<std::int32_t>> ids = parse_detokenize(exchange.request().body);
-  if (!ids) co_return co_await respond_error(exchange, ids.assume_error());
-  std::string text = json_string(Engine::decode(ids.assume_value()));
+asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
+  ApiResult<DetokenizeRequest> asked = parse_detokenize(exchange.request().body);
+  if (!asked) co_return co_await respond_error(exchange, asked.assume_error());
+  ApiResult<ServedModel> model = app.models.find(asked.assume_value().model);
+  if (!model) co_return co_await respond_error(exchange, model.assume_error());
+  std::string text = json_string(model.assume_value().engine->decode(asked.assume_value().ids));
   co_await respond_json(exchange, fmt::format(R"({{"content":{0},"prompt":{0}}})", text));
 }
 

@@ -101,8 +101,9 @@ Request to_engine_request(const ScoreWindow& window, const std::vector<std::int3
   return request;
 }
 
-TextScore::TextScore(std::vector<std::int32_t> ids, bool bos) : offset_(bos ? 1 : 0) {
-  if (bos) sequence_.push_back(kEndOfText);
+TextScore::TextScore(std::vector<std::int32_t> ids, std::optional<std::int32_t> bos)
+    : offset_(bos ? 1 : 0) {
+  if (bos) sequence_.push_back(*bos);
   sequence_.insert(sequence_.end(), ids.begin(), ids.end());
   logprobs_.assign(sequence_.size(), 0.0);
   contexts_.assign(sequence_.size(), 0);
@@ -115,12 +116,12 @@ void TextScore::add(const ScoreWindow& window, const std::vector<TokenInfo>& tok
   }
 }
 
-std::string TextScore::to_json() const {
+std::string TextScore::to_json(const Engine& engine) const {
   std::vector<std::string> tokens, logprobs, surprisals;
   double total = 0.0;
   std::size_t scored = 0;
   for (std::size_t i = offset_; i < sequence_.size(); ++i) {
-    tokens.push_back(json_string(token_name(sequence_[i])));
+    tokens.push_back(json_string(token_name(engine, sequence_[i])));
     bool has_score = contexts_[i] > 0;
     logprobs.push_back(has_score ? json_number(logprobs_[i]) : "null");
     surprisals.push_back(has_score ? json_number(std::abs(logprobs_[i] / std::log(2.0))) : "null");

@@ -4,11 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "chorus/request.h"
+#include "chorus/engine.h"
 #include "server/api/api_error.h"
 
 namespace chorus::server {
@@ -17,8 +18,8 @@ struct ScoreTexts {
   std::string model;               // empty: the first
   std::vector<std::string> texts;  // or
   std::vector<std::vector<std::int32_t>> ids;
-  bool bos = false;      // put <|endoftext|> in front of each
-  bool special = false;  // <|endoftext|> in a text is the token
+  bool bos = false;      // put the model's own token in front of each
+  bool special = false;  // the name of a special token in a text is the token
   std::int32_t stride = 0;
 };
 
@@ -43,11 +44,12 @@ Request to_engine_request(const ScoreWindow& window, const std::vector<std::int3
 // The scores of one text.
 class TextScore {
  public:
-  explicit TextScore(std::vector<std::int32_t> ids, bool bos);
+  // `bos` stands in front of the ids, if it is given.
+  TextScore(std::vector<std::int32_t> ids, std::optional<std::int32_t> bos);
 
   const std::vector<std::int32_t>& sequence() const { return sequence_; }  // with bos
   void add(const ScoreWindow& window, const std::vector<TokenInfo>& tokens);
-  std::string to_json() const;
+  std::string to_json(const Engine& engine) const;
 
  private:
   std::vector<std::int32_t> sequence_;

@@ -4,6 +4,7 @@
 
 #include "server/api/api_error.h"
 #include "server/api/completion_logprobs.h"
+#include "server/fixture.h"
 #include "server/http/request_id.h"
 #include "server/http/response_head.h"
 
@@ -11,10 +12,11 @@ namespace chorus::server {
 namespace {
 
 TEST(TokenName, DiffersForEveryToken) {
-  EXPECT_EQ(token_name(15496), "Hello");
-  EXPECT_EQ(token_name(50256), "<|endoftext|>");
-  EXPECT_EQ(token_name(50300), "token_id:50300");
-  EXPECT_TRUE(token_name(187).starts_with("bytes:\\x")) << token_name(187);
+  EXPECT_EQ(token_name(*word_engine(), 15496), "Hello");
+  EXPECT_EQ(token_name(*word_engine(), 50256), "<|endoftext|>");
+  EXPECT_EQ(token_name(*word_engine(), 50300), "<|id 50300|>");
+  EXPECT_TRUE(token_name(*word_engine(), 187).starts_with("bytes:\\x"))
+      << token_name(*word_engine(), 187);
 }
 
 TEST(CharacterCount, CountsWholeCharacters) {
@@ -28,10 +30,10 @@ TEST(CharacterCount, CountsWholeCharacters) {
 
 TEST(CompletionLogprobs, AddsTheTokenToTheLikeliest) {
   TokenInfo token{.id = 15496, .logprob = -2.5, .top = {{11, -0.5}, {995, -1.0}}};
-  EXPECT_EQ(top_logprobs(token, 1), R"({",":-0.5,"Hello":-2.5})");
-  EXPECT_EQ(top_logprobs(token, 0), R"({"Hello":-2.5})");
-  EXPECT_EQ(top_logprobs({.id = 1}, 5), "null");
-  EXPECT_EQ(prompt_logprobs_json({{.id = 11}, token}, 1),
+  EXPECT_EQ(top_logprobs(*word_engine(), token, 1), R"({",":-0.5,"Hello":-2.5})");
+  EXPECT_EQ(top_logprobs(*word_engine(), token, 0), R"({"Hello":-2.5})");
+  EXPECT_EQ(top_logprobs(*word_engine(), {.id = 1}, 5), "null");
+  EXPECT_EQ(prompt_logprobs_json(*word_engine(), {{.id = 11}, token}, 1),
             R"([null,{"11":{"logprob":-0.5,"rank":1,"decoded_token":","},)"
             R"("15496":{"logprob":-2.5,"rank":null,"decoded_token":"Hello"}}])");
 }

@@ -49,7 +49,7 @@ TEST_F(CompletionsRoute, AnswersAsOpenAiDoes) {
   EXPECT_EQ(answer.at("usage").at("total_tokens"), 10);
   EXPECT_EQ(answer.at("usage").at("prompt_tokens_details").at("cached_tokens"), 0);
 
-  Request request{.prompt = Engine::encode("Hello there"), .max_length = 10};
+  Request request{.prompt = engine_->encode("Hello there").assume_value(), .max_length = 10};
   request.sampling = {.top_k = 0, .seed = 3};
   std::string expected = "Hello there";
   expected += std::string(choice.at("text").as_string());
@@ -100,9 +100,10 @@ TEST_F(CompletionsRoute, StopStringsEndTheText) {
 TEST_F(CompletionsRoute, AHarnessFindsItsContinuation) {
   start();
   const std::string context = "The cat, über all", continuation = " sat – down";
-  std::vector<std::int32_t> ids = Engine::encode(context);
+  std::vector<std::int32_t> ids = engine_->encode(context).assume_value();
   std::size_t context_length = ids.size();
-  for (std::int32_t id : Engine::encode(continuation)) ids.push_back(id);
+  std::vector<std::int32_t> rest = engine_->encode(continuation).assume_value();
+  ids.insert(ids.end(), rest.begin(), rest.end());
   json::value answer =
       post_json("/v1/completions",
                 json::serialize(json::object{{"prompt", json::array{json::value_from(ids)}},
@@ -196,7 +197,9 @@ TEST_F(CompletionsRoute, ScoresTextsLongerThanTheBlockToo) {
       json::serialize(json::object{{"text", json::array{"The cat", words}}, {"bos", true}}));
   for (std::size_t i : {0u, 1u}) {
     const json::value& result = answer.at("results").at(i);
-    Score score = engine_->score({.ids = Engine::encode(i == 0 ? "The cat" : words), .bos = true})
+    Score score = engine_
+                      ->score({.ids = engine_->encode(i == 0 ? "The cat" : words).assume_value(),
+                               .bos = true})
                       .assume_value();
     EXPECT_NEAR(result.at("loss").to_number<double>(), score.loss, 1e-9);
     const json::array& values = result.at("logprobs").as_array();

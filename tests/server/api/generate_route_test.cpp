@@ -28,7 +28,7 @@ TEST_F(GenerateRoute, StreamsThePromptAndThenAChunkForEachToken) {
   EXPECT_EQ(answer.chunks[0], "Hello there");
   EXPECT_LE(answer.chunks.size(), 19u);  // two tokens of prompt; some chunks end inside a character
 
-  Request request{.prompt = Engine::encode("Hello there"), .max_length = 20};
+  Request request{.prompt = engine_->encode("Hello there").assume_value(), .max_length = 20};
   request.sampling = {.top_k = 5, .seed = 42};
   EXPECT_EQ(answer.body, engine_->complete(request).assume_value()[0].text);
 }

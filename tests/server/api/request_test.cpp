@@ -9,6 +9,7 @@
 #include "server/api/completions_request.h"
 #include "server/api/generate_request.h"
 #include "server/api/score_request.h"
+#include "server/fixture.h"
 #include "server/http/target.h"
 
 namespace chorus::server {
@@ -71,11 +72,12 @@ TEST(GenerateRequest, NamesWhatIsWrong) {
 TEST(GenerateRequest, MaxLengthCountsThePromptAndIsClamped) {
   auto engine_request = [](const std::string& query, const std::string& prompt) {
     GenerateRequest asked = generate(query, prompt).assume_value();
-    return to_engine_request(asked, 1024);
+    return to_engine_request(asked, *word_engine());
   };
   EXPECT_EQ(engine_request("", "Hi").assume_value().max_length, 100);
   EXPECT_EQ(engine_request("max_length=5000", "Hi").assume_value().max_length, 1024);
-  EXPECT_EQ(engine_request("", "").assume_value().prompt, std::vector<std::int32_t>{kEndOfText});
+  EXPECT_EQ(engine_request("", "").assume_value().prompt,
+            std::vector<std::int32_t>{tokenizer::kEndOfText});
   std::string words;
   for (int i = 0; i < 150; ++i) words += " word";
   EXPECT_EQ(engine_request("", words).assume_value().max_length, 150);
@@ -88,11 +90,14 @@ TEST(GenerateRequest, MaxLengthCountsThePromptAndIsClamped) {
 
 TEST(GenerateRequest, NoTokenIsLongerThanATextIsRefusedFor) {
   std::size_t longest = 0;
-  for (std::int32_t id = 0; id <= kEndOfText; ++id) {
-    longest = std::max(longest, Engine::token_bytes(id).size());
+  for (std::int32_t id = 0; id <= tokenizer::kEndOfText; ++id) {
+    longest = std::max(longest, word_engine()->token_bytes(id).size());
   }
-  std::string text(longest * 10, 'a');
-  EXPECT_TRUE(prompt_ids(text, false, 10)) << "a text of the longest tokens must be tokenized";
+  EXPECT_EQ(word_engine()->most_token_bytes(), longest);
+  std::string text(longest * 1024, 'a');
+  EXPECT_TRUE(prompt_ids(text, false, *word_engine()))
+      << "a text of the longest tokens must be tokenized";
+  EXPECT_FALSE(prompt_ids(text + "a", false, *word_engine()));
 }
 
 TEST(CompletionsRequest, HasOpenAisDefaults) {
@@ -104,7 +109,7 @@ TEST(CompletionsRequest, HasOpenAisDefaults) {
   EXPECT_EQ(request.base.sampling.temperature, 1.0f);
   EXPECT_FALSE(request.has_seed);
   EXPECT_FALSE(request.stream);
-  auto engine = to_engine_requests(request, 1024);
+  auto engine = to_engine_requests(request, *word_engine());
   ASSERT_TRUE(engine);
   EXPECT_EQ(engine.assume_value()[0].max_length, 17);
 }
@@ -194,7 +199,7 @@ TEST(CompletionsRequest, NamesWhatIsWrong) {
 TEST(CompletionsRequest, MayNotExceedTheBlock) {
   auto parsed = parse_completions(R"({"prompt":"a","max_tokens":1024})");
   ASSERT_TRUE(parsed);
-  auto requests = to_engine_requests(parsed.assume_value(), 1024);
+  auto requests = to_engine_requests(parsed.assume_value(), *word_engine());
   ASSERT_FALSE(requests);
   EXPECT_EQ(requests.assume_error().param, "max_tokens");
   EXPECT_NE(requests.assume_error().message.find("at most 1023"), std::string::npos);

@@ -37,7 +37,7 @@ TEST_F(Http, AnswersPipelinedRequestsInOrder) {
 }
 
 TEST_F(Http, BytesMayComeOneByOne) {
-  start_bare();
+  start();
   HttpClient client(server_->port());
   const std::string request =
       "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 19\r\n\r\n{\"content\":\"Hello\"}";
@@ -125,7 +125,7 @@ TEST_F(Http, TooManyConnectionsAre503) {
 }
 
 TEST_F(Http, ContinuesWhenTheClientWaitsForIt) {
-  start_bare();
+  start();
   HttpClient client(server_->port());
   client.send(
       "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n"
@@ -159,7 +159,7 @@ TEST_F(Http, RequestIdsAreTheClientsOwnIfSane) {
 }
 
 TEST_F(Http, KeysAreAskedForWhereThereIsWork) {
-  start_bare({.api_keys = {"first-key", "second-key"}});
+  start({.api_keys = {"first-key", "second-key"}});
   EXPECT_EQ(get("/health").status, 200);
   HttpAnswer refused = post("/tokenize", R"({"content":"a"})");
   EXPECT_EQ(refused.status, 401);
