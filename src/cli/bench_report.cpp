@@ -17,17 +17,21 @@ namespace json = boost::json;
 
 using Row = std::vector<std::string>;
 
+const char* place_of_weights(const BenchResult& result) {
+  return result.weights_in_cache ? "cache" : "memory";
+}
+
 std::vector<Row> rows_of(const BenchResults& results) {
   std::vector<Row> rows{{"test", "dtype", "threads", "streams", "prompt", "new", "tokens/s",
-                         "deviation", "of the limit"}};
+                         "deviation", "of the limit", "weights in"}};
   for (const BenchResult& result : results) {
     double rate = mean(result.rates);
-    rows.push_back({result.test, number_format_name(result.dtype), std::to_string(result.threads),
-                    std::to_string(result.streams), std::to_string(result.prompt_tokens),
-                    std::to_string(result.new_tokens),
-                    fmt::format("{:.{}f}", rate, rate < 100.0 ? 1 : 0),
-                    fmt::format("{:.1f}", standard_deviation(result.rates)),
-                    fmt::format("{:.0f}%", share_of_limit(result) * 100.0)});
+    rows.push_back(
+        {result.test, number_format_name(result.dtype), std::to_string(result.threads),
+         std::to_string(result.streams), std::to_string(result.prompt_tokens),
+         std::to_string(result.new_tokens), fmt::format("{:.{}f}", rate, rate < 100.0 ? 1 : 0),
+         fmt::format("{:.1f}", standard_deviation(result.rates)),
+         fmt::format("{:.0f}%", share_of_limit(result) * 100.0), place_of_weights(result)});
   }
   return rows;
 }
@@ -37,10 +41,12 @@ std::string machine_text(const BenchMachine& machine) {
       fmt::format("{}, {} processor{}, kernels: {}\n", machine.processor, machine.cores,
                   machine.cores == 1 ? "" : "s", machine.instructions);
   for (const limits::Limits& limits : machine.limits) {
-    text +=
-        fmt::format("{} thread{}: reads {:.1f} GB/s; peak {:.0f} GFLOP/s f32, {:.0f} Gop/s int8\n",
-                    limits.threads, limits.threads == 1 ? "" : "s", limits.read.best * 1e-9,
-                    limits.f32.best * 1e-9, limits.int8.best * 1e-9);
+    text += fmt::format(
+        "{} thread{}: reads {:.1f} GB/s from memory, {:.1f} from the cache of {} MiB; peak {:.0f} "
+        "GFLOP/s f32, {:.0f} Gop/s int8\n",
+        limits.threads, limits.threads == 1 ? "" : "s", limits.memory_read.best * 1e-9,
+        limits.cache_read.best * 1e-9, limits.cache_bytes >> 20, limits.f32.best * 1e-9,
+        limits.int8.best * 1e-9);
   }
   return text;
 }
@@ -81,12 +87,13 @@ std::string bench_markdown(const BenchMachine& machine, const BenchResults& resu
 std::string bench_csv(const BenchResults& results) {
   std::string text =
       "test,dtype,threads,streams,prompt_tokens,new_tokens,tokens_per_second,stddev,"
-      "share_of_limit\n";
+      "share_of_limit,weights_in\n";
   for (const BenchResult& result : results) {
-    text += fmt::format("{},{},{},{},{},{},{:.2f},{:.2f},{:.4f}\n", result.test,
+    text += fmt::format("{},{},{},{},{},{},{:.2f},{:.2f},{:.4f},{}\n", result.test,
                         number_format_name(result.dtype), result.threads, result.streams,
                         result.prompt_tokens, result.new_tokens, mean(result.rates),
-                        standard_deviation(result.rates), share_of_limit(result));
+                        standard_deviation(result.rates), share_of_limit(result),
+                        place_of_weights(result));
   }
   return text;
 }
@@ -94,10 +101,13 @@ std::string bench_csv(const BenchResults& results) {
 std::string bench_json(const BenchMachine& machine, const BenchResults& results) {
   json::array limits, lines;
   for (const limits::Limits& each : machine.limits) {
-    limits.push_back(json::object{{"threads", each.threads},
-                                  {"read_gb_per_s", rounded(each.read.best * 1e-9, 0.01)},
-                                  {"f32_gflop_per_s", rounded(each.f32.best * 1e-9, 0.1)},
-                                  {"int8_gop_per_s", rounded(each.int8.best * 1e-9, 0.1)}});
+    limits.push_back(
+        json::object{{"threads", each.threads},
+                     {"read_gb_per_s", rounded(each.memory_read.best * 1e-9, 0.01)},
+                     {"cache_read_gb_per_s", rounded(each.cache_read.best * 1e-9, 0.01)},
+                     {"cache_bytes", each.cache_bytes},
+                     {"f32_gflop_per_s", rounded(each.f32.best * 1e-9, 0.1)},
+                     {"int8_gop_per_s", rounded(each.int8.best * 1e-9, 0.1)}});
   }
   for (const BenchResult& result : results) {
     lines.push_back(json::object{{"test", result.test},
@@ -108,7 +118,8 @@ std::string bench_json(const BenchMachine& machine, const BenchResults& results)
                                  {"new_tokens", result.new_tokens},
                                  {"tokens_per_second", rounded(mean(result.rates), 0.01)},
                                  {"stddev", rounded(standard_deviation(result.rates), 0.01)},
-                                 {"share_of_limit", rounded(share_of_limit(result), 0.0001)}});
+                                 {"share_of_limit", rounded(share_of_limit(result), 0.0001)},
+                                 {"weights_in", place_of_weights(result)}});
   }
   json::object all{{"machine", json::object{{"processor", replace_ill_formed(machine.processor)},
                                             {"cores", machine.cores},

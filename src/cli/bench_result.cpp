@@ -44,8 +44,8 @@ double prompt_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
 double generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
                         std::uint64_t weight_bytes, std::size_t streams,
                         const limits::Limits& limits) {
-  double by_reading =
-      limits.read.best / static_cast<double>(weight_bytes) * static_cast<double>(streams);
+  double by_reading = limits.read(weight_bytes).best / static_cast<double>(weight_bytes) *
+                      static_cast<double>(streams);
   return std::min(by_reading, peak(dtype, limits) / operations_per_token(config, true));
 }
 

@@ -21,6 +21,7 @@ struct BenchResult {
   std::int32_t new_tokens = 0;     // of each stream
   std::vector<double> rates = {};  // tokens per second of all streams together, one for each round
   double limit = 0.0;              // tokens per second that the machine allows
+  bool weights_in_cache = false;   // whether the last-level cache can hold all of them
 };
 
 struct BenchMachine {

@@ -71,7 +71,8 @@ void measure_engine(const BenchOptions& options, const LoadedEngine& loaded,
                        .streams = streams,
                        .prompt_tokens = options.prompt_tokens,
                        .new_tokens = 1,
-                       .limit = prompt_limit(loaded.config, info.dtype, limits)});
+                       .limit = prompt_limit(loaded.config, info.dtype, limits),
+                       .weights_in_cache = limits.fits_cache(info.weight_bytes)});
     results.push_back(
         {.test = "tg",
          .dtype = info.dtype,
@@ -79,7 +80,8 @@ void measure_engine(const BenchOptions& options, const LoadedEngine& loaded,
          .streams = streams,
          .prompt_tokens = kGenerationPrompt,
          .new_tokens = options.new_tokens,
-         .limit = generation_limit(loaded.config, info.dtype, info.weight_bytes, streams, limits)});
+         .limit = generation_limit(loaded.config, info.dtype, info.weight_bytes, streams, limits),
+         .weights_in_cache = limits.fits_cache(info.weight_bytes)});
   }
   for (int round = 0; round <= options.rounds; ++round) {
     for (std::size_t i = first; i < results.size(); ++i) {
@@ -227,8 +229,10 @@ void add_bench(CLI::App& app) {
       "The limit of tg is the smaller of READ / (bytes of all weights) * streams and\n"
       "PEAK / (2 * weights of the layers and the head). READ and PEAK (of int8 products for int8 "
       "and int4, else of f32\n"
-      "multiply-adds) are the best that was measured at the start with as many threads; weights "
-      "that fit a cache may pass READ.\n"
+      "multiply-adds) are the best that was measured at the start with as many threads. READ is "
+      "that "
+      "of the last-level\n"
+      "cache where it can hold all weights, else of memory; \"weights in\" says which.\n"
       "Example:\n"
       "  chorus bench --model gpt2 --streams 1,32 --dtype f32,bf16 --plot bench.svg");
   command->callback([options] { run(*options); });

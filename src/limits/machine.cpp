@@ -1,12 +1,17 @@
 #include "limits/machine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <exception>
 #include <fstream>
 #include <thread>
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/processors.h"
 #include "core/thread_team.h"
 #include "limits/programs.h"
 
@@ -15,6 +20,8 @@ namespace {
 
 constexpr std::size_t kLeastRepetitions = 5;
 constexpr std::size_t kCacheLine = 16;  // floats
+constexpr std::size_t kLeastMemory = std::size_t{1} << 30;
+constexpr std::size_t kGuessedCache = std::size_t{4} << 20;  // where the system does not say
 
 // How often a second the whole team does `work`.
 template <class Work>
@@ -40,41 +47,122 @@ Figure times(Figure figure, double factor) {
   return {figure.best * factor, figure.median * factor};
 }
 
-Limits measure_here(std::string_view instructions, std::size_t threads,
-                    const AlignedBuffer<float>& buffer, double seconds) {
-  Programs programs = programs_for(instructions);
-  ThreadTeam team(threads, /*pin=*/true);
-  team.pin_calling_thread();
+// Nothing that a processor's cache may leave out: every page is written, by the member that reads it.
+void write_all(ThreadTeam& team, AlignedBuffer<float>& buffer) {
   std::size_t turns = buffer.size() / kReadTurn;
-  std::vector<float> results(threads * kCacheLine);
-  auto measure_one = [&](auto program) {
-    return passes_per_second(team, seconds, [&](ThreadTeam::Member& member) {
-      results[member.index() * kCacheLine] += program(member);
-    });
-  };
-  Figure read = measure_one([&](ThreadTeam::Member& member) {
+  team.run([&](ThreadTeam::Member& member) {
     Range range = member.share(turns);
-    return programs.read(buffer.data() + range.begin * kReadTurn,
-                         (range.end - range.begin) * kReadTurn);
+    for (std::size_t i = range.begin * kReadTurn; i < range.end * kReadTurn; ++i) {
+      buffer[i] = static_cast<float>(i % 1021 + 1);
+    }
   });
-  Figure f32 = measure_one([&](ThreadTeam::Member&) { return programs.multiply_add(); });
-  Figure int8 = measure_one([&](ThreadTeam::Member&) { return programs.dot(); });
-  auto count = static_cast<double>(threads);
-  return {threads, times(read, static_cast<double>(buffer.size() * sizeof(float))),
-          times(f32, count * programs.multiply_add_operations),
-          times(int8, count * programs.dot_operations)};
+}
+
+class Measurement {
+ public:
+  Measurement(std::string_view instructions, std::size_t threads, double seconds)
+      : programs_(programs_for(instructions)),
+        team_(threads, /*pin=*/true),
+        seconds_(seconds),
+        results_(threads * kCacheLine) {
+    team_.pin_calling_thread();
+  }
+
+  // Bytes per second, of a buffer of so many bytes.
+  Figure read(std::size_t bytes) {
+    AlignedBuffer<float> buffer(std::max<std::size_t>(bytes / sizeof(float) / kReadTurn, 1) *
+                                kReadTurn);
+    write_all(team_, buffer);
+    std::size_t turns = buffer.size() / kReadTurn;
+    Figure passes = measure([&](ThreadTeam::Member& member) {
+      Range range = member.share(turns);
+      return programs_.read(buffer.data() + range.begin * kReadTurn,
+                            (range.end - range.begin) * kReadTurn);
+    });
+    return times(passes, static_cast<double>(buffer.size() * sizeof(float)));
+  }
+
+  Figure f32() {
+    Figure passes = measure([this](ThreadTeam::Member&) { return programs_.multiply_add(); });
+    return times(passes, static_cast<double>(team_.size()) * programs_.multiply_add_operations);
+  }
+
+  Figure int8() {
+    Figure passes = measure([this](ThreadTeam::Member&) { return programs_.dot(); });
+    return times(passes, static_cast<double>(team_.size()) * programs_.dot_operations);
+  }
+
+ private:
+  template <class Program>
+  Figure measure(Program program) {
+    return passes_per_second(team_, seconds_, [&](ThreadTeam::Member& member) {
+      results_[member.index() * kCacheLine] += program(member);
+    });
+  }
+
+  Programs programs_;
+  ThreadTeam team_;
+  double seconds_;
+  std::vector<float> results_;  // one for each member, so that no program is left out
+};
+
+// "32768K" as bytes; 0 for anything else.
+std::size_t cache_size(const std::string& text) {
+  std::size_t size = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+  if (error != std::errc() || size > (std::size_t{1} << 30)) return 0;
+  if (*end == 'K') return size << 10;
+  if (*end == 'M') return size << 20;
+  return *end == '\0' ? size : 0;
+}
+
+std::string first_line(const std::string& path) {
+  std::string line;
+  std::ifstream file(path);
+  std::getline(file, line);
+  return line;
 }
 
 }  // namespace
 
 // On a thread of its own, since pinning is for good.
 Limits measure(std::string_view instructions, std::size_t threads, const Settings& settings) {
-  AlignedBuffer<float> buffer(settings.bytes / sizeof(float) / kReadTurn * kReadTurn);
   Limits limits{};
+  limits.threads = threads;
+  limits.cache_bytes = last_level_cache_bytes();
+  std::size_t memory = settings.bytes;
+  if (memory == 0) memory = std::max(kLeastMemory, 4 * limits.cache_bytes);
+  std::size_t cached = limits.cache_bytes > 0 ? limits.cache_bytes / 2 : kGuessedCache;
+  std::exception_ptr failure;
   std::thread([&] {
-    limits = measure_here(instructions, threads, buffer, settings.seconds);
+    try {
+      Measurement measurement(instructions, threads, settings.seconds);
+      limits.cache_read = measurement.read(std::min(cached, memory));
+      limits.memory_read = measurement.read(memory);
+      limits.f32 = measurement.f32();
+      limits.int8 = measurement.int8();
+    } catch (...) {
+      failure = std::current_exception();
+    }
   }).join();
+  if (failure) std::rethrow_exception(failure);
   return limits;
+}
+
+// Linux's own list of the processor's caches. sysconf() is not asked: for AMD's processors it adds
+// up caches that no one core can use.
+std::size_t last_level_cache_bytes() {
+  std::vector<int> processors = processors_in_mask();
+  std::string folder = fmt::format("/sys/devices/system/cpu/cpu{}/cache/index",
+                                   processors.empty() ? 0 : processors.front());
+  std::size_t largest = 0;
+  for (int index = 0; index < 16; ++index) {
+    std::string cache = folder + std::to_string(index);
+    std::string type = first_line(cache + "/type");
+    if (type.empty()) break;
+    if (type != "Instruction") largest = std::max(largest, cache_size(first_line(cache + "/size")));
+  }
+  return largest;
 }
 
 std::string processor_name() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,19 +15,36 @@ struct Figure {
 
 struct Limits {
   std::size_t threads;
-  Figure read;  // bytes per second
-  Figure f32;   // fused multiply-adds, counted as two operations: operations per second
-  Figure int8;  // products of bytes added to 32-bit sums, the same
+  std::size_t cache_bytes;  // of the last-level cache; 0 if the system does not say
+  Figure cache_read;        // bytes per second, of what fits the last-level cache
+  Figure memory_read;       // the same, of far more than that
+  Figure f32;               // fused multiply-adds, counted as two operations: operations per second
+  Figure int8;              // products of bytes added to 32-bit sums, the same
+
+  // Where weights of so many bytes lie when they are read over and over, and how fast that can be.
+  bool fits_cache(std::uint64_t bytes) const { return bytes <= cache_bytes; }
+  const Figure& read(std::uint64_t bytes) const {
+    return fits_cache(bytes) ? cache_read : memory_read;
+  }
 };
 
 struct Settings {
-  std::size_t bytes = std::size_t{1} << 30;  // read over and over; what fits a cache measures that
-  double seconds = 1.0;                      // for each figure
+  // Read over and over for memory_read. 0: 1 GiB, or four times the last-level cache if that is
+  // more.
+  std::size_t bytes = 0;
+  double seconds = 1.0;  // for each figure
 };
 
 // With `threads` threads, each pinned to a processor if there are enough. `instructions` as
 // kernels::Kernels::name has them. Throws std::bad_alloc.
+//
+// All that is read was written before: memory that nobody wrote is one page of zeros to the system,
+// and reading it measures the first-level cache.
 Limits measure(std::string_view instructions, std::size_t threads, const Settings& settings);
+
+// Of the processor's largest cache that holds data, as the first processor of this process sees it;
+// 0 if the system does not say.
+std::size_t last_level_cache_bytes();
 
 // As the processor calls itself ("AMD EPYC 9R14"); "unknown" if the system does not say.
 std::string processor_name();

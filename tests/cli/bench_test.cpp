@@ -35,7 +35,7 @@ TEST(BenchLimit, OperationsAreTwoForEachWeightOfAMatrix) {
 }
 
 TEST(BenchLimit, IsReadingForFewStreamsAndArithmeticForMany) {
-  limits::Limits limits{2, {50e9, 50e9}, {200e9, 200e9}, {800e9, 800e9}};
+  limits::Limits limits{2, 32 << 20, {900e9, 900e9}, {50e9, 50e9}, {200e9, 200e9}, {800e9, 800e9}};
   constexpr std::uint64_t kBytes = 500'000'000;
   EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 1, limits), 100.0);
   EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 4, limits), 400.0);
@@ -44,11 +44,18 @@ TEST(BenchLimit, IsReadingForFewStreamsAndArithmeticForMany) {
                    200e9 / operations);
   EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kInt8, kBytes, 64, limits),
                    800e9 / operations);
+  // Weights that the last-level cache holds are read from there.
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, 32 << 20, 1, limits),
+                   std::min(900e9 / (32 << 20), 200e9 / operations));
+  limits.f32 = {200e12, 200e12};
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, 32 << 20, 1, limits),
+                   900e9 / (32 << 20));
   EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kInt4, limits),
                    800e9 / operations_per_token(kGpt2, false));
 }
 
-const BenchMachine kMachine{"A <processor>", 2, "avx2", {{2, {5e9, 4e9}, {2e9, 1e9}, {8e9, 7e9}}}};
+const BenchMachine kMachine{
+    "A <processor>", 2, "avx2", {{2, 32 << 20, {9e9, 8e9}, {5e9, 4e9}, {2e9, 1e9}, {8e9, 7e9}}}};
 const BenchResults kResults{
     {"pp", NumberFormat::kF32, 2, 1, 512, 1, {300, 100}, 400},
     {"tg", NumberFormat::kF32, 2, 1, 4, 128, {30, 50}, 80},
@@ -62,21 +69,22 @@ TEST(BenchReport, JsonHasTheMachineAndEveryResult) {
   EXPECT_EQ(machine.at("processor"), "A <processor>");
   EXPECT_EQ(machine.at("limits").at(0).at("int8_gop_per_s").to_number<double>(), 8.0);
   EXPECT_EQ(all.at("results").as_array().size(), kResults.size());
-  json::object expected{
-      {"test", "tg"},         {"dtype", "f32"},    {"threads", 2},  {"streams", 16},
-      {"prompt_tokens", 4},   {"new_tokens", 128}, {"stddev", 0.0}, {"tokens_per_second", 100.0},
-      {"share_of_limit", 0.8}};
+  json::object expected{{"test", "tg"},          {"dtype", "f32"},
+                        {"threads", 2},          {"streams", 16},
+                        {"prompt_tokens", 4},    {"new_tokens", 128},
+                        {"stddev", 0.0},         {"tokens_per_second", 100.0},
+                        {"share_of_limit", 0.8}, {"weights_in", "memory"}};
   EXPECT_EQ(all.at("results").at(2), expected);
 }
 
 TEST(BenchReport, CsvHasALineForEachResult) {
-  EXPECT_THAT(bench_csv(kResults), HasSubstr("\npp,f32,2,1,512,1,200.00,141.42,0.5000\n"));
+  EXPECT_THAT(bench_csv(kResults), HasSubstr("\npp,f32,2,1,512,1,200.00,141.42,0.5000,memory\n"));
 }
 
 TEST(BenchReport, TableAndMarkdownGiveTheShareOfTheLimit) {
-  EXPECT_THAT(bench_table(kMachine, kResults), HasSubstr("80%\n"));
+  EXPECT_THAT(bench_table(kMachine, kResults), HasSubstr("80%      memory\n"));
   EXPECT_THAT(bench_markdown(kMachine, kResults),
-              HasSubstr("| tg | f32 | 2 | 16 | 4 | 128 | 100 | 0.0 | 80% |\n"));
+              HasSubstr("| tg | f32 | 2 | 16 | 4 | 128 | 100 | 0.0 | 80% | memory |\n"));
 }
 
 TEST(BenchReport, TheChartHasALineForEachDtypeAndNumberOfThreads) {

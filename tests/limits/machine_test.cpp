@@ -1,6 +1,7 @@
 #include "limits/machine.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <string>
 
@@ -43,7 +44,7 @@ TEST_P(ProgramsTest, MeasureFindsWhatAnyMachineCanDoAndNoneCannot) {
     Limits limits = measure(kernels::isa_name(GetParam()), threads,
                             {.bytes = std::size_t{1} << 20, .seconds = 0.01});
     EXPECT_EQ(limits.threads, threads);
-    for (Figure figure : {limits.read, limits.f32, limits.int8}) {
+    for (Figure figure : {limits.cache_read, limits.memory_read, limits.f32, limits.int8}) {
       EXPECT_LE(figure.median, figure.best);
       EXPECT_GT(figure.best, 1e6);
       EXPECT_LT(figure.best, 1e14);
@@ -57,6 +58,34 @@ INSTANTIATE_TEST_SUITE_P(Instructions, ProgramsTest,
                          [](const auto& test) {
                            return std::string(kernels::isa_name(test.param));
                          });
+
+// Reading memory that nobody wrote is reading one page of zeros, from the first-level cache. As much
+// as is measured must have been resident.
+TEST(Measure, WritesWhatItReads) {
+  constexpr std::size_t kBytes = std::size_t{192} << 20;
+  rusage before{}, after{};
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &before), 0);
+  measure("scalar", 2, {.bytes = kBytes, .seconds = 0.01});
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &after), 0);
+  if (static_cast<std::size_t>(before.ru_maxrss) << 10 > kBytes)
+    GTEST_SKIP() << "too large already";
+  EXPECT_GT(static_cast<std::size_t>(after.ru_maxrss) << 10, kBytes);
+}
+
+TEST(Limits, WeightsLieInTheCacheThatHoldsThem) {
+  Limits limits{.threads = 1,
+                .cache_bytes = 32 << 20,
+                .cache_read = {200e9, 190e9},
+                .memory_read = {40e9, 39e9},
+                .f32 = {},
+                .int8 = {}};
+  EXPECT_TRUE(limits.fits_cache(32 << 20));
+  EXPECT_EQ(limits.read(31 << 20).best, 200e9);
+  EXPECT_FALSE(limits.fits_cache((32 << 20) + 1));
+  EXPECT_EQ(limits.read(33 << 20).best, 40e9);
+  limits.cache_bytes = 0;  // unknown
+  EXPECT_EQ(limits.read(1).best, 40e9);
+}
 
 TEST(ProcessorName, IsOneLine) {
   EXPECT_FALSE(processor_name().empty());
