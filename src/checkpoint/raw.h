@@ -23,20 +23,32 @@ struct ConfigFields {
       scale_attn_by_inverse_layer_idx;
 };
 
+// A tensor of a type that weights are not computed in.
+struct OtherTensor {
+  std::string type;  // as the file calls it
+  std::vector<std::int64_t> shape = {};
+  // A 64-bit float's, as Tensor has them (8 bytes an element): weights of that type are rounded to
+  // f32. Of other types the data is left empty.
+  bool is_f64 = false;
+  std::vector<std::int64_t> strides = {};
+  std::span<const std::byte> data = {};
+};
+
 struct RawCheckpoint {
   std::string path;
   std::string format;                     // as Checkpoint::format
   std::map<std::string, Tensor> tensors;  // f32, f16 and bf16 ones, by the file's own names
-  // Tensors of other types (mask buffers and the like) by name, with the type's name: an error only
-  // if the model needs one of them.
-  std::map<std::string, std::string> other_tensors;
+  // Tensors of other types (mask buffers and the like): an error only if the model needs one of
+  // them and it is not f64.
+  std::map<std::string, OtherTensor> other_tensors;
   std::map<std::string, RawQuantised> quantised;
   Origin origin = Origin::kTalk;
   ConfigFields config;
   std::vector<std::string> notes;  // as Checkpoint::notes; assemble() adds its own
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
-  // Hugging Face's layout: the matrices of c_attn, c_proj and c_fc lie as [inputs, outputs].
+  // Hugging Face's layout: the matrices of c_attn, c_proj and c_fc lie as [inputs, outputs]. The
+  // shape of c_attn overrules it.
   bool conv1d_layout = false;
   std::vector<std::shared_ptr<const void>> owners;
 };

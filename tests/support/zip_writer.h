@@ -1,8 +1,9 @@
-// Writes small zip archives of stored members, right ones and ones with a single thing wrong.
+// Writes small zip archives, right ones and ones with a single thing wrong.
 #pragma once
 
 #include <boost/crc.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ struct ZipEntry {
   std::uint16_t flags = 0;
   std::uint16_t method = 0;
   std::uint16_t disk = 0;
+  // Of the data before its compression; by default those of `data`.
+  std::optional<std::uint32_t> crc = {};
+  std::optional<std::uint64_t> size = {};
 };
 
 struct ZipOptions {
@@ -37,28 +41,32 @@ inline std::uint32_t crc32(std::string_view data) {
 }
 
 inline std::string local_header(const ZipEntry& entry) {
-  std::string size = little_endian(entry.data.size(), 4);
+  std::string packed = little_endian(entry.data.size(), 4);
+  std::string size = little_endian(entry.size.value_or(entry.data.size()), 4);
   return "PK\x03\x04"s + little_endian(20, 2) + little_endian(entry.flags, 2) +
          little_endian(entry.method, 2) + little_endian(0, 4) +
-         little_endian(crc32(entry.data), 4) + size + size + little_endian(entry.name.size(), 2) +
-         little_endian(0, 2) + entry.name;
+         little_endian(entry.crc.value_or(crc32(entry.data)), 4) + packed + size +
+         little_endian(entry.name.size(), 2) + little_endian(0, 2) + entry.name;
 }
 
 inline std::string directory_entry(const ZipEntry& entry, std::uint64_t offset, bool zip64) {
-  std::string size = little_endian(zip64 ? 0xffffffff : entry.data.size(), 4);
+  const std::uint64_t unpacked = entry.size.value_or(entry.data.size());
+  std::string packed = little_endian(zip64 ? 0xffffffff : entry.data.size(), 4);
+  std::string size = little_endian(zip64 ? 0xffffffff : unpacked, 4);
   std::string extra;
   if (zip64) {
-    std::string size64 = little_endian(entry.data.size(), 8);
+    std::string size64 = little_endian(unpacked, 8);
+    std::string packed64 = little_endian(entry.data.size(), 8);
     // Another extra field in front, which a reader must pass over.
     extra = little_endian(0x4246, 2) + little_endian(3, 2) + "pad"s + little_endian(1, 2) +
-            little_endian(24, 2) + size64 + size64 + little_endian(offset, 8);
+            little_endian(24, 2) + size64 + packed64 + little_endian(offset, 8);
   }
   return "PK\x01\x02"s + little_endian(45, 2) + little_endian(20, 2) +
          little_endian(entry.flags, 2) + little_endian(entry.method, 2) + little_endian(0, 4) +
-         little_endian(crc32(entry.data), 4) + size + size + little_endian(entry.name.size(), 2) +
-         little_endian(extra.size(), 2) + little_endian(0, 2) + little_endian(entry.disk, 2) +
-         little_endian(0, 2) + little_endian(0, 4) + little_endian(zip64 ? 0xffffffff : offset, 4) +
-         entry.name + extra;
+         little_endian(entry.crc.value_or(crc32(entry.data)), 4) + packed + size +
+         little_endian(entry.name.size(), 2) + little_endian(extra.size(), 2) +
+         little_endian(0, 2) + little_endian(entry.disk, 2) + little_endian(0, 2) +
+         little_endian(0, 4) + little_endian(zip64 ? 0xffffffff : offset, 4) + entry.name + extra;
 }
 
 inline std::string write_zip(const std::vector<ZipEntry>& entries, const ZipOptions& options = {}) {

@@ -1,15 +1,19 @@
-// RawCheckpoint to Checkpoint: plain names, one layout, a whole config, every tensor in its place
-// and none left over. Reads no weights, except that an lm_head of its own storage is compared with
-// wte when the file does not say whether they are tied.
+// RawCheckpoint to Checkpoint: plain names, one layout, one type for each tensor, a whole config,
+// every tensor in its place and none left over. Reads no weights, except those of two names that
+// must be compared (an lm_head beside wte), and f64 ones, which are rounded.
 
 #include <fmt/format.h>
 
-#include <cstring>
+#include <algorithm>
 
+#include "checkpoint/expansion.h"
+#include "checkpoint/float64.h"
 #include "checkpoint/gpt2/completion.h"
 #include "checkpoint/gpt2/names.h"
+#include "checkpoint/gpt2/plain_names.h"
 #include "checkpoint/raw.h"
 #include "checkpoint/safetensors/quantised.h"
+#include "checkpoint/same_elements.h"
 #include "core/error_text.h"
 #include "core/printable.h"
 
@@ -18,42 +22,7 @@ namespace {
 
 constexpr const char* kHead = "lm_head.weight";
 constexpr const char* kPositions = "wpe.weight";
-
-// The tensors of a file by their plain names.
-struct PlainNames {
-  std::map<std::string, Tensor> tensors;
-  std::map<std::string, std::string> other_tensors;  // name to type
-  std::map<std::string, RawQuantised> quantised;
-  std::map<std::string, std::string> file_names;  // plain name to the file's own
-};
-
-Result<PlainNames> make_names_plain(RawCheckpoint& raw) {
-  PlainNames plain;
-  auto claim = [&plain](const std::string& name, const std::string& file_name) -> Result<void> {
-    auto [place, is_new] = plain.file_names.emplace(name, file_name);
-    if (is_new) return ok();
-    return corrupt("tensors " + in_quotes(place->second) + " and " + in_quotes(file_name) +
-                   " are both " + in_quotes(name));
-  };
-  for (auto& [file_name, tensor] : raw.tensors) {
-    std::string name(without_prefixes(file_name));
-    if (is_mask_buffer(name)) continue;
-    CHORUS_TRY(claim(name, file_name));
-    plain.tensors.emplace(std::move(name), std::move(tensor));
-  }
-  for (auto& [file_name, type] : raw.other_tensors) {
-    std::string name(without_prefixes(file_name));
-    if (is_mask_buffer(name)) continue;
-    CHORUS_TRY(claim(name, file_name));
-    plain.other_tensors.emplace(std::move(name), std::move(type));
-  }
-  for (const auto& [file_name, matrix] : raw.quantised) {
-    std::string name(without_prefixes(file_name));
-    CHORUS_TRY(claim(name, file_name));
-    plain.quantised.emplace(std::move(name), matrix);
-  }
-  return plain;
-}
+constexpr const char* kEmbedding = "wte.weight";
 
 template <class Pair>
 void swap_two(Pair& values) {
@@ -69,6 +38,92 @@ void transpose_conv1d_weights(std::map<std::string, Tensor>& tensors) {
   }
 }
 
+// Heads that are trained beside the model and take no part in its text: trl's value head, and that
+// of GPT2DoubleHeadsModel.
+bool is_another_head(std::string_view name) {
+  constexpr std::string_view kHeads[] = {"v_head.", "value_head.", "multiple_choice_head."};
+  return std::ranges::any_of(kHeads, [name](std::string_view head) {
+    std::size_t place = name.find(head);
+    return place == 0 || (place != std::string_view::npos && name[place - 1] == '.');
+  });
+}
+
+bool is_fused_projection(const std::string& name) {
+  auto parts = split_layer(name);
+  return parts && parts->rest == "attn.c_attn.weight";
+}
+
+// Whether the matrices lie as [inputs, outputs]: the shape of c_attn tells, which is [C, 3 C] then
+// and else [3 C, C]; a square c_proj tells nothing. Nothing if there is no c_attn of either shape.
+Result<std::optional<bool>> layout_of(const PlainNames& plain) {
+  std::optional<bool> layout;
+  std::string first;
+  std::vector<std::int64_t> first_shape;
+  auto look = [&](const std::string& name, const std::vector<std::int64_t>& shape) -> Result<void> {
+    if (!is_fused_projection(name) || shape.size() != 2) return ok();
+    // Without products, which might overflow.
+    bool is_conv1d = shape[1] % 3 == 0 && shape[1] / 3 == shape[0];
+    bool is_linear = shape[0] % 3 == 0 && shape[0] / 3 == shape[1];
+    if (is_conv1d == is_linear) return ok();
+    if (layout && *layout != is_conv1d) {
+      return corrupt("tensors " + in_quotes(plain.file_names.at(first)) + " and " +
+                     in_quotes(plain.file_names.at(name)) + " have different layouts, " +
+                     shape_text(first_shape) + " and " + shape_text(shape) +
+                     "; expected one of them in all layers");
+    }
+    first_shape = shape;
+    layout = is_conv1d;
+    first = name;
+    return ok();
+  };
+  for (const auto& [name, tensor] : plain.tensors) {
+    CHORUS_TRY(look(name, tensor.shape));
+  }
+  for (const auto& [name, tensor] : plain.other_tensors) {
+    CHORUS_TRY(look(name, tensor.shape));
+  }
+  return layout;
+}
+
+// Tensors may show the same bytes of a file many times (expanded, or one layer as twelve), and each
+// takes its own memory when it is packed. Errors: kUnsupported if that is out of proportion.
+Result<void> check_expansion(const PlainNames& plain) {
+  std::uint64_t shown = 0;
+  std::vector<std::pair<const std::byte*, const std::byte*>> ranges;
+  auto add = [&](std::span<const std::byte> data, const std::vector<std::int64_t>& shape,
+                 std::size_t size) {
+    if (data.empty()) return;
+    ranges.emplace_back(data.data(), data.data() + data.size());
+    // Readers let in no tensor whose elements 64 bits cannot count; a sum beyond them stays there.
+    auto count =
+        static_cast<std::uint64_t>(Tensor{NumberFormat::kF32, shape, {}, {}}.element_count());
+    std::uint64_t bytes = 0;
+    if (__builtin_mul_overflow(count, size, &bytes) ||
+        __builtin_add_overflow(shown, bytes, &shown)) {
+      shown = UINT64_MAX;
+    }
+  };
+  for (const auto& [name, tensor] : plain.tensors) {
+    add(tensor.data, tensor.shape, block_bytes(tensor.dtype));
+  }
+  for (const auto& [name, tensor] : plain.other_tensors) {
+    add(tensor.data, tensor.shape, sizeof(double));
+  }
+  std::ranges::sort(ranges);
+  std::uint64_t held = 0;
+  const std::byte* end = nullptr;
+  for (auto [first, last] : ranges) {
+    if (end == nullptr || first > end) end = first;
+    if (last > end) held += static_cast<std::uint64_t>(last - end), end = last;
+  }
+  if (!is_out_of_proportion(shown, held)) return ok();
+  return Error{ErrorCode::kUnsupported,
+               fmt::format("its tensors show {} bytes as {} (views that are expanded, or show the "
+                           "same again); expected at most {} times as many: save copies of them, "
+                           "made by contiguous()",
+                           held, shown, kLargestExpansion)};
+}
+
 // Both shapes as the file has them, so that they can be found there.
 Error wrong_shape(const std::string& file_name, std::vector<std::int64_t> found,
                   std::vector<std::int64_t> expected, bool is_transposed) {
@@ -78,9 +133,7 @@ Error wrong_shape(const std::string& file_name, std::vector<std::int64_t> found,
   if (is_transposed) swap_two(expected);
   std::string message = "tensor " + in_quotes(file_name) + " has the wrong shape: found " +
                         shape_text(found) + ", expected " + shape_text(expected);
-  if (other_layout && !is_transposed && is_conv1d_weight(without_prefixes(file_name))) {
-    message += " (Hugging Face's layout? Then open its folder, with config.json)";
-  }
+  if (other_layout) message += " (the layout that the other matrices do not have)";
   return corrupt(message);
 }
 
@@ -89,8 +142,27 @@ class Assembler {
   Assembler(PlainNames plain, bool conv1d_layout, Checkpoint& result)
       : plain_(std::move(plain)), conv1d_layout_(conv1d_layout), result_(result) {}
 
+  // Before all else: 64-bit floats become f32.
+  Result<void> round_floats() {
+    std::size_t count = 0;
+    for (auto item = plain_.other_tensors.begin(); item != plain_.other_tensors.end();) {
+      auto current = item++;
+      if (!current->second.is_f64) continue;
+      CHORUS_TRY(Tensor tensor, round_to_f32(current->second, result_.owners));
+      plain_.tensors.emplace(current->first, std::move(tensor));
+      plain_.other_tensors.erase(current);
+      ++count;
+    }
+    if (count > 0) {
+      result_.notes.push_back(
+          fmt::format("{} tensors are f64 and are rounded to f32, as load_state_dict does", count));
+    }
+    return ok();
+  }
+
   Result<void> complete(const ConfigFields& stated, const OpenOptions& options) {
     if (conv1d_layout_) transpose_conv1d_weights(plain_.tensors);
+    use_head_as_embedding(stated.tie_word_embeddings);
     CHORUS_TRY(result_.config, complete_config(stated, plain_.tensors, options));
     CHORUS_TRY(take_all(tensors_outside_layers(result_.config)));
     for (std::int64_t layer = 0; layer < result_.config.n_layer; ++layer) {
@@ -101,6 +173,30 @@ class Assembler {
   }
 
  private:
+  // Tied weights may be stored under the head's name alone, or under both. PyTorch loads the head
+  // last, into the one matrix that both are: where they differ and are said to be tied, it is the
+  // head's that counts.
+  void use_head_as_embedding(std::optional<bool> stated) {
+    auto head = plain_.tensors.find(kHead);
+    auto embedding = plain_.tensors.find(kEmbedding);
+    if (head == plain_.tensors.end() || stated == false) return;
+    if (embedding == plain_.tensors.end()) {
+      if (plain_.other_tensors.contains(kEmbedding)) return;
+      plain_.tensors.emplace(kEmbedding, head->second);
+      plain_.file_names.emplace(kEmbedding, plain_.file_names[kHead]);
+      return;
+    }
+    if (stated != true || head->second.shape != embedding->second.shape ||
+        same_matrix(head->second, embedding->second)) {
+      return;
+    }
+    result_.notes.push_back(fmt::format(
+        "{} and {} differ, and the config says that they are one (tie_word_embeddings): as in "
+        "PyTorch, the head's is used for both",
+        plain_.file_names[kHead], plain_.file_names[kEmbedding]));
+    embedding->second = head->second;
+  }
+
   Result<void> take_all(const std::vector<ExpectedTensor>& expected) {
     for (const ExpectedTensor& tensor : expected) {
       CHORUS_TRY(take(tensor));
@@ -120,7 +216,7 @@ class Assembler {
       }
       return Error{ErrorCode::kUnsupported,
                    "tensor " + in_quotes(plain_.file_names[expected.name]) + " is of type " +
-                       in_quotes(other->second) + "; expected f32, f16 or bf16"};
+                       in_quotes(other->second.type) + "; expected f32, f16, bf16 or f64"};
     }
     if (found->second.shape != expected.shape) {
       return wrong_shape(plain_.file_names[expected.name], found->second.shape, expected.shape,
@@ -181,51 +277,45 @@ class Assembler {
                       plain_.quantised.contains(kHead);
     if (stated.value_or(!is_present)) {
       plain_.quantised.erase(kHead);
-      plain_.tensors.erase(kHead);  // present all the same: transformers ties, whatever it holds
+      plain_.tensors.erase(kHead);
       result_.config.tie_word_embeddings = true;
       return ok();
     }
     CHORUS_TRY(take({kHead, {config.vocab_size, config.n_embd}}));
     bool is_tied = !stated && !is_file_quantised_ &&
-                   same_elements(result_.tensors.at(kHead), result_.tensors.at("wte.weight"));
+                   same_matrix(result_.tensors.at(kHead), result_.tensors.at(kEmbedding));
     if (is_tied) result_.tensors.erase(kHead);
     result_.config.tie_word_embeddings = is_tied;
     return ok();
   }
 
-  // Of two matrices of one shape.
-  static bool same_elements(const Tensor& left, const Tensor& right) {
-    if (left.dtype != right.dtype) return false;
-    if (left.data.data() == right.data.data() && left.strides == right.strides) return true;
-    const std::size_t size = block_bytes(left.dtype);
-    const auto rows = left.shape[0], columns = left.shape[1];
-    if (left.is_contiguous() && right.is_contiguous()) {
-      return std::memcmp(left.data.data(), right.data.data(),
-                         static_cast<std::size_t>(rows * columns) * size) == 0;
-    }
-    auto element = [size](const Tensor& tensor, std::int64_t row, std::int64_t column) {
-      auto index = row * tensor.strides[0] + column * tensor.strides[1];
-      return tensor.data.data() + static_cast<std::size_t>(index) * size;
+  static bool same_matrix(const Tensor& left, const Tensor& right) {
+    auto view = [](const Tensor& tensor) {
+      return ElementView{tensor.shape, tensor.strides, tensor.data, block_bytes(tensor.dtype)};
     };
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t column = 0; column < columns; ++column) {
-        if (std::memcmp(element(left, row, column), element(right, row, column), size) != 0) {
-          return false;
-        }
-      }
-    }
-    return true;
+    return left.dtype == right.dtype && same_elements(view(left), view(right));
   }
 
   // A tensor that is not GPT-2's may be an adapter, another head or a bias that the config denies:
   // to pass over it would quietly compute something else.
   Result<void> refuse_leftovers() {
+    std::erase_if(plain_.tensors, [this](const auto& item) {
+      if (!is_another_head(item.first)) return false;
+      result_.notes.push_back("tensor " + in_quotes(plain_.file_names[item.first]) +
+                              " is another head's, which no text comes from: it is passed over");
+      return true;
+    });
     if (plain_.tensors.empty() && plain_.quantised.empty()) return ok();
     const std::string& name =
         plain_.tensors.empty() ? plain_.quantised.begin()->first : plain_.tensors.begin()->first;
     std::string message = "unexpected tensor " + in_quotes(plain_.file_names[name]);
     auto parts = split_layer(name);
-    if (parts && parts->layer >= result_.config.n_layer) {
+    if (name.find("lora_") != std::string::npos) {
+      message += ": a LoRA adapter beside the weights; save model.merge_and_unload() instead";
+    } else if (name.find("flat_param") != std::string::npos) {
+      message +=
+          ": FSDP's weights of a whole module in one; save with StateDictType.FULL_STATE_DICT";
+    } else if (parts && parts->layer >= result_.config.n_layer) {
       message += fmt::format(": the config has n_layer {}", result_.config.n_layer);
     } else if (!result_.config.bias && name.ends_with(".bias")) {
       message += ": the model has no biases";
@@ -245,6 +335,9 @@ class Assembler {
 
 Result<Checkpoint> assemble(RawCheckpoint raw, const OpenOptions& options) {
   CHORUS_TRY(PlainNames plain, in_place(make_names_plain(raw), raw.path));
+  CHORUS_TRY(in_place(check_expansion(plain), raw.path));
+  CHORUS_TRY(std::optional<bool> layout, in_place(layout_of(plain), raw.path));
+  if (layout == true && raw.origin == Origin::kTalk) raw.origin = Origin::kTransformers;
   Checkpoint result;
   result.path = raw.path;
   result.format = raw.format;
@@ -253,7 +346,8 @@ Result<Checkpoint> assemble(RawCheckpoint raw, const OpenOptions& options) {
   result.step = raw.step;
   result.val_loss = raw.val_loss;
   result.owners = std::move(raw.owners);
-  Assembler assembler(std::move(plain), raw.conv1d_layout, result);
+  Assembler assembler(std::move(plain), layout.value_or(raw.conv1d_layout), result);
+  CHORUS_TRY(in_place(assembler.round_floats(), raw.path));
   CHORUS_TRY(in_place(assembler.complete(raw.config, options), raw.path));
   return result;
 }

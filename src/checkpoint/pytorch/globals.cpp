@@ -1,5 +1,6 @@
 #include "checkpoint/pytorch/globals.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace chorus::checkpoint {
@@ -46,22 +47,13 @@ struct Name {
 constexpr Name kNames[] = {
     {"collections", "OrderedDict", Global::kOrderedDict},
     {"collections", "defaultdict", Global::kOrderedDict},
-    {"collections", "Counter", Global::kInert},
-    {"argparse", "Namespace", Global::kRecord},
     {"copyreg", "_reconstructor", Global::kReconstructor},
     {"copy_reg", "_reconstructor", Global::kReconstructor},
     {"_codecs", "encode", Global::kEncode},
     {"torch", "Size", Global::kSize},
-    {"torch", "device", Global::kInert},
-    {"torch", "Tensor", Global::kInert},
-    {"torch._tensor", "Tensor", Global::kInert},
-    {"torch.nn.parameter", "Parameter", Global::kInert},
-    {"torch.serialization", "_get_layout", Global::kInert},
     {"torch", "UntypedStorage", Global::kUntypedStorage},
     {"torch.storage", "UntypedStorage", Global::kUntypedStorage},
     {"torch.storage", "_UntypedStorage", Global::kUntypedStorage},
-    {"torch.storage", "TypedStorage", Global::kInert},
-    {"torch.storage", "_TypedStorage", Global::kInert},
     {"torch._utils", "_rebuild_tensor", Global::kRebuildTensor},
     {"torch._utils", "_rebuild_tensor_v2", Global::kRebuildTensor},
     {"torch._utils", "_rebuild_tensor_v3", Global::kRebuildTensorV3},
@@ -69,19 +61,27 @@ constexpr Name kNames[] = {
     {"torch._utils", "_rebuild_parameter_with_state", Global::kRebuildParameter},
     {"torch._tensor", "_rebuild_from_type_v2", Global::kRebuildFromType},
     {"numpy", "dtype", Global::kNumpyDtype},
-    {"numpy", "ndarray", Global::kInert},
     {"numpy.core.multiarray", "scalar", Global::kNumpyScalar},
     {"numpy._core.multiarray", "scalar", Global::kNumpyScalar},
-    {"numpy.core.multiarray", "_reconstruct", Global::kInert},
-    {"numpy._core.multiarray", "_reconstruct", Global::kInert},
-    {"numpy.core.numeric", "_frombuffer", Global::kInert},
-    {"numpy._core.numeric", "_frombuffer", Global::kInert},
 };
 
-// Python's own types: their objects are kept and never read, but object is a base of records.
-constexpr std::string_view kBuiltins[] = {"object", "set",   "frozenset", "dict",  "list",
-                                          "tuple",  "bytes", "bytearray", "int",   "float",
-                                          "bool",   "str",   "complex",   "slice", "range"};
+// Modules that act on the machine, with all that is in them, and functions that run code.
+constexpr std::string_view kRefusedModules[] = {
+    "os",        "posix",   "nt",      "subprocess", "sys",     "shutil", "socket", "runpy",
+    "importlib", "ctypes",  "pty",     "commands",   "pdb",     "bdb",    "code",   "timeit",
+    "pickle",    "_pickle", "marshal", "webbrowser", "pip",     "urllib", "http",   "requests",
+    "popen2",    "imp",     "smtplib", "ftplib",     "tempfile"};
+constexpr std::string_view kRefusedBuiltins[] = {
+    "eval",  "exec",    "execfile", "compile", "open",    "file",      "__import__",
+    "input", "globals", "locals",   "setattr", "delattr", "breakpoint"};
+
+bool is_refused(std::string_view module, std::string_view name) {
+  auto contains = [](const auto& list, std::string_view text) {
+    return std::find(std::begin(list), std::end(list), text) != std::end(list);
+  };
+  if (module == "builtins" || module == "__builtin__") return contains(kRefusedBuiltins, name);
+  return contains(kRefusedModules, module.substr(0, module.find('.')));
+}
 
 constexpr int number(Global global, std::size_t index = 0) {
   return static_cast<int>(global) + static_cast<int>(index);
@@ -105,14 +105,8 @@ std::optional<int> resolve_global(std::string_view module, std::string_view name
   for (const Name& known : kNames) {
     if (known.module == module && known.name == name) return number(known.global);
   }
-  if (module == "builtins" || module == "__builtin__") {
-    for (std::string_view builtin : kBuiltins) {
-      if (builtin == name) return number(Global::kInert);
-    }
-  }
-  // A training script's own class, wherever that script had it.
-  if (name == "GPTConfig") return number(Global::kRecord);
-  return std::nullopt;
+  if (is_refused(module, name)) return std::nullopt;
+  return number(Global::kOpaque);
 }
 
 const ElementType* element_type_of(int global) {

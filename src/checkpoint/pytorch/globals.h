@@ -1,5 +1,8 @@
-// The Python globals that a PyTorch checkpoint may name, and the element types of its tensors. The
-// list is closed: whatever is not in it is refused by its name. Constant data; any thread may read.
+// The Python globals that a PyTorch checkpoint may name, and the element types of its tensors. What
+// tensors are made of is known by name. Any other class (a config, a path, a date) is opaque: its
+// objects are kept as what they were made of, and nothing is called. Functions that do something to
+// the machine when PyTorch calls them are refused by name, as no honest file names them.
+// Constant data; any thread may read.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +15,8 @@ namespace chorus::checkpoint {
 
 // What a global means to the reader; several names may mean the same.
 enum class Global : int {
-  kInert,             // known to be harmless, and nothing that a model is made of
+  kOpaque,            // any class or function that is none of those below
   kOrderedDict,       // and defaultdict: a dict whose items are set after it is made
-  kRecord,            // a class of plain fields: GPTConfig of any module, argparse.Namespace
   kReconstructor,     // copyreg._reconstructor(class, base, state of the base)
   kSize,              // torch.Size(sequence)
   kEncode,            // _codecs.encode(text, "latin1"): bytes in protocol 2
@@ -36,7 +38,7 @@ struct ElementType {
   std::optional<NumberFormat> dtype;  // if tensors of it can be weights
 };
 
-// For Pickle::read: a Global, as a number.
+// For Pickle::read: a Global, as a number; nothing for one that is refused.
 std::optional<int> resolve_global(std::string_view module, std::string_view name);
 
 // The element type of a storage class or of a dtype, or null.

@@ -17,4 +17,16 @@ PickleRef Pickle::find(PickleRef dict, std::string_view key) const {
   return kNoPickleRef;
 }
 
+std::string Pickle::global_name(PickleRef global) const {
+  const PickleValue& value = values_[global];
+  if (value.arguments != kNoPickleRef) {
+    return std::string(values_[value.arguments].text) + "." + std::string(value.text);
+  }
+  std::string result(value.text);  // as GLOBAL has it: module, line feed, name
+  if (std::size_t line_feed = result.find('\n'); line_feed != std::string::npos) {
+    result[line_feed] = '.';
+  }
+  return result;
+}
+
 }  // namespace chorus::checkpoint

@@ -24,10 +24,8 @@ constexpr PickleRef kNoneRef = 0, kFalseRef = 1, kTrueRef = 2;
 }  // namespace
 
 Result<Pickle> PickleReader::run() {
-  if (bytes_.size() > kLargestPickle) {
-    return fail(ErrorCode::kUnsupported, fmt::format("a pickle of {} bytes; expected at most {}",
-                                                     bytes_.size(), kLargestPickle));
-  }
+  const bool is_cut = bytes_.size() > kLargestPickle;
+  if (is_cut) bytes_ = bytes_.first(kLargestPickle);
   if (bytes_.empty() || std::to_integer<std::uint8_t>(bytes_[0]) != kProtocolOpcode) {
     return fail(ErrorCode::kUnsupported, "no pickle of protocol 2 to 5 begins here");
   }
@@ -37,12 +35,17 @@ Result<Pickle> PickleReader::run() {
   pickle_.values_[kTrueRef].integer = 1;
   while (position_ == bytes_.size() ||
          std::to_integer<std::uint8_t>(bytes_[position_]) != kStopOpcode) {
+    if (is_cut && position_ == bytes_.size()) {
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("a pickle of more than {} bytes", kLargestPickle));
+    }
     CHORUS_TRY(step());
   }
   opcode_offset_ = position_;
   opcode_name_ = "STOP";
   CHORUS_TRY(pickle_.root_, pop("the result"));
   if (!stack_.empty() || !marks_.empty()) return corrupt("other values are left on the stack");
+  pickle_.byte_count_ = position_ + 1;
   return std::move(pickle_);
 }
 
@@ -208,9 +211,7 @@ Result<void> PickleReader::push_text() {
   CHORUS_TRY(auto length, take_number(size));
   CHORUS_TRY(auto bytes, take(length));
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (kind == PickleKind::kString && !is_well_formed(text))
-    return corrupt("a string that is not UTF-8");
-  CHORUS_TRY(PickleValue * value, push(kind));
+  CHORUS_TRY(PickleValue * value, push(is_well_formed(text) ? kind : PickleKind::kBytes));
   value->text = text;
   return ok();
 }
@@ -234,8 +235,12 @@ Result<void> PickleReader::push_marked() {
 
 Result<void> PickleReader::append_to(PickleKind kind, const std::vector<Ref>& items) {
   const char* what = kind == PickleKind::kList ? "a list" : "a set";
-  CHORUS_TRY(Ref container, pop(kind, what));
+  CHORUS_TRY(Ref container, pop(what));
   stack_.push_back(container);
+  // An object that is filled as a list or a set is (a deque, say) holds nothing that is looked for.
+  if (pickle_[container].kind == PickleKind::kObject) return ok();
+  if (pickle_[container].kind != kind)
+    return corrupt(fmt::format("expected {} on the stack", what));
   auto& target = pickle_.values_[container].items;
   target.insert(target.end(), items.begin(), items.end());
   return ok();
@@ -300,8 +305,8 @@ Result<void> PickleReader::duplicate() {
 }
 
 Result<void> PickleReader::remember(std::uint64_t index) {
-  // A pickler numbers its memo by the values that it wrote, so no number passes the pickle's size.
-  if (index > bytes_.size()) return corrupt(fmt::format("memo index {} is out of range", index));
+  // A pickler numbers its memo by the values that it wrote, so no number passes the bytes so far.
+  if (index > position_) return corrupt(fmt::format("memo index {} is out of range", index));
   CHORUS_TRY(Ref ref, pop("a value"));
   stack_.push_back(ref);
   if (index >= memo_.size()) memo_.resize(index + 1, kNoPickleRef);
@@ -327,28 +332,35 @@ Result<void> PickleReader::get() {
   return ok();
 }
 
-Result<void> PickleReader::push_global(std::string_view module, std::string_view name) {
+Result<PickleValue*> PickleReader::push_global(std::string_view module, std::string_view name) {
   std::optional<int> number = resolve_(module, name);
   if (!number) {
     return Error{ErrorCode::kUnsupported,
-                 fmt::format("byte {}: global {}.{} is not allowed in a checkpoint", opcode_offset_,
-                             printable(module), printable(name))};
+                 fmt::format("byte {}: global {}.{} is not allowed in a checkpoint: PyTorch would "
+                             "run it on loading the file, so do not load it",
+                             opcode_offset_, printable(module), printable(name))};
   }
   CHORUS_TRY(PickleValue * value, push(PickleKind::kGlobal));
   value->integer = *number;
-  return ok();
+  return value;
 }
 
 Result<void> PickleReader::global() {
   CHORUS_TRY(auto module, take_line());
   CHORUS_TRY(auto name, take_line());
-  return push_global(module, name);
+  CHORUS_TRY(PickleValue * value, push_global(module, name));
+  value->text = {module.data(), module.size() + 1 + name.size()};
+  return ok();
 }
 
 Result<void> PickleReader::stack_global() {
   CHORUS_TRY(Ref name, pop(PickleKind::kString, "the global's name"));
   CHORUS_TRY(Ref module, pop(PickleKind::kString, "the global's module"));
-  return push_global(pickle_[module].text, pickle_[name].text);
+  std::string_view text = pickle_[name].text;
+  CHORUS_TRY(PickleValue * value, push_global(pickle_[module].text, text));
+  value->text = text;
+  value->arguments = module;
+  return ok();
 }
 
 Result<void> PickleReader::persistent() {
@@ -360,7 +372,12 @@ Result<void> PickleReader::persistent() {
 
 Result<void> PickleReader::reduce() {
   CHORUS_TRY(Ref arguments, pop(PickleKind::kTuple, "a tuple of arguments"));
-  CHORUS_TRY(Ref callable, pop(PickleKind::kGlobal, "a global"));
+  CHORUS_TRY(Ref callable, pop("something to call"));
+  PickleKind kind = pickle_[callable].kind;
+  if (kind != PickleKind::kGlobal && kind != PickleKind::kObject &&
+      kind != PickleKind::kPersistent) {
+    return corrupt("expected a global on the stack");
+  }
   CHORUS_TRY(PickleValue * value, push(PickleKind::kObject));
   value->callable = callable;
   value->arguments = arguments;

@@ -86,7 +86,7 @@ class PickleReader {
   Result<std::vector<Ref>> pop_marked();
   Result<void> append_to(PickleKind kind, const std::vector<Ref>& items);
   Result<void> set_items_of(const std::vector<Ref>& items);
-  Result<void> push_global(std::string_view module, std::string_view name);
+  Result<PickleValue*> push_global(std::string_view module, std::string_view name);
   Result<void> remember(std::uint64_t index);
   // How many values stand above the topmost mark, or at all.
   std::size_t available() const { return stack_.size() - (marks_.empty() ? 0 : marks_.back()); }

@@ -43,7 +43,7 @@ std::optional<FewBytes> read_bytes(const Pickle& pickle, PickleRef ref) {
     const auto& arguments = pickle[pickle[ref].arguments].items;
     if (arguments.empty() || pickle[arguments[0]].kind != PickleKind::kString) return std::nullopt;
     ref = arguments[0];
-  } else if (pickle[ref].kind != PickleKind::kBytes) {
+  } else if (pickle[ref].kind != PickleKind::kBytes && pickle[ref].kind != PickleKind::kString) {
     return std::nullopt;
   }
   std::string_view text = pickle[ref].text;
@@ -79,7 +79,7 @@ std::optional<Number> read_numpy(const Pickle& pickle, PickleRef ref) {
 
 }  // namespace
 
-Result<std::optional<Number>> read_number(const PytorchArchive& archive, PickleRef ref) {
+Result<std::optional<Number>> read_number(PytorchArchive& archive, PickleRef ref) {
   const Pickle& pickle = archive.pickle;
   const PickleValue& value = pickle[ref];
   if (value.kind == PickleKind::kInt) return of_integer(value.integer);

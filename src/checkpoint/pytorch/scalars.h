@@ -17,6 +17,6 @@ struct Number {
 
 // A Python int or float, a NumPy scalar, or a tensor of one element; nothing for any other value.
 // Errors: as tensor_data()'s.
-Result<std::optional<Number>> read_number(const PytorchArchive& archive, PickleRef ref);
+Result<std::optional<Number>> read_number(PytorchArchive& archive, PickleRef ref);
 
 }  // namespace chorus::checkpoint

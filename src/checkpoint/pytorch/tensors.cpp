@@ -1,26 +1,27 @@
 // A tensor is pickled as a call of one of torch._utils' rebuild functions, and its storage as a
 // persistent id, the tuple
-//   ("storage", storage class, key, location, number of elements [, ...])
-// whose bytes are the zip member ROOT/data/KEY.
+//   ("storage", storage class, key, location, number of elements [, view])
+// where `view` stands in the legacy format alone: None, or (key, first element, number of elements)
+// of the part of the storage that the tensor's offset counts from.
 #include "checkpoint/pytorch/tensors.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "core/error_text.h"
 #include "core/printable.h"
 
 namespace chorus::checkpoint {
 namespace {
 
 constexpr std::size_t kMostDimensions = 8;
-constexpr std::size_t kLongestKey = 256;  // bytes; torch.save counts storages from 0
 // Expanded tensors (strides of zero) may have more elements than their storage, but not so many
 // that a small file asks for all of the memory.
 constexpr std::int64_t kMostExpandedElements = std::int64_t{1} << 26;
 
 Error at_value(const Pickle& pickle, PickleRef ref, ErrorCode code, const std::string& message) {
-  return {code, fmt::format("data.pkl: byte {}: {}", pickle[ref].offset, message)};
+  return {code, fmt::format("{}: byte {}: {}", pickle.name, pickle[ref].offset, message)};
 }
 
 bool is_global(int number, Global global) { return number == static_cast<int>(global); }
@@ -147,30 +148,35 @@ std::optional<std::int64_t> count_of(const std::vector<std::int64_t>& shape) {
 
 // The storage's bytes, as many as its id says. `size` becomes the number of the record's elements
 // that they hold.
-Result<std::span<const std::byte>> storage_data(const PytorchArchive& archive,
-                                                const TensorRecord& record, std::int64_t& size) {
+Result<std::span<const std::byte>> storage_data(PytorchArchive& archive, const TensorRecord& record,
+                                                std::int64_t& size) {
   const Pickle& pickle = archive.pickle;
   const auto& id = pickle[pickle[record.storage].arguments].items;
   std::string_view key = pickle[id[2]].text;
-  std::string name = archive.root + "data/" + std::string(key.substr(0, kLongestKey));
-  const ZipMember* member = key.size() > kLongestKey ? nullptr : archive.zip.find(name);
-  if (member == nullptr) {
-    return Error{ErrorCode::kCorrupt,
-                 fmt::format("its storage {} is not in the file", in_quotes(name))};
-  }
-  CHORUS_TRY(auto bytes, archive.zip.data(*member));
+  CHORUS_TRY(auto bytes, archive.storages->find(key));
   const ElementType* stored = element_type_of(static_cast<int>(pickle[id[1]].integer));
   std::int64_t unit = stored == nullptr ? 1 : static_cast<std::int64_t>(stored->size);
   std::int64_t count = pickle[id[4]].integer;
   std::int64_t expected = 0;
   if (count < 0 || __builtin_mul_overflow(count, unit, &expected) ||
       static_cast<std::uint64_t>(expected) != bytes.size()) {
-    return Error{ErrorCode::kCorrupt,
-                 fmt::format("its storage {} has {} bytes; expected {} elements of {} bytes",
-                             in_quotes(name), bytes.size(), count, unit)};
+    return corrupt(fmt::format("its storage {} has {} bytes; expected {} elements of {} bytes",
+                               in_quotes(key), bytes.size(), count, unit));
   }
   size = expected / static_cast<std::int64_t>(record.type->size);
   return bytes;
+}
+
+// Where the view of a storage begins that its id may name, in elements.
+Result<std::int64_t> view_offset(const Pickle& pickle, PickleRef storage) {
+  const auto& id = pickle[pickle[storage].arguments].items;
+  if (id.size() < 6 || pickle[id[5]].kind != PickleKind::kTuple) return 0;
+  const auto& view = pickle[id[5]].items;
+  if (view.size() != 3 || pickle[view[1]].kind != PickleKind::kInt || pickle[view[1]].integer < 0) {
+    return at_value(pickle, storage, ErrorCode::kCorrupt,
+                    "expected the view of a storage as (key, offset, size)");
+  }
+  return pickle[view[1]].integer;
 }
 
 }  // namespace
@@ -178,7 +184,30 @@ Result<std::span<const std::byte>> storage_data(const PytorchArchive& archive,
 int callable_of(const Pickle& pickle, PickleRef ref) {
   const PickleValue& value = pickle[ref];
   if (value.kind != PickleKind::kObject) return -1;
+  if (pickle[value.callable].kind != PickleKind::kGlobal) return -1;
   return static_cast<int>(pickle[value.callable].integer);
+}
+
+std::string kind_of(const Pickle& pickle, PickleRef ref) {
+  constexpr const char* kKinds[] = {"None",    "a bool",   "an integer", "an integer",
+                                    "a float", "a string", "bytes",      "a tuple",
+                                    "a list",  "a set",    "a dict"};
+  const PickleValue& value = pickle[ref];
+  if (value.kind <= PickleKind::kDict) return kKinds[static_cast<int>(value.kind)];
+  if (value.kind == PickleKind::kGlobal) return printable(pickle.global_name(ref));
+  if (value.kind != PickleKind::kObject) return "a storage";
+  PickleRef made_by = value.callable;
+  if (is_global(callable_of(pickle, ref), Global::kReconstructor)) {
+    const auto& arguments = pickle[value.arguments].items;
+    if (!arguments.empty()) made_by = arguments[0];
+  }
+  // A module of the legacy format is ("module", class, file, source).
+  if (pickle[made_by].kind == PickleKind::kPersistent) {
+    const auto& id = pickle[pickle[made_by].arguments].items;
+    if (id.size() >= 2) made_by = id[1];
+  }
+  if (pickle[made_by].kind != PickleKind::kGlobal) return "an object";
+  return printable(pickle.global_name(made_by));
 }
 
 bool is_tensor(const Pickle& pickle, PickleRef ref) {
@@ -204,6 +233,10 @@ Result<TensorRecord> read_tensor_record(const Pickle& pickle, PickleRef ref) {
                     fmt::format("the storage offset is negative, {}", record.offset));
   }
   CHORUS_TRY(record.type, read_element_type(pickle, call, record.storage));
+  CHORUS_TRY(std::int64_t view, view_offset(pickle, record.storage));
+  if (__builtin_add_overflow(record.offset, view, &record.offset)) {
+    return at_value(pickle, call.object, ErrorCode::kCorrupt, "the storage offset overflows");
+  }
   CHORUS_TRY(record.shape, read_sizes(pickle, items[2], "shape"));
   CHORUS_TRY(record.strides, read_sizes(pickle, items[3], "stride"));
   if (record.shape.size() != record.strides.size()) {
@@ -214,7 +247,7 @@ Result<TensorRecord> read_tensor_record(const Pickle& pickle, PickleRef ref) {
   return record;
 }
 
-Result<std::span<const std::byte>> tensor_data(const PytorchArchive& archive,
+Result<std::span<const std::byte>> tensor_data(PytorchArchive& archive,
                                                const TensorRecord& record) {
   std::int64_t size = 0;
   CHORUS_TRY(auto bytes, storage_data(archive, record, size));

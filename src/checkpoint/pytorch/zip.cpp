@@ -29,6 +29,7 @@ constexpr std::size_t kEndSize = 22;
 constexpr std::size_t kZip64EndSize = 56;
 constexpr std::size_t kZip64LocatorSize = 20;
 constexpr std::size_t kLongestComment = 0xffff;
+constexpr std::size_t kLongestTrailer = 16 << 20;  // bytes behind the archive that are searched
 constexpr std::uint32_t kSaturated32 = 0xffffffff;
 constexpr std::uint16_t kSaturated16 = 0xffff;
 constexpr std::uint16_t kZip64Extra = 1;
@@ -77,22 +78,37 @@ Result<ZipArchive> ZipArchive::open(std::span<const std::byte> bytes) {
   ZipArchive archive;
   archive.bytes_ = bytes;
   CHORUS_TRY(auto directory, archive.find_directory());
+  archive.bytes_ = bytes.subspan(directory.in_front);
   CHORUS_TRY(archive.read_directory(directory));
   return archive;
 }
 
 Result<ZipArchive::Directory> ZipArchive::find_directory() const {
   constexpr const char* kMissing =
-      "the zip's end record (PK\\x05\\x06) is missing: the file is truncated or not a zip archive";
+      "the zip's end record (PK\\x05\\x06) is missing: the file is truncated, or not a zip archive";
   if (bytes_.size() < kEndSize) return corrupt(kMissing);
-  std::size_t last = bytes_.size() - kEndSize;
-  std::size_t first = last > kLongestComment ? last - kLongestComment : 0;
-  std::size_t end = last + 1;
-  do {
-    if (end-- == first) return corrupt(kMissing);
-    // The comment must reach to the end of the file, so that a signature inside it is not taken.
-  } while (load_u32(&bytes_[end]) != kEndSignature || end + load_u16(&bytes_[end + 20]) != last);
+  const std::size_t last = bytes_.size() - kEndSize;
+  auto is_record = [&](std::size_t place) { return load_u32(&bytes_[place]) == kEndSignature; };
+  auto end_of_comment = [&](std::size_t place) { return place + load_u16(&bytes_[place + 20]); };
+  // First one whose comment reaches to the end of the file, so that a signature inside it is not
+  // taken; else the last one with a directory before it, and anything behind it.
+  for (std::size_t i = 0; i <= std::min(last, kLongestComment); ++i) {
+    if (is_record(last - i) && end_of_comment(last - i) == last) return directory_before(last - i);
+  }
+  for (std::size_t i = 0; i <= std::min(last, kLongestTrailer); ++i) {
+    if (!is_record(last - i) || end_of_comment(last - i) > last) continue;
+    auto directory = directory_before(last - i);
+    if (directory && has_entry(directory.assume_value())) return directory;
+  }
+  return corrupt(kMissing);
+}
 
+bool ZipArchive::has_entry(const Directory& directory) const {
+  return directory.size >= kEntrySize &&
+         load_u32(&bytes_[directory.in_front + directory.offset]) == kEntrySignature;
+}
+
+Result<ZipArchive::Directory> ZipArchive::directory_before(std::size_t end) const {
   const std::byte* record = &bytes_[end];
   if (end >= kZip64LocatorSize &&
       load_u32(&bytes_[end - kZip64LocatorSize]) == kZip64LocatorSignature) {
@@ -108,6 +124,10 @@ Result<ZipArchive::Directory> ZipArchive::find_directory() const {
         "end record at byte {}: directory of {} bytes at byte {} does not fit before it", end,
         directory.size, directory.offset));
   }
+  // The directory ends where its end record begins: what it is off by are bytes in front of the
+  // archive, whose offsets do not count them.
+  bool begins_as_zip = load_u32(bytes_.data()) == kLocalSignature;
+  directory.in_front = begins_as_zip ? 0 : end - directory.size - directory.offset;
   return directory;
 }
 
@@ -192,19 +212,29 @@ const ZipMember* ZipArchive::find(std::string_view name) const {
 }
 
 Result<std::span<const std::byte>> ZipArchive::data(const ZipMember& member) const {
+  if (member.method != 0 && (member.flags & kEncrypted) == 0) {
+    return in_member(member, ErrorCode::kUnsupported,
+                     fmt::format("is compressed (method {}); expected data that is stored or "
+                                 "deflated (methods 0 and 8): unpack the zip and pack it so",
+                                 member.method));
+  }
+  if (member.method == 0 && member.size != member.compressed_size) {
+    return in_member(member, ErrorCode::kCorrupt,
+                     fmt::format("stored data of {} bytes, but a size of {}",
+                                 member.compressed_size, member.size));
+  }
+  return stored_data(member);
+}
+
+Result<std::span<const std::byte>> ZipArchive::compressed_data(const ZipMember& member) const {
+  return stored_data(member);
+}
+
+Result<std::span<const std::byte>> ZipArchive::stored_data(const ZipMember& member) const {
   auto fail = [&](ErrorCode code, std::string message) {
     return in_member(member, code, std::move(message));
   };
   if ((member.flags & kEncrypted) != 0) return fail(ErrorCode::kUnsupported, "is encrypted");
-  if (member.method != 0) {
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("is compressed (method {}); expected stored data, as torch.save writes",
-                            member.method));
-  }
-  if (member.size != member.compressed_size) {
-    return fail(ErrorCode::kCorrupt, fmt::format("stored data of {} bytes, but a size of {}",
-                                                 member.compressed_size, member.size));
-  }
   // Members stand before the directory, so no sum below can overflow.
   std::uint64_t limit = directory_offset_;
   if (member.header_offset > limit || limit - member.header_offset < kLocalSize) {
@@ -220,10 +250,10 @@ Result<std::span<const std::byte>> ZipArchive::data(const ZipMember& member) con
     return fail(ErrorCode::kCorrupt,
                 fmt::format("no local header at byte {}", member.header_offset));
   }
-  if (start > limit || member.size > limit - start) {
+  if (start > limit || member.compressed_size > limit - start) {
     return fail(ErrorCode::kCorrupt,
                 fmt::format("{} bytes at byte {} lie outside the {} bytes before the zip directory",
-                            member.size, start, limit));
+                            member.compressed_size, start, limit));
   }
   std::uint16_t flags = load_u16(header + 6);
   std::uint32_t local_size = load_u32(header + 22);
@@ -235,21 +265,18 @@ Result<std::span<const std::byte>> ZipArchive::data(const ZipMember& member) con
         ErrorCode::kCorrupt,
         fmt::format("local header at byte {} contradicts the zip directory", member.header_offset));
   }
-  return bytes_.subspan(start, member.size);
+  return bytes_.subspan(start, member.compressed_size);
 }
 
-Result<std::span<const std::byte>> ZipArchive::checked_data(const ZipMember& member) const {
-  CHORUS_TRY(auto bytes, data(member));
+Result<void> ZipArchive::check_crc(const ZipMember& member, std::span<const std::byte> data) const {
   // Zero stands for none: torch.save can be told not to compute them.
-  if (member.crc == 0) return bytes;
+  if (member.crc == 0) return ok();
   boost::crc_32_type crc;
-  crc.process_bytes(bytes.data(), bytes.size());
-  if (crc.checksum() != member.crc) {
-    return in_member(member, ErrorCode::kCorrupt,
-                     fmt::format("its CRC-32 is {:08x}, but the zip directory says {:08x}",
-                                 crc.checksum(), member.crc));
-  }
-  return bytes;
+  crc.process_bytes(data.data(), data.size());
+  if (crc.checksum() == member.crc) return ok();
+  return in_member(member, ErrorCode::kCorrupt,
+                   fmt::format("its CRC-32 is {:08x}, but the zip directory says {:08x}",
+                               crc.checksum(), member.crc));
 }
 
 }  // namespace chorus::checkpoint

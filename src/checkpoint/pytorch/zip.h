@@ -1,6 +1,6 @@
 // The members of a zip archive in memory: enough of the format (PKWARE's APPNOTE 6.3, zip64
-// included) for archives whose members are stored as they are. Nothing is decompressed, decrypted
-// or copied; names and data are views into the archive's bytes. Immutable once opened: any thread
+// included) for archives whose members are stored as they are, or deflated. Nothing is decompressed
+// here (inflate.h does that), decrypted or copied; names and data are views into the archive's bytes. Immutable once opened: any thread
 // may read.
 #pragma once
 
@@ -17,17 +17,20 @@ namespace chorus::checkpoint {
 struct ZipMember {
   std::string_view name;
   std::uint16_t flags = 0;
-  std::uint16_t method = 0;  // 0: stored
+  std::uint16_t method = 0;  // 0: stored, 8: deflated
   std::uint32_t crc = 0;     // CRC-32 of the data
   std::uint64_t compressed_size = 0;
   std::uint64_t size = 0;           // bytes, uncompressed
   std::uint64_t header_offset = 0;  // of the local header, from the start of the archive
+
+  bool is_deflated() const { return method == 8; }
 };
 
 class ZipArchive {
  public:
-  // Reads the directory at the end of `bytes`, which must outlive the archive. Members are looked
-  // at only when they are asked for, so one that is never used may be compressed or encrypted.
+  // Reads the directory at the end of `bytes`, which must outlive the archive. Other bytes may
+  // follow the archive (16 MiB at most) or stand in front of it. Members are looked at only when
+  // they are asked for, so one that is never used may be of any method, or encrypted.
   // Errors: kCorrupt (truncated, not a zip, entries that contradict the file, a name twice) and
   // kUnsupported (several disks); the message says where, but does not name the file.
   static Result<ZipArchive> open(std::span<const std::byte> bytes);
@@ -42,16 +45,27 @@ class ZipArchive {
   // (compressed or encrypted).
   Result<std::span<const std::byte>> data(const ZipMember& member) const;
 
-  // The member's data after a check of its CRC-32, if the archive states one.
-  Result<std::span<const std::byte>> checked_data(const ZipMember& member) const;
+  // The data of a deflated member as it lies in the archive. Errors: as data()'s.
+  Result<std::span<const std::byte>> compressed_data(const ZipMember& member) const;
+
+  // Whether `data` has the CRC-32 of the member, if the archive states one. Errors: kCorrupt.
+  Result<void> check_crc(const ZipMember& member, std::span<const std::byte> data) const;
 
  private:
   struct Directory {
     std::uint64_t offset = 0, size = 0, entries = 0;
+    std::uint64_t in_front = 0;  // bytes of the file before the archive
   };
   Result<Directory> find_directory() const;
+  // The directory before a possible end record, at a byte of the file, with the offset that it
+  // states: bytes in front of the archive are not taken off.
+  Result<Directory> directory_before(std::size_t end_record) const;
   Result<Directory> find_zip64_directory(std::size_t end_record) const;
+  // Whether an entry stands at the beginning of the directory.
+  bool has_entry(const Directory& directory) const;
   Result<void> read_directory(const Directory& directory);
+  // The data as it lies in the archive, of whatever method.
+  Result<std::span<const std::byte>> stored_data(const ZipMember& member) const;
   // Reads the entry at `position` and moves it behind; `end` is the directory's.
   Result<ZipMember> read_entry(std::size_t& position, std::size_t end) const;
 

@@ -180,8 +180,11 @@ Result<SafetensorsContent> read_header(std::string_view header, std::span<const 
       Tensor tensor{*type, std::move(entry.shape), std::move(entry.strides), bytes};
       stored = &content.tensors.emplace(std::move(name), std::move(tensor)).first->first;
     } else {
-      if (entry.type == "U8") content.byte_tensors[name] = {std::move(entry.shape), bytes};
-      stored = &content.other_tensors.emplace(std::move(name), entry.type).first->first;
+      if (entry.type == "U8") content.byte_tensors[name] = {entry.shape, bytes};
+      OtherTensor tensor{entry.type, std::move(entry.shape)};
+      tensor.is_f64 = entry.type == "F64";
+      if (tensor.is_f64) tensor.data = bytes, tensor.strides = std::move(entry.strides);
+      stored = &content.other_tensors.emplace(std::move(name), std::move(tensor)).first->first;
     }
     ranges.push_back({entry.begin, entry.end, stored});
   }

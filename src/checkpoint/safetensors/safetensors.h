@@ -11,7 +11,7 @@
 #include <map>
 #include <string>
 
-#include "checkpoint/checkpoint.h"
+#include "checkpoint/raw.h"
 #include "core/bytes.h"
 
 namespace chorus::checkpoint {
@@ -24,7 +24,7 @@ struct ByteTensor {
 
 struct SafetensorsContent {
   std::map<std::string, Tensor> tensors;             // f32, f16 and bf16 ones
-  std::map<std::string, std::string> other_tensors;  // of any other type: name to type
+  std::map<std::string, OtherTensor> other_tensors;  // of any other type
   std::map<std::string, ByteTensor> byte_tensors;    // those of them that are U8
   std::map<std::string, std::string> metadata;
 };

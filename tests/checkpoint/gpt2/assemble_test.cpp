@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
+
 #include "checkpoint/gpt2/completion.h"
 #include "checkpoint/gpt2/config_json.h"
 #include "checkpoint/raw.h"
@@ -12,6 +15,7 @@ namespace {
 
 using test::counting;
 using test::FileTensors;
+using testing::AllOf;
 using testing::HasSubstr;
 
 // The tensors as a file in Hugging Face's layout has them, without a config.
@@ -177,16 +181,31 @@ const WrongModel kWrongModels[] = {
      [](FileTensors& t) {
        t["h.0.attn.c_attn.weight"] = counting({12, 4}, 0);
      },
-     ErrorCode::kCorrupt, "found [12, 4], expected [4, 12]"},
+     ErrorCode::kCorrupt,
+     "tensors 'h.0.attn.c_attn.weight' and 'h.1.attn.c_attn.weight' have different layouts, [12, "
+     "4] "
+     "and [4, 12]"},
+    {"one matrix in the other layout",
+     [](FileTensors& t) {
+       t["h.0.mlp.c_proj.weight"] = counting({4, 16}, 0);
+     },
+     ErrorCode::kCorrupt,
+     "'h.0.mlp.c_proj.weight' has the wrong shape: found [4, 16], expected [16, 4]"},
     {"wrong rank", [](FileTensors& t) { t["wte.weight"] = counting({24}, 0); }, ErrorCode::kCorrupt,
      "tensor 'wte.weight' has the wrong shape: found [24], expected"},
-    {"two names for one tensor", [](FileTensors& t) { t["module.wte.weight"] = t["wte.weight"]; },
-     ErrorCode::kCorrupt, "tensors 'module.wte.weight' and 'wte.weight' are both 'wte.weight'"},
+    {"two names for one tensor",
+     [](FileTensors& t) {
+       t["module.wte.weight"] = t["wte.weight"];
+       t["module.wte.weight"].bytes.back() ^= 1;
+     },
+     ErrorCode::kCorrupt,
+     "tensors 'module.wte.weight' and 'wte.weight' are both 'wte.weight', and differ"},
     {"a type that is not a weight's",
      [](FileTensors& t) {
-       t["ln_f.bias"] = {"F64", {4}, std::string(32, '\0')};
+       t["ln_f.bias"] = {"I32", {4}, std::string(16, '\0')};
      },
-     ErrorCode::kUnsupported, "tensor 'ln_f.bias' is of type 'F64'"},
+     ErrorCode::kUnsupported,
+     "tensor 'ln_f.bias' is of type 'I32'; expected f32, f16, bf16 or f64"},
     {"another head",
      [](FileTensors& t) {
        t["score.weight"] = counting({2, 4}, 0);
@@ -236,12 +255,166 @@ TEST(Assemble, SizesOfAnyFormatsConfigAreChecked) {
   }
 }
 
-TEST(Assemble, HuggingFacesLayoutInAPlainFileGetsAHint) {
+TEST(Assemble, TheShapeOfCAttnTellsTheLayout) {
+  for (bool stated : {false, true}) {
+    RawCheckpoint raw = raw_of(test::tiny_gpt2());
+    raw.conv1d_layout = stated;
+    Checkpoint checkpoint = expect_assembled(raw);
+    EXPECT_EQ(checkpoint.tensors.at("h.0.attn.c_proj.weight").strides,
+              (std::vector<std::int64_t>{1, 4}));
+    EXPECT_EQ(checkpoint.origin, Origin::kTransformers);
+  }
+}
+
+FileTensors renamed(const std::function<std::string(const std::string&)>& rename) {
+  FileTensors result;
+  for (const auto& [name, tensor] : test::tiny_gpt2()) result[rename(name)] = tensor;
+  return result;
+}
+
+// "h.1.ln_1.weight" with a part put in behind the first `count` of its parts.
+std::string with_part(const std::string& name, const std::string& part, int count) {
+  std::size_t place = 0;
+  for (; count > 0 && place != std::string::npos; --count) {
+    place = name.find('.', place + 1);
+  }
+  if (place == std::string::npos) return name;
+  return name.substr(0, place) + (place == 0 ? part + "." : "." + part) + name.substr(place);
+}
+
+TEST(Assemble, WrappersAreFoundInEveryPlaceOfANameAndInAnyOrder) {
+  for (std::string part :
+       {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_module", "module",
+        "_forward_module", "model", "gpt", "net", "backbone", "transformer.module",
+        "module._orig_mod._fsdp_wrapped_module", "base_layer", "_something_new"}) {
+    for (int count = 0; count < 5; ++count) {
+      SCOPED_TRACE(part + " " + std::to_string(count));
+      FileTensors tensors =
+          renamed([&](const std::string& name) { return with_part(name, part, count); });
+      EXPECT_EQ(expect_assembled(raw_of(tensors)).tensors.size(), 28u);
+    }
+  }
+}
+
+TEST(Assemble, AnyCommonPrefixIsPassedOver) {
+  for (std::string prefix : {"policy.", "lit_module.gpt_2.", "a.b.c.d.", "ema_model.", "h.", "wte.",
+                             "pretrained_model.transformer.", "base_model.model.transformer."}) {
+    SCOPED_TRACE(prefix);
+    FileTensors tensors = renamed([&](const std::string& name) { return prefix + name; });
+    EXPECT_EQ(expect_assembled(raw_of(tensors)).tensors.size(), 28u);
+    // A head beside the body.
+    tensors["lm_head.weight"] = counting({6, 4}, 70000);
+    EXPECT_EQ(expect_assembled(raw_of(tensors)).tensors.size(), 29u);
+  }
+}
+
+TEST(Assemble, OneTensorUnderTwoNamesIsReadOnceIfItIsTheSame) {
+  FileTensors tensors = test::tiny_gpt2();
+  for (const auto& [name, tensor] : test::tiny_gpt2()) {
+    tensors["module." + name] = tensor;
+    tensors["encoder." + name] = tensor;
+  }
+  EXPECT_EQ(expect_assembled(raw_of(tensors)).tensors.size(), 28u);
+  tensors["encoder.wpe.weight"].bytes[0] ^= 1;
+  EXPECT_THAT(expect_refused(raw_of(tensors)).message,
+              AllOf(HasSubstr("holds two models, one without a prefix"),
+                    HasSubstr("one under 'encoder.' ('encoder.wpe.weight')")));
+}
+
+TEST(Assemble, AveragesBesideTheWeightsArePassedOverAndSaidSo) {
+  for (std::string prefix :
+       {"ema_model.", "model_ema.", "ema.", "swa_model.module.", "model.ema."}) {
+    SCOPED_TRACE(prefix);
+    FileTensors tensors = renamed([](const std::string& name) { return "online." + name; });
+    for (auto [name, tensor] : test::tiny_gpt2()) {
+      tensor.bytes[0] ^= 1;
+      tensors[prefix + name] = tensor;
+    }
+    tensors[prefix + "decay"] = counting({1}, 0);
+    Checkpoint checkpoint = expect_assembled(raw_of(tensors));
+    ASSERT_EQ(checkpoint.notes.size(), 1u);
+    EXPECT_THAT(checkpoint.notes[0], HasSubstr("29 tensors of an average"));
+    EXPECT_EQ(checkpoint.tensors.at("wte.weight").data[0], std::byte{0});
+  }
+}
+
+TEST(Assemble, TiedWeightsMayBeUnderTheHeadsNameAlone) {
+  for (std::string prefix : {"", "module.", "policy."}) {
+    FileTensors tensors = renamed([&](const std::string& name) {
+      return prefix + (name == "wte.weight" ? "lm_head.weight" : name);
+    });
+    for (std::optional<bool> stated : {std::optional<bool>(), std::optional(true)}) {
+      RawCheckpoint raw = raw_of(tensors);
+      raw.config.tie_word_embeddings = stated;
+      Checkpoint checkpoint = expect_assembled(raw);
+      EXPECT_EQ(checkpoint.tensors.size(), 28u);
+      EXPECT_TRUE(checkpoint.config.tie_word_embeddings);
+    }
+    RawCheckpoint untied = raw_of(tensors);
+    untied.config.tie_word_embeddings = false;
+    EXPECT_THAT(expect_refused(untied).message, HasSubstr("missing tensor 'wte.weight'"));
+  }
+}
+
+// PyTorch loads the head last, into the one matrix.
+TEST(Assemble, OfTiedWeightsThatDifferTheHeadsCount) {
+  FileTensors tensors = test::tiny_gpt2();
+  tensors["lm_head.weight"] = counting({6, 4}, 70000);
+  RawCheckpoint raw = raw_of(tensors);
+  raw.config.tie_word_embeddings = true;
+  Checkpoint checkpoint = expect_assembled(raw);
+  float first = 0;
+  std::memcpy(&first, checkpoint.tensors.at("wte.weight").data.data(), sizeof first);
+  EXPECT_EQ(first, 70000);
+  ASSERT_EQ(checkpoint.notes.size(), 1u);
+  EXPECT_THAT(checkpoint.notes[0], HasSubstr("lm_head.weight and wte.weight differ"));
+}
+
+TEST(Assemble, Float64WeightsAreRoundedToTheNearest) {
+  FileTensors tensors = test::tiny_gpt2();
+  const double values[] = {0.1, 1e300, 1.0 + 0x1p-24, 1.0 + 0x1.8p-24};
+  tensors["ln_f.bias"] = {"F64", {4}, std::string(reinterpret_cast<const char*>(values), 32)};
+  Checkpoint checkpoint = expect_assembled(raw_of(tensors));
+  const Tensor& bias = checkpoint.tensors.at("ln_f.bias");
+  float rounded[4];
+  ASSERT_EQ(bias.data.size(), sizeof rounded);
+  std::memcpy(rounded, bias.data.data(), sizeof rounded);
+  EXPECT_EQ(rounded[0], 0.1f);
+  EXPECT_TRUE(std::isinf(rounded[1]));
+  EXPECT_EQ(rounded[2], 1.0f);  // a tie, to even
+  EXPECT_EQ(rounded[3], 1.0f + 0x1p-23f);
+  ASSERT_EQ(checkpoint.notes.size(), 1u);
+  EXPECT_THAT(checkpoint.notes[0], HasSubstr("1 tensors are f64"));
+}
+
+TEST(Assemble, ATensorsViewsOfFloat64AreGathered) {
   RawCheckpoint raw = raw_of(test::tiny_gpt2());
-  raw.conv1d_layout = false;
-  raw.config = tiny_fields();
-  EXPECT_THAT(expect_refused(raw).message,
-              HasSubstr("Hugging Face's layout? Then open its folder"));
+  const double values[] = {1, 2, 3, 4, 5, 6, 7, 8};
+  raw.tensors.erase("ln_f.bias");
+  raw.other_tensors["ln_f.bias"] = {
+      "float64", {4}, true, {2}, std::as_bytes(std::span(values)).first(56)};
+  Checkpoint checkpoint = expect_assembled(raw);
+  float gathered[4];
+  std::memcpy(gathered, checkpoint.tensors.at("ln_f.bias").data.data(), sizeof gathered);
+  EXPECT_THAT(gathered, testing::ElementsAre(1, 3, 5, 7));
+}
+
+TEST(Assemble, HeadsOfOtherKindsArePassedOverAndSaidSo) {
+  FileTensors tensors = test::tiny_gpt2();
+  tensors["v_head.summary.weight"] = counting({1, 4}, 0);
+  Checkpoint checkpoint = expect_assembled(raw_of(tensors));
+  ASSERT_EQ(checkpoint.notes.size(), 1u);
+  EXPECT_THAT(checkpoint.notes[0], HasSubstr("'v_head.summary.weight' is another head's"));
+}
+
+// Each tensor would be packed into memory of its own.
+TEST(Assemble, TensorsThatShowTheSameBytesTooOftenAreRefused) {
+  RawCheckpoint raw = raw_of(test::tiny_gpt2());
+  raw.tensors["h.0.attn.c_attn.weight"].shape = {1 << 13, 3 << 13};
+  raw.tensors["h.0.attn.c_attn.weight"].strides = {0, 0};
+  Error error = expect_refused(raw);
+  EXPECT_EQ(error.code, ErrorCode::kUnsupported);
+  EXPECT_THAT(error.message, HasSubstr("expected at most 16 times as many"));
 }
 
 }  // namespace

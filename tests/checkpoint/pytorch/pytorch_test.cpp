@@ -189,7 +189,9 @@ TEST(Pytorch, ReadsParametersScalarsAndEmptyTensors) {
 TEST(Pytorch, NamesTheTypesOfTensorsThatCannotBeWeights) {
   std::map<std::string, std::string> expected = {
       {"double", "float64"}, {"ids", "int64"}, {"mask", "bool"}};
-  EXPECT_EQ(read_data("views").other_tensors, expected);
+  std::map<std::string, std::string> found;
+  for (const auto& [name, tensor] : read_data("views").other_tensors) found[name] = tensor.type;
+  EXPECT_EQ(found, expected);
 }
 
 TEST(Pytorch, ReadsNumbersHoweverTheyAreStored) {
@@ -204,11 +206,9 @@ TEST(Pytorch, ReadsNumbersHoweverTheyAreStored) {
   }
 }
 
-TEST(Pytorch, RefusesFilesOfOldVersionsSayingWhatToDo) {
-  Result<RawCheckpoint> raw = read_file(data_path("legacy"));
-  ASSERT_FALSE(raw);
-  EXPECT_EQ(raw.assume_error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(raw.assume_error().message, HasSubstr("legacy.pt: written by torch.save before"));
+TEST(Pytorch, ReadsTheFormatBeforeVersion16) {
+  RawCheckpoint raw = read_data("legacy");
+  EXPECT_FALSE(raw.tensors.empty());
 }
 
 TEST(Pytorch, ReadsTheStoryteller) {

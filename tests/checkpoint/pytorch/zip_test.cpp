@@ -34,6 +34,12 @@ std::string patched(std::string file, const std::string& anchor, std::size_t off
   return file.replace(at + offset, bytes.size(), bytes);
 }
 
+Result<std::span<const std::byte>> checked_data(const ZipArchive& zip, const ZipMember& member) {
+  CHORUS_TRY(auto data, zip.data(member));
+  CHORUS_TRY(zip.check_crc(member, data));
+  return data;
+}
+
 void expect_members_read(const std::string& file) {
   Result<ZipArchive> archive = ZipArchive::open(bytes_of(file));
   ASSERT_TRUE(archive) << archive.assume_error().message;
@@ -41,7 +47,7 @@ void expect_members_read(const std::string& file) {
   ASSERT_EQ(zip.members().size(), 2u);
   const ZipMember* one = zip.find("a/one");
   ASSERT_NE(one, nullptr);
-  auto data = zip.checked_data(*one);
+  auto data = checked_data(zip, *one);
   ASSERT_TRUE(data) << data.assume_error().message;
   EXPECT_EQ(text_of(data.assume_value()), "first");
   auto empty = zip.data(*zip.find("a/two"));
@@ -61,6 +67,16 @@ TEST(Zip, FindsTheDirectoryBehindAComment) {
   // A comment that looks like an end record, but does not reach the end of the file.
   expect_members_read(
       write_zip(two_members(), {.comment = std::string("PK\x05\x06") + std::string(40, 'x')}));
+}
+
+TEST(Zip, BytesMayFollowTheArchiveOrStandInFrontOfIt) {
+  const std::string good = write_zip(two_members());
+  expect_members_read(good + "x");
+  expect_members_read(good + std::string(100000, 'x'));
+  expect_members_read(good + "PK\x05\x06" + std::string(1000, 'x'));
+  expect_members_read(write_zip(two_members(), {.zip64 = true}) + std::string(1000, '\0'));
+  expect_members_read(write_zip(two_members(), {.comment = "c"}) + "xyz");
+  expect_members_read("#!/bin/sh\n" + good);
 }
 
 TEST(Zip, EmptyArchiveHasNoMembers) {
@@ -92,7 +108,8 @@ TEST(Zip, AMissingCrcIsNotAWrongOne) {
       patched(write_zip({{.name = "a", .data = "data"}}), "PK\x01\x02", 16, std::string(4, '\0'));
   Result<ZipArchive> archive = ZipArchive::open(bytes_of(file));
   ASSERT_TRUE(archive) << archive.assume_error().message;
-  EXPECT_TRUE(archive.assume_value().checked_data(archive.assume_value().members()[0]));
+  const ZipArchive& zip = archive.assume_value();
+  EXPECT_TRUE(checked_data(zip, zip.members()[0]));
 }
 
 struct WrongZip {
@@ -106,7 +123,7 @@ struct WrongZip {
 Result<void> read_all(const std::string& file) {
   CHORUS_TRY(ZipArchive zip, ZipArchive::open(bytes_of(file)));
   for (const ZipMember& member : zip.members()) {
-    CHORUS_TRY(zip.checked_data(member));
+    CHORUS_TRY(checked_data(zip, member));
   }
   return ok();
 }
@@ -120,11 +137,14 @@ std::vector<WrongZip> wrong_zips() {
   const std::string good64 = write_zip(two_members(), {.zip64 = true});
   const std::string huge = std::string(8, '\xff');
   return {
-      {"Empty", "", kCorrupt, "truncated or not a zip"},
-      {"NotAZip", std::string(100, 'x'), kCorrupt, "truncated or not a zip"},
-      {"TruncatedByOne", good.substr(0, good.size() - 1), kCorrupt, "truncated or not a zip"},
-      {"TruncatedInTheData", good.substr(0, 37), kCorrupt, "truncated or not a zip"},
-      {"BytesAfterTheEnd", good + "x", kCorrupt, "truncated or not a zip"},
+      {"Empty", "", kCorrupt, "truncated, or not a zip"},
+      {"NotAZip", std::string(100, 'x'), kCorrupt, "truncated, or not a zip"},
+      {"TruncatedByOne", good.substr(0, good.size() - 1), kCorrupt, "truncated, or not a zip"},
+      {"TruncatedInTheData", good.substr(0, 37), kCorrupt, "truncated, or not a zip"},
+      {"BytesAfterTheEnd", good + std::string((16 << 20) + 1, 'x'), kCorrupt,
+       "truncated, or not a zip"},
+      {"AnotherEndBehindTheEnd", std::string(40, 'x') + good.substr(good.size() - 22), kCorrupt,
+       "does not fit before it"},
       {"SecondDisk", patched(good, end, 4, "\x01"), kUnsupported, "several disks"},
       {"EntriesOnOtherDisks", patched(good, end, 8, "\x01"), kUnsupported, "several disks"},
       {"MemberOnOtherDisk", write_zip({{.name = "a", .data = "", .disk = 3}}), kUnsupported,
@@ -150,7 +170,7 @@ std::vector<WrongZip> wrong_zips() {
       {"Encrypted", write_zip({{.name = "a", .data = "1", .flags = 1}}), kUnsupported,
        "member 'a': is encrypted"},
       {"Deflated", write_zip({{.name = "a", .data = "1", .method = 8}}), kUnsupported,
-       "member 'a': is compressed (method 8); expected stored"},
+       "member 'a': is compressed (method 8); expected data that is stored"},
       {"StoredSizesDiffer", patched(good, entry, 24, "\x04"), kCorrupt,
        "member 'a/one': stored data of 5 bytes, but a size of 4"},
       {"DataTooLong", patched(good, entry, 20, "\xff\xff\xff\x7f\xff\xff\xff\x7f"), kCorrupt,
