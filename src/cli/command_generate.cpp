@@ -150,7 +150,7 @@ LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& o
                        const LoadedEngine& loaded) {
   GenerateRequest asked = options.request;
   std::uint64_t seed = options.seed ? *options.seed : random_seed();
-  JsonFields fields(line);
+  JsonFields fields(line, kLineFields);
   if (fields.has("prompt") && fields.has("prompt_ids")) {
     throw CommandFailed("prompt: expected a prompt or prompt_ids, found both");
   }
@@ -158,16 +158,10 @@ LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& o
   fields.read("prompt", asked.prompt);
   fields.read("prompt_ids", asked.prompt_ids);
   if (fields.has("prompt_ids") && asked.prompt_ids.empty()) {
-    throw CommandFailed("prompt_ids: expected at least one id");
+    fields.refuse("prompt_ids", "at least one id");
   }
   fields.read("special", asked.special);
-  if (fields.has("max_length")) {
-    fields.read("max_length", asked.max_length);
-    if (asked.max_length < 1) {
-      throw CommandFailed(
-          fmt::format("max_length: expected at least 1, found {}", asked.max_length));
-    }
-  }
+  fields.read("max_length", asked.max_length, 1);
   SamplingParams& sampling = asked.engine.sampling;
   fields.read("top_k", sampling.top_k);
   fields.read("temperature", sampling.temperature);
@@ -183,11 +177,8 @@ LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& o
   fields.read("ignore_eos", asked.engine.ignore_eos);
   fields.read("logprobs", asked.engine.logprobs);
   fields.read("seed", seed);
-  fields.read("n", asked.samples);
-  fields.expect_no_other();
-  if (asked.samples < 1 || asked.samples > kMostSamples) {
-    throw CommandFailed(fmt::format("n: expected 1 to {}, found {}", kMostSamples, asked.samples));
-  }
+  fields.read("n", asked.samples, 1, kMostSamples);
+  expect_no_error(fields);
   return generate_json(asked, seed, loaded);
 }
 

@@ -68,7 +68,7 @@ std::string to_table(const ScoreRequest& request, const Score& score, const Engi
 
 LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& options,
                        Engine& engine) {
-  JsonFields fields(line);
+  JsonFields fields(line, kLineFields);
   ScoreRequest request{.ids = {}, .bos = options.bos, .stride = options.stride};
   std::string text;
   bool special = options.special;
@@ -80,8 +80,8 @@ LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& opti
   fields.read("ids", request.ids);
   fields.read("bos", request.bos);
   fields.read("special", special);
-  fields.read("stride", request.stride);
-  fields.expect_no_other();
+  fields.read("stride", request.stride, 1);
+  expect_no_error(fields);
   if (fields.has("text"))
     request.ids = value_or_fail(in_place(engine.encode(text, special), "text"));
   Score score = value_or_fail(engine.score(request));

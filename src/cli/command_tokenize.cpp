@@ -45,11 +45,12 @@ std::vector<std::int32_t> encode(std::string_view text, bool special) {
 
 // Fields that mean nothing here are let pass: the lines may be records of a corpus.
 std::string tokenize_line(const json::object& line, bool special) {
-  JsonFields fields(line);
+  JsonFields fields(line, kRecordFields);
   std::string text;
-  fields.require("text");
+  fields.require("text", "a string");
   fields.read("text", text);
   fields.read("special", special);
+  expect_no_error(fields);
   return ids_as_json(encode(text, special));
 }
 
@@ -77,10 +78,11 @@ std::string decode_checked(const std::vector<std::int32_t>& ids) {
 }
 
 std::string detokenize_line(const json::object& line) {
-  JsonFields fields(line);
+  JsonFields fields(line, kRecordFields);
   std::vector<std::int32_t> ids;
-  fields.require("ids");
+  fields.require("ids", "an array of token ids");
   fields.read("ids", ids);
+  expect_no_error(fields);
   return text_as_json(decode_checked(ids));
 }
 

@@ -63,24 +63,4 @@ Result<std::vector<std::int32_t>> parse_ids(std::string_view text) {
   return ids;
 }
 
-Result<std::vector<std::int32_t>> ids_from_json(const boost::json::value& value) {
-  const boost::json::array* array = value.if_array();
-  if (array == nullptr) {
-    return Error{ErrorCode::kInvalidArgument, "expected an array of ids (whole numbers)"};
-  }
-  std::vector<std::int32_t> ids;
-  ids.reserve(array->size());
-  for (const boost::json::value& element : *array) {
-    boost::system::error_code error;
-    auto id = element.to_number<std::int32_t>(error);
-    if (error || element.is_double()) {
-      return Error{
-          ErrorCode::kInvalidArgument,
-          fmt::format("element {} is not an id: expected a whole number of 32 bits", ids.size())};
-    }
-    ids.push_back(id);
-  }
-  return ids;
-}
-
 }  // namespace chorus::cli

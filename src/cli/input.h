@@ -2,7 +2,6 @@
 // not a parser of options (CLI11 is) and knows nothing of what the input means. Single-threaded.
 #pragma once
 
-#include <boost/json.hpp>
 #include <cstdint>
 #include <istream>
 #include <string>
@@ -24,8 +23,5 @@ Result<std::string> read_file(const std::string& path);
 // The range is the caller's to check. Errors: kInvalidArgument, with the word that is not a number
 // or does not fit 32 bits.
 Result<std::vector<std::int32_t>> parse_ids(std::string_view text);
-
-// The ids of a JSON array of whole numbers. Errors: kInvalidArgument, with the element's place.
-Result<std::vector<std::int32_t>> ids_from_json(const boost::json::value& value);
 
 }  // namespace chorus::cli

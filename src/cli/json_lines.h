@@ -5,10 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <istream>
-#include <optional>
 #include <string>
 
-#include "cli/input.h"
+#include "json/fields.h"
 
 namespace chorus::cli {
 
@@ -26,35 +25,13 @@ struct LineAnswer {
 void answer_json_lines(std::istream& in, std::size_t parallel,
                        const std::function<LineAnswer(const boost::json::object&)>& answer);
 
-// Fields of a request, found under the option's name with '_' or '-' between its words. An absent
-// field leaves `value` as it is. They throw CommandFailed, naming the field, for a wrong type or
-// range, and for a field that is there in both spellings.
-class JsonFields {
- public:
-  explicit JsonFields(const boost::json::object& object);
+// How the fields of a line are read: found under the option's name with '_' or '-' between its words,
+// and an unknown one is an error, so that a misspelt field is no silent default.
+inline constexpr FieldPolicy kLineFields{.refuse_unknown = true, .dash_is_underscore = true};
+// The same for lines that may be records of something else: of a corpus.
+inline constexpr FieldPolicy kRecordFields{.refuse_unknown = false, .dash_is_underscore = true};
 
-  void read(const char* name, std::int32_t& value);
-  void read(const char* name, std::optional<std::int32_t>& value);
-  void read(const char* name, std::uint64_t& value);  // negative: 2^64 + value, as a seed
-  void read(const char* name, float& value);
-  void read(const char* name, double& value);
-  void read(const char* name, bool& value);
-  void read(const char* name, std::string& value);
-  void read(const char* name, std::vector<std::int32_t>& value);
-  void read(const char* name, std::vector<std::string>& value);  // a string or a list of them
-  bool has(const char* name) { return find(name) != nullptr; }
-  void require(const char* name);  // throws CommandFailed if it is absent
-
-  // Throws CommandFailed for a field that no read() or has() asked for, by its name.
-  void expect_no_other() const;
-
- private:
-  const boost::json::value* find(const char* name);
-  template <class Value>
-  void read_as(const char* name, Value& value);
-
-  const boost::json::object& object_;
-  std::vector<std::string> known_;
-};
+// Throws CommandFailed if something was wrong with a field, naming it.
+void expect_no_error(const JsonFields& fields);
 
 }  // namespace chorus::cli

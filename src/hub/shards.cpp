@@ -1,28 +1,29 @@
 #include "hub/shards.h"
 
-#include <boost/json.hpp>
 #include <set>
 
 #include "core/bytes.h"
+#include "core/error_text.h"
 #include "hub/names.h"
+#include "json/fields.h"
+#include "json/parse.h"
 
 namespace chorus::hub {
 
 Result<std::vector<std::string>> shards_of_index(const std::string& index_path) {
   CHORUS_TRY(Bytes bytes, map_file(index_path));
-  boost::system::error_code error;
-  boost::json::value index = boost::json::parse(bytes.text(), error);
-  if (error) return Error{ErrorCode::kCorrupt, index_path + ": not JSON: " + error.message()};
-  const boost::json::object* root = index.if_object();
-  const boost::json::value* weight_map =
-      root == nullptr ? nullptr : root->if_contains("weight_map");
-  const boost::json::object* files = weight_map == nullptr ? nullptr : weight_map->if_object();
-  if (files == nullptr || files->empty()) {
-    return Error{ErrorCode::kCorrupt,
-                 index_path + ": expected an object \"weight_map\" with names"};
+  CHORUS_TRY(boost::json::object index, in_place(parse_json_object(bytes.text()), index_path));
+  JsonFields fields(index);
+  fields.require("weight_map", "an object of tensors and their files");
+  const boost::json::value* weight_map = fields.find("weight_map");
+  if (weight_map != nullptr && (!weight_map->is_object() || weight_map->get_object().empty())) {
+    fields.refuse("weight_map", "an object of tensors and their files, not empty");
+  }
+  if (auto error = fields.error()) {
+    return Error{ErrorCode::kCorrupt, index_path + ": " + error->message()};
   }
   std::set<std::string> shards;
-  for (const auto& [tensor, file] : *files) {
+  for (const auto& [tensor, file] : weight_map->get_object()) {
     const boost::json::string* name = file.if_string();
     std::string shard = name == nullptr ? "" : std::string(*name);
     if (!is_plain_name(shard) || !shard.ends_with(".safetensors")) {

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value_stack.hpp>
 #include <charconv>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -112,9 +114,49 @@ class Handler {
   std::string duplicate_key_;
 };
 
-}  // namespace
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-Result<json::value> parse_json(std::string_view text) {
+// The code unit of the escape "\uXXXX" at `place`; nothing if there is none.
+std::optional<unsigned> escaped_unit(std::string_view text, std::size_t place) {
+  if (text.size() - std::min(place, text.size()) < 6 || text.substr(place, 2) != "\\u") {
+    return std::nullopt;
+  }
+  unsigned unit = 0;
+  const char* digits = text.data() + place + 2;
+  auto [end, error] = std::from_chars(digits, digits + 4, unit, 16);
+  if (error != std::errc() || end != digits + 4) return std::nullopt;
+  return unit;
+}
+
+// Where the first escaped surrogate that has no partner stands, from `place` on. Outside of strings
+// a backslash is an error, which the parser finds.
+std::size_t find_lone_surrogate(std::string_view text, std::size_t place) {
+  auto is_between = [](std::optional<unsigned> unit, unsigned low, unsigned high) {
+    return unit && *unit >= low && *unit <= high;
+  };
+  while ((place = text.find('\\', place)) != std::string_view::npos) {
+    std::optional<unsigned> unit = escaped_unit(text, place);
+    if (!is_between(unit, 0xd800, 0xdfff)) {
+      place += 2;
+    } else if (*unit < 0xdc00 && is_between(escaped_unit(text, place + 6), 0xdc00, 0xdfff)) {
+      place += 12;
+    } else {
+      break;
+    }
+  }
+  return place;
+}
+
+// The same text with the escape of U+FFFD in their place, which is as long: offsets stay.
+std::string without_lone_surrogates(std::string_view text, std::size_t place) {
+  std::string result(text);
+  for (; place != std::string::npos; place = find_lone_surrogate(text, place + 6)) {
+    result.replace(place, 6, "\\ufffd");
+  }
+  return result;
+}
+
+Result<json::value> parse(std::string_view text, std::size_t skipped) {
   json::parse_options options;
   options.max_depth = 16;
   json::basic_parser<Handler> parser(options);
@@ -128,9 +170,19 @@ Result<json::value> parse_json(std::string_view text) {
   if (!error && used < text.size()) error = json::error::extra_data;
   if (error) {
     return Error{ErrorCode::kCorrupt,
-                 fmt::format("bad JSON at byte {}: {}", used, error.message())};
+                 fmt::format("bad JSON at byte {}: {}", skipped + used, error.message())};
   }
   return parser.handler().release();
+}
+
+}  // namespace
+
+Result<json::value> parse_json(std::string_view text) {
+  std::size_t skipped = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  text.remove_prefix(skipped);
+  std::size_t lone = find_lone_surrogate(text, 0);
+  if (lone == std::string_view::npos) return parse(text, skipped);
+  return parse(without_lone_surrogates(text, lone), skipped);
 }
 
 Result<json::object> parse_json_object(std::string_view text) {

@@ -1,7 +1,8 @@
-// JSON as file headers and configs need it: Boost.JSON's grammar, with two things added. A key that
-// stands twice in an object is an error (two readers of one file must not see two models), and a
-// fraction is the double nearest to what is written, so that numbers survive a round trip. Pure
-// functions.
+// JSON as files and requests have it: Boost.JSON's grammar, UTF-8 alone, with four things added. A
+// key that stands twice in an object is an error (two readers of one file must not see two models).
+// A fraction is the double nearest to what is written, so that numbers survive a round trip. An
+// escaped surrogate without its partner ("\ud83d", which Python writes for half a character) is
+// U+FFFD, as tiktoken takes it. A byte order mark in front is taken off. Pure functions.
 #pragma once
 
 #include <boost/json/value.hpp>

@@ -79,4 +79,18 @@ const char* read_json(const json::value& value, std::vector<std::int32_t>& resul
   return nullptr;
 }
 
+const char* read_json(const json::value& value, std::vector<std::string>& result) {
+  constexpr const char* kExpected = "a string or an array of strings";
+  std::vector<std::string> texts;
+  if (const json::array* array = value.if_array()) {
+    for (const json::value& element : *array) {
+      if (read_json(element, texts.emplace_back()) != nullptr) return kExpected;
+    }
+  } else if (read_json(value, texts.emplace_back()) != nullptr) {
+    return kExpected;
+  }
+  result = std::move(texts);
+  return nullptr;
+}
+
 }  // namespace chorus

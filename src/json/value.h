@@ -1,4 +1,4 @@
-// JSON values as C++ values, for the fields of requests. Pure functions.
+// JSON values as C++ values: what fields.h reads. Pure functions.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -19,5 +19,7 @@ const char* read_json(const boost::json::value& value, std::int64_t& result);
 // Negative numbers stand for 2^64 + value, as PyTorch reads a seed.
 const char* read_json(const boost::json::value& value, std::uint64_t& result);
 const char* read_json(const boost::json::value& value, std::vector<std::int32_t>& result);  // ids
+// A string, or an array of them.
+const char* read_json(const boost::json::value& value, std::vector<std::string>& result);
 
 }  // namespace chorus

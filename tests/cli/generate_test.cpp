@@ -340,28 +340,28 @@ TEST(GenerateCommand, ABadRequestIsAnsweredWithItsErrorAndTheOthersGoOn) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_EQ(lines[0].at("tokens").as_array().size(), 6u);
   EXPECT_EQ(lines[1].at("error").at("line"), json::value(2));
-  EXPECT_THAT(
-      json::value_to<std::string>(lines[1].at("error").at("message")),
-      StartsWith("unknown field \"promt\"; known: prompt, prompt_ids, special, max_length,"));
+  EXPECT_THAT(json::value_to<std::string>(lines[1].at("error").at("message")),
+              StartsWith("unknown field 'promt'; known: prompt, prompt_ids, special, max_length,"));
   EXPECT_EQ(lines[2].at("error").at("line"), json::value(3));
   EXPECT_EQ(lines[3].at("tokens").as_array().size(), 6u);
 }
 
 TEST(GenerateCommand, AWrongFieldIsNamed) {
   expect_errors({
-      {R"({"prompt": 7})", "prompt: expected a string"},
+      {R"({"prompt": 7})", "prompt: expected a string, found 7"},
       {R"({"prompt": "a", "prompt_ids": [1]})",
        "prompt: expected a prompt or prompt_ids, found both"},
-      {R"({"prompt_ids": []})", "prompt_ids: expected at least one id"},
-      {R"({"max_length": 0})", "max_length: expected at least 1, found 0"},
-      {R"({"max_length": 1e99})", "max_length: expected a whole number of 32 bits"},
+      {R"({"prompt_ids": []})", "prompt_ids: expected at least one id, found an array"},
+      {R"({"max_length": 0})", "max_length: expected a whole number from 1 to 2147483647, found 0"},
+      {R"({"max_length": 1e99})",
+       "max_length: expected a whole number from 1 to 2147483647, found 1e+99"},
       {R"({"max_length": 2000})",
        "max_length: expected 1 to 1024 (the model's block size), found 2000"},
-      {R"({"n": 0})", "n: expected 1 to 100000, found 0"},
-      {R"({"n": 2000000000})", "n: expected 1 to 100000, found 2000000000"},
-      {R"({"seed": 1e30})", "seed: expected a whole number of 64 bits"},
-      {R"({"temperature": 1e300})", "temperature: expected a number of 32 bits"},
-      {R"({"temperature": NaN})", "not JSON: syntax error"},
+      {R"({"n": 0})", "n: expected a whole number from 1 to 100000, found 0"},
+      {R"({"n": 2000000000})", "n: expected a whole number from 1 to 100000, found 2000000000"},
+      {R"({"seed": 1e30})", "seed: expected a whole number of 64 bits, found 1e+30"},
+      {R"({"temperature": 1e300})", "temperature: expected a number of 32 bits, found 1e+300"},
+      {R"({"temperature": NaN})", "bad JSON at byte 16: syntax error"},
       {R"({"temperature": -1})", StartsWith("temperature: ")},
       {R"({"top_k": -1})", StartsWith("top_k: ")},
       {R"({"rng": "numpy"})", StartsWith("rng: ")},

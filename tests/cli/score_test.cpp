@@ -204,8 +204,9 @@ TEST(ScoreCommand, LinesAreAnsweredInOrderAndABadOneCostsItselfOnly) {
     return json::value_to<std::string>(lines[i].at("error").at("message"));
   };
   EXPECT_EQ(error(1), "expected a field text or a field ids, found both");
-  EXPECT_EQ(error(3), "unknown field \"strid\"; known: text, ids, bos, special, stride");
-  EXPECT_EQ(error(4), "ids: element 0 is not an id: expected a whole number of 32 bits");
+  EXPECT_EQ(error(3), "unknown field 'strid'; known: text, ids, bos, special, stride");
+  EXPECT_EQ(error(4),
+            "ids: expected an array of token ids, whole numbers of 32 bits; element 0 is 1.5");
   EXPECT_EQ(error(5), "expected a field text or a field ids, found neither");
 }
 

@@ -56,12 +56,13 @@ TEST(TokenizeCommand, ABadLineIsAnsweredWithItsErrorAndTheOthersGoOn) {
                   "1 of 3 requests failed: see \"error\" in their lines");
   };
   expect_error("[]", "expected a JSON object");
-  expect_error("{}", "expected a field \\\"text\\\"");
-  expect_error("{\"text\":7}", "text: expected a string");
-  expect_error("{\"text\":\"\", \"special\":1}", "special: expected true or false");
-  expect_error("{\"text\":\"", "not JSON: incomplete JSON");
-  expect_error("{\"text\":\"\xFF\"}", "not JSON: syntax error");
-  expect_error("{\"text\":\"\\ud800\"}", "not JSON: syntax error");
+  expect_error("{}", "text: expected a string, found nothing");
+  expect_error("{\"text\":7}", "text: expected a string, found 7");
+  expect_error("{\"text\":\"\", \"special\":1}", "special: expected true or false, found 1");
+  expect_error("{\"text\":\"", "bad JSON at byte 9: incomplete JSON");
+  expect_error("{\"text\":\"\xFF\"}", "bad JSON at byte 9: syntax error");
+  expect_error("{\"text\":\"\\ud80\"}", "bad JSON at byte 14: expected hex digit");
+  expect_error("{\"text\":1,\"text\":2}", "bad JSON: the key 'text' stands twice in one object");
 }
 
 TEST(TokenizeCommand, ALineMaySayWhetherItsSpecialTokenIsRecognised) {
@@ -111,10 +112,13 @@ TEST(DetokenizeCommand, RefusesWhatIsNoIdByValue) {
                   "1 of 3 requests failed: see \"error\" in their lines");
   };
   expect_error("[50257]", "id 50257 is not GPT-2's: expected 0 to 50256");
-  expect_error("11", "ids: expected an array of ids (whole numbers)");
-  for (std::string id : {"1.5", "\"1\"", "null", "4294967297"}) {
-    expect_error("[11," + id + "]",
-                 "ids: element 1 is not an id: expected a whole number of 32 bits");
+  expect_error("11", "ids: expected an array of token ids, found 11");
+  std::pair<std::string, std::string> wrong[] = {
+      {"1.5", "1.5"}, {"\"1\"", "a string"}, {"null", "null"}, {"4294967297", "4294967297"}};
+  for (const auto& [id, found] : wrong) {
+    expect_error(
+        "[11," + id + "]",
+        "ids: expected an array of token ids, whole numbers of 32 bits; element 1 is " + found);
   }
 }
 
@@ -122,6 +126,17 @@ TEST(TokenizeCommand, WhatWasTokenizedComesBack) {
   std::string text = "One\r\n\ttwo  \xF0\x9F\xA6\x86 three\n\n";
   std::string ids = out_of(run_chorus({"tokenize"}, {.input = text}));
   EXPECT_EQ(out_of(run_chorus({"detokenize"}, {.input = ids})), text);
+}
+
+// The ids are tiktoken's, of the string that Python's json reads.
+TEST(TokenizeCommand, HalfACharacterIsTheReplacementCharacter) {
+  RunResult result = run_chorus({"tokenize", "--jsonl"},
+                                {.input = "{\"text\":\"a\\udbc0b\"}\n{\"text\":\"cut \\ud83d\"}\n"
+                                          "{\"text\":\"\\ude00\\ud83d\"}\n"
+                                          "{\"text\":\"\\ud83d\\ude00\"}\n"});
+  EXPECT_EQ(out_of(result),
+            "{\"ids\":[64,4210,65]}\n{\"ids\":[8968,20543]}\n{\"ids\":[6353]}\n"
+            "{\"ids\":[47249,222]}\n");
 }
 
 TEST(TokenizeCommand, JsonlAndAnArgumentExcludeEachOther) {

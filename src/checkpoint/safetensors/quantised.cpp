@@ -6,6 +6,7 @@
 
 #include "core/error_text.h"
 #include "core/printable.h"
+#include "json/fields.h"
 #include "json/parse.h"
 #include "kernels/panels.h"
 
@@ -37,16 +38,17 @@ std::int64_t passes_of_group(NumberFormat format) {
 
 Result<void> check_layout(const std::string& text) {
   CHORUS_TRY(boost::json::object layout, parse_json_object(text));
+  JsonFields fields(layout);
   for (const LayoutField& field : kLayout) {
-    const boost::json::value* value = layout.if_contains(field.name);
-    if (!value || !value->is_int64()) {
-      return corrupt(fmt::format("field '{}' is missing or not a whole number", field.name));
-    }
-    if (value->get_int64() != field.value) {
+    std::int64_t found = 0;
+    fields.require(field.name, "a whole number");
+    fields.read(field.name, found);
+    if (auto error = fields.error()) return corrupt("field " + error->message());
+    if (found != field.value) {
       return Error{
           ErrorCode::kUnsupported,
           fmt::format("field '{}' is {}; this program reads {}: convert the original again",
-                      field.name, value->get_int64(), field.value)};
+                      field.name, found, field.value)};
     }
   }
   return ok();

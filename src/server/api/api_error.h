@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "chorus/error.h"
+#include "json/fields.h"
 #include "server/http/http_error.h"
 
 namespace chorus::server {
@@ -20,6 +21,7 @@ struct [[nodiscard]] ApiError {
         message(std::move(its_message)),
         param(std::move(its_param)),
         code(std::move(its_code)) {}
+  ApiError(const FieldError& error) : ApiError(400, error.message(), error.field) {}
   ApiError(const HttpError& error) : ApiError(error.status, error.message, {}, error.code) {}
 
   int status;

@@ -9,7 +9,7 @@
 #include "chorus/engine.h"
 #include "chorus/sampling.h"
 #include "json/value.h"
-#include "server/api/json_fields.h"
+#include "server/api/request_body.h"
 
 namespace chorus::server {
 namespace {
@@ -148,7 +148,7 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   read_sampling(fields, request);
   read_ends(fields, request.base);
   read_answer_form(fields, request);
-  if (fields.error()) return *fields.error();
+  if (auto error = fields.error()) return *error;
   if (auto checked = check(request.base.sampling); !checked) {
     return to_api_error(checked.assume_error());
   }

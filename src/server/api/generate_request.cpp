@@ -12,7 +12,7 @@
 #include "chorus/sampling.h"
 #include "core/utf8.h"
 #include "server/api/completions_request.h"
-#include "server/api/json_fields.h"
+#include "server/api/request_body.h"
 
 namespace chorus::server {
 namespace {
@@ -99,7 +99,7 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   fields.read("seed", sampling.seed);
   request.has_seed = fields.has("seed");
   fields.read("rng", rng);
-  if (fields.error()) return *fields.error();
+  if (auto error = fields.error()) return *error;
   BOOST_OUTCOME_TRY(read_rng(rng, sampling));
   BOOST_OUTCOME_TRY(check_sampling(request));
   return request;

@@ -10,7 +10,7 @@
 
 #include "chorus/engine.h"
 #include "json/text.h"
-#include "server/api/json_fields.h"
+#include "server/api/request_body.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
 #include "server/offload.h"
@@ -37,7 +37,7 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
     fields.refuse("content", "a string, or one in prompt");
   }
   fields.read("special", request.special);
-  if (fields.error()) return *fields.error();
+  if (auto error = fields.error()) return *error;
   return request;
 }
 
@@ -52,8 +52,8 @@ ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
   DetokenizeRequest request;
   fields.read("model", request.model);
   fields.read("tokens", request.ids);
-  if (!fields.has("tokens")) fields.refuse("tokens", "an array of token ids");
-  if (fields.error()) return *fields.error();
+  fields.require("tokens", "an array of token ids");
+  if (auto error = fields.error()) return *error;
   return request;
 }
 

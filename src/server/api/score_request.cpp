@@ -11,7 +11,7 @@
 #include "json/text.h"
 #include "json/value.h"
 #include "server/api/completion_logprobs.h"
-#include "server/api/json_fields.h"
+#include "server/api/request_body.h"
 
 namespace chorus::server {
 namespace {
@@ -68,7 +68,7 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
   fields.read("bos", request.bos);
   fields.read("special", request.special);
   fields.read("stride", request.stride, 1);
-  if (fields.error()) return *fields.error();
+  if (auto error = fields.error()) return *error;
   return request;
 }
 

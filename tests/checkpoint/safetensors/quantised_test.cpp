@@ -159,7 +159,7 @@ TEST(QuantisedFile, WhatIsWrongIsNamed) {
   const Wrong wrong[] = {
       {R"(\"version\": 1)", R"(\"version\": 2)",
        "f: metadata chorus.quantised: field 'version' is 2; this program reads 1"},
-      {R"(\"int8_group\")", R"(\"int8_grope\")", "field 'int8_group' is missing"},
+      {R"(\"int8_group\")", R"(\"int8_grope\")", "field int8_group: expected a whole number, found nothing"},
       {R"(\"panel\": 32)", R"(\"panel\": 16)", "field 'panel' is 16; this program reads 32"},
       {R"({\"version\")", R"([\"version\")", "f: metadata chorus.quantised: "},
       {R"("chorus.quantised")", R"("chorus.other")", "missing tensor 'wte.weight'"},

@@ -153,6 +153,17 @@ TEST(CompletionsRequest, ReadsEveryField) {
   EXPECT_EQ(request.base.min_tokens, 2);
 }
 
+TEST(CompletionsRequest, HalfACharacterIsTheReplacementCharacter) {
+  auto parsed = parse_completions(R"({"prompt":["a\udbc0b","\ude00\ud83d"],"stop":"\ud83d"})");
+  ASSERT_TRUE(parsed) << parsed.assume_error().message;
+  const CompletionsRequest& request = parsed.assume_value();
+  EXPECT_EQ(request.prompts[0].text,
+            "a\xef\xbf\xbd"
+            "b");
+  EXPECT_EQ(request.prompts[1].text, "\xef\xbf\xbd\xef\xbf\xbd");
+  EXPECT_EQ(request.base.stop[0], "\xef\xbf\xbd");
+}
+
 TEST(CompletionsRequest, NamesWhatIsWrong) {
   const std::pair<const char*, const char*> wrong[] = {
       {R"("max_tokens":-1)", "max_tokens"},
@@ -186,8 +197,8 @@ TEST(CompletionsRequest, NamesWhatIsWrong) {
     EXPECT_EQ(parsed.assume_error().status, 400);
     EXPECT_EQ(parsed.assume_error().param, param) << parsed.assume_error().message;
   }
-  for (const char* body : {"", "[]", "{", "{\"prompt\":\"\xFF\"}", R"({"prompt":"\ud800"})",
-                           R"({"prompt":"a","prompt":"b"})"}) {
+  for (const char* body :
+       {"", "[]", "{", "{\"prompt\":\"\xFF\"}", R"({"prompt":"a","prompt":"b"})"}) {
     EXPECT_FALSE(parse_completions(body)) << body;
   }
   std::string nested = R"({"prompt":)";
