@@ -167,7 +167,7 @@ void integer_some_rows(const IntegerMatmulArgs& args, std::size_t row, std::size
   if constexpr (kRows > 1) integer_some_rows<Format, kRows - 1>(args, row, rows, panel, panels);
 }
 
-// Panels outside, tiles of rows inside, rows dealt evenly, as in matmul.h.
+// Panels outside, tiles of rows inside, each of as many rows as the others, as in matmul.h.
 template <class Format>
 void integer_matmul(const IntegerMatmulArgs& args) {
   if (args.rows == 0) return;

@@ -154,7 +154,7 @@ void matmul_some_rows(const MatmulArgs& args, std::size_t row, std::size_t rows,
 }
 
 // Panels outside, tiles of rows inside: a panel is read from memory once and stays in the cache for
-// all the rows. Rows are dealt to tiles evenly.
+// all the rows. All tiles get as many rows, or one more.
 template <class Weight>
 void matmul_chunk(const MatmulArgs& args) {
   std::size_t tiles = (args.rows + kMaxTileRows - 1) / kMaxTileRows;
