@@ -2,8 +2,6 @@
 // wrong. Messages are for strangers: no path of this machine is in them. Plain data.
 #pragma once
 
-#include <boost/outcome/basic_result.hpp>
-#include <boost/outcome/policy/terminate.hpp>
 #include <string>
 #include <utility>
 
@@ -31,8 +29,7 @@ struct [[nodiscard]] ApiError {
 };
 
 template <class T>
-using ApiResult =
-    boost::outcome_v2::basic_result<T, ApiError, boost::outcome_v2::policy::terminate>;
+using ApiResult = Result<T, ApiError>;
 
 // 400: the field `param` is not what was expected; the message begins with its name.
 ApiError bad_field(const std::string& param, const std::string& what);

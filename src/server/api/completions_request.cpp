@@ -137,7 +137,7 @@ void read_choices(JsonFields& fields, CompletionsRequest& request) {
 }  // namespace
 
 ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
-  BOOST_OUTCOME_TRY(json::object object, parse_body(body));
+  CHORUS_TRY(json::object object, parse_body(body));
   JsonFields fields(object);
   CompletionsRequest request;
   fields.read("model", request.model);
@@ -185,7 +185,7 @@ ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
   std::vector<Request> requests;
   for (Prompt& prompt : request.prompts) {
     if (prompt.ids.empty()) {
-      BOOST_OUTCOME_TRY(prompt.ids, prompt_ids(prompt.text, request.special, engine));
+      CHORUS_TRY(prompt.ids, prompt_ids(prompt.text, request.special, engine));
     } else {
       prompt.text = engine.decode(prompt.ids);
     }

@@ -35,7 +35,7 @@ ApiResult<bool> read_seed(const Target& target, std::uint64_t& seed) {
   const std::string* text = target.parameter("seed");
   if (text == nullptr || !text->starts_with('-')) return read(target, "seed", kExpected, seed);
   std::int64_t negative = 0;
-  BOOST_OUTCOME_TRY(bool is_there, read(target, "seed", kExpected, negative));
+  CHORUS_TRY(bool is_there, read(target, "seed", kExpected, negative));
   seed = static_cast<std::uint64_t>(negative);
   return is_there;
 }
@@ -44,7 +44,7 @@ ApiResult<void> read_rng(const std::string& name, SamplingParams& sampling) {
   Result<RandomStream> stream = parse_random_stream(name);
   if (!stream) return bad_field("rng", "expected torch-cpu, torch-cpu-mkl or torch-cuda");
   sampling.rng = stream.assume_value();
-  return boost::outcome_v2::success();
+  return ok();
 }
 
 ApiResult<void> check_sampling(const GenerateRequest& request) {
@@ -55,7 +55,7 @@ ApiResult<void> check_sampling(const GenerateRequest& request) {
   if (auto checked = check(request.base.sampling); !checked) {
     return to_api_error(checked.assume_error());
   }
-  return boost::outcome_v2::success();
+  return ok();
 }
 
 }  // namespace
@@ -67,21 +67,21 @@ ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target&
   request.prompt = std::string(prompt);
   SamplingParams& sampling = request.base.sampling;
   std::int32_t max_length = 0;
-  BOOST_OUTCOME_TRY(bool has_length, read(target, "max_length", kWhole, max_length));
+  CHORUS_TRY(bool has_length, read(target, "max_length", kWhole, max_length));
   if (has_length) request.max_length = max_length;
-  BOOST_OUTCOME_TRY(read(target, "top_k", kWhole, sampling.top_k));
-  BOOST_OUTCOME_TRY(read(target, "temperature", "a number", sampling.temperature));
-  BOOST_OUTCOME_TRY(request.has_seed, read_seed(target, sampling.seed));
+  CHORUS_TRY(read(target, "top_k", kWhole, sampling.top_k));
+  CHORUS_TRY(read(target, "temperature", "a number", sampling.temperature));
+  CHORUS_TRY(request.has_seed, read_seed(target, sampling.seed));
   if (const std::string* rng = target.parameter("rng")) {
-    BOOST_OUTCOME_TRY(read_rng(*rng, sampling));
+    CHORUS_TRY(read_rng(*rng, sampling));
   }
   if (const std::string* model = target.parameter("model")) request.model = *model;
-  BOOST_OUTCOME_TRY(check_sampling(request));
+  CHORUS_TRY(check_sampling(request));
   return request;
 }
 
 ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
-  BOOST_OUTCOME_TRY(boost::json::object object, parse_body(body));
+  CHORUS_TRY(boost::json::object object, parse_body(body));
   JsonFields fields(object);
   GenerateRequest request;
   SamplingParams& sampling = request.base.sampling;
@@ -100,8 +100,8 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   request.has_seed = fields.has("seed");
   fields.read("rng", rng);
   if (auto error = fields.error()) return *error;
-  BOOST_OUTCOME_TRY(read_rng(rng, sampling));
-  BOOST_OUTCOME_TRY(check_sampling(request));
+  CHORUS_TRY(read_rng(rng, sampling));
+  CHORUS_TRY(check_sampling(request));
   return request;
 }
 
@@ -110,7 +110,7 @@ ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& eng
   Request result = request.base;
   result.prompt = request.prompt_ids;
   if (result.prompt.empty()) {
-    BOOST_OUTCOME_TRY(result.prompt, prompt_ids(request.prompt, request.special, engine));
+    CHORUS_TRY(result.prompt, prompt_ids(request.prompt, request.special, engine));
   } else {
     request.prompt = engine.decode(result.prompt);
   }

@@ -43,7 +43,7 @@ ApiResult<void> Generation::submit(Request request) {
   streams_.push_back(std::move(stream.assume_value()));
   ++open_;
   unended_ += samples;
-  return boost::outcome_v2::success();
+  return ok();
 }
 
 boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next() {

@@ -55,7 +55,7 @@ ApiResult<std::vector<Job>> plan(const ScoreTexts& asked, const std::vector<Text
                                           "found {}",
                                           info.vocab_size - 1, id));
     }
-    BOOST_OUTCOME_TRY(auto windows, score_windows(sequence.size(), asked.stride, info.block_size));
+    CHORUS_TRY(auto windows, score_windows(sequence.size(), asked.stride, info.block_size));
     for (const ScoreWindow& window : windows) jobs.push_back({i, window});
   }
   return jobs;

@@ -27,7 +27,7 @@ struct TokenizeRequest {
 };
 
 ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
-  BOOST_OUTCOME_TRY(boost::json::object object, parse_body(body));
+  CHORUS_TRY(boost::json::object object, parse_body(body));
   JsonFields fields(object);
   TokenizeRequest request;
   fields.read("model", request.model);
@@ -47,7 +47,7 @@ struct DetokenizeRequest {
 };
 
 ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
-  BOOST_OUTCOME_TRY(boost::json::object object, parse_body(body));
+  CHORUS_TRY(boost::json::object object, parse_body(body));
   JsonFields fields(object);
   DetokenizeRequest request;
   fields.read("model", request.model);

@@ -58,7 +58,7 @@ void read_ids(JsonFields& fields, ScoreTexts& request) {
 }  // namespace
 
 ApiResult<ScoreTexts> parse_score(std::string_view body) {
-  BOOST_OUTCOME_TRY(json::object object, parse_body(body));
+  CHORUS_TRY(json::object object, parse_body(body));
   JsonFields fields(object);
   ScoreTexts request;
   fields.read("model", request.model);

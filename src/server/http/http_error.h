@@ -2,11 +2,10 @@
 // answer's body says it is for whoever answers (http_handler.h). Plain data.
 #pragma once
 
-#include <boost/outcome/basic_result.hpp>
-#include <boost/outcome/policy/terminate.hpp>
-#include <boost/outcome/try.hpp>
 #include <string>
 #include <utility>
+
+#include "chorus/result.h"
 
 namespace chorus::server {
 
@@ -21,7 +20,6 @@ struct [[nodiscard]] HttpError {
 };
 
 template <class T>
-using HttpResult =
-    boost::outcome_v2::basic_result<T, HttpError, boost::outcome_v2::policy::terminate>;
+using HttpResult = Result<T, HttpError>;
 
 }  // namespace chorus::server

@@ -65,7 +65,7 @@ HttpResult<void> check_framing(const HttpRequest& request) {
       return HttpError{501, "Transfer-Encoding: expected chunked"};
     }
   }
-  return boost::outcome_v2::success();
+  return ok();
 }
 
 // "http://host/path" (which a proxy would be sent) becomes "/path".
@@ -84,7 +84,7 @@ HttpResult<void> to_origin_form(HttpRequest& request) {
   if (target.find('#') != std::string::npos) {
     return bad_request("the request's target: expected no fragment");
   }
-  return boost::outcome_v2::success();
+  return ok();
 }
 
 // What Beast lets pass. `raw` is the whole head.
@@ -99,14 +99,14 @@ HttpResult<void> check_head(std::string_view raw, HttpRequest& request) {
   if (hosts > 1 || (hosts == 0 && request.version == 11)) {
     return bad_request(fmt::format("Host: expected one, found {}", hosts));
   }
-  BOOST_OUTCOME_TRY(check_framing(request));
-  BOOST_OUTCOME_TRY(to_origin_form(request));
+  CHORUS_TRY(check_framing(request));
+  CHORUS_TRY(to_origin_form(request));
   std::string_view expect = request.header("expect");
   if (!expect.empty() && lower(expect) != "100-continue") {
     return HttpError{417, "Expect: expected 100-continue"};
   }
   request.expects_continue = !expect.empty() && request.version == 11;
-  return boost::outcome_v2::success();
+  return ok();
 }
 
 }  // namespace
@@ -155,7 +155,7 @@ HttpResult<std::size_t> RequestReader::put(std::string_view bytes) {
     used += count;
     if (error && error != http::error::need_more) return describe(error, impl_->limits);
     if (!had_head && parser.is_header_done()) {
-      BOOST_OUTCOME_TRY(impl_->take_head(rest.substr(0, count)));
+      CHORUS_TRY(impl_->take_head(rest.substr(0, count)));
       parser.eager(true);
     } else if (count == 0) {
       // The rest of a line is missing: of the head, whose length Beast limits, or of a chunk's.
