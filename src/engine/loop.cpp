@@ -242,12 +242,12 @@ void Loop::update_stats() {
   auto capacity = static_cast<double>(pool.capacity());
   counts_.kv_usage = static_cast<double>(pool.held()) / capacity;
   counts_.kv_promised = static_cast<double>(pool.held() + pool.reserved()) / capacity;
-  std::lock_guard lock(stats_mutex_);
+  Lock lock(stats_mutex_);
   stats_ = counts_;
 }
 
 EngineStats Loop::stats() const {
-  std::lock_guard lock(stats_mutex_);
+  Lock lock(stats_mutex_);
   EngineStats stats = stats_;
   stats.waiting = mailbox_.waiting();
   return stats;

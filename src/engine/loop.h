@@ -4,11 +4,11 @@
 // Thread contract: run() is the thread; stats() may be called from any.
 #pragma once
 
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "chorus/engine.h"
+#include "core/mutex.h"
 #include "core/thread_team.h"
 #include "engine/mailbox.h"
 #include "engine/model_tokens.h"
@@ -70,8 +70,8 @@ class Loop {
   std::vector<End> ends_;  // events that are to be delivered once all is given back
 
   EngineStats counts_;  // the engine thread's own
-  mutable std::mutex stats_mutex_;
-  EngineStats stats_;  // a copy for others, guarded by stats_mutex_
+  mutable Mutex stats_mutex_;
+  EngineStats stats_ CHORUS_GUARDED_BY(stats_mutex_);  // a copy of counts_ for others
 };
 
 }  // namespace chorus::engine

@@ -8,7 +8,7 @@ namespace chorus::engine {
 
 Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
   auto samples = static_cast<std::size_t>(request->request.n);
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   if (contents_.stop) return Error{ErrorCode::kUnavailable, "the engine is going away"};
   if (waiting_ + posted_ + samples > max_waiting_) {
     return Error{ErrorCode::kOverloaded,
@@ -23,29 +23,28 @@ Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
 }
 
 void Mailbox::post_errand(std::function<void()> errand) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   contents_.errands.push_back(std::move(errand));
   changed_.notify_one();
 }
 
 void Mailbox::wake() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   woken_ = true;
   changed_.notify_one();
 }
 
 void Mailbox::stop() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   contents_.stop = true;
   changed_.notify_one();
 }
 
 Mailbox::Contents Mailbox::take(bool wait) {
-  std::unique_lock lock(mutex_);
-  if (wait) {
-    changed_.wait(lock, [this] {
-      return woken_ || contents_.stop || !contents_.requests.empty() || !contents_.errands.empty();
-    });
+  Lock lock(mutex_);
+  while (wait && !woken_ && !contents_.stop && contents_.requests.empty() &&
+         contents_.errands.empty()) {
+    changed_.wait(mutex_);
   }
   woken_ = false;
   waiting_ += std::exchange(posted_, 0);
@@ -54,12 +53,12 @@ Mailbox::Contents Mailbox::take(bool wait) {
 }
 
 void Mailbox::set_waiting(std::size_t samples) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   waiting_ = samples;
 }
 
 std::size_t Mailbox::waiting() const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return waiting_ + posted_;
 }
 

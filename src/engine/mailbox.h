@@ -4,13 +4,12 @@
 // Thread contract: any thread posts; the engine's thread alone waits and takes.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "chorus/error.h"
+#include "core/mutex.h"
 #include "engine/sequence.h"
 
 namespace chorus::engine {
@@ -38,13 +37,14 @@ class Mailbox {
   std::size_t waiting() const;
 
  private:
-  mutable std::mutex mutex_;  // guards all
-  std::condition_variable changed_;
   const std::size_t max_waiting_;
-  Contents contents_;
-  bool woken_ = false;
-  std::size_t posted_ = 0;   // samples in contents_
-  std::size_t waiting_ = 0;  // samples in the engine
+
+  mutable Mutex mutex_;
+  Condition changed_;
+  Contents contents_ CHORUS_GUARDED_BY(mutex_);
+  bool woken_ CHORUS_GUARDED_BY(mutex_) = false;
+  std::size_t posted_ CHORUS_GUARDED_BY(mutex_) = 0;   // samples in contents_
+  std::size_t waiting_ CHORUS_GUARDED_BY(mutex_) = 0;  // samples in the engine
 };
 
 }  // namespace chorus::engine

@@ -8,13 +8,13 @@ namespace chorus {
 
 void Stream::State::deliver(Event event) {
   {
-    std::lock_guard turn(callback_turn);
+    Lock turn(callback_turn);
     if (on_event) {
       if (!detached) on_event(std::move(event));
       return;
     }
   }
-  std::lock_guard lock(mutex);
+  Lock lock(mutex);
   events.push_back(std::move(event));
   changed.notify_all();
 }
@@ -23,10 +23,10 @@ void Stream::State::deliver(Event event) {
 void Stream::State::finish() {
   EventCallback callback;
   {
-    std::lock_guard turn(callback_turn);
+    Lock turn(callback_turn);
     callback.swap(on_event);
   }
-  std::lock_guard lock(mutex);
+  Lock lock(mutex);
   finished = true;
   changed.notify_all();
 }
@@ -36,13 +36,13 @@ void Stream::State::cancel() {
 }
 
 void Stream::State::detach() {
-  std::lock_guard turn(callback_turn);
+  Lock turn(callback_turn);
   detached = true;
 }
 
 std::optional<Event> Stream::State::next(bool wait) {
-  std::unique_lock lock(mutex);
-  if (wait) changed.wait(lock, [this] { return finished || !events.empty(); });
+  Lock lock(mutex);
+  while (wait && !finished && events.empty()) changed.wait(mutex);
   if (events.empty()) return std::nullopt;
   std::optional<Event> event(std::move(events.front()));
   events.pop_front();

@@ -4,12 +4,11 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 
 #include "chorus/stream.h"
+#include "core/mutex.h"
 
 namespace chorus {
 
@@ -30,14 +29,14 @@ struct Stream::State {
 
  private:
   // Held while the callback runs. Recursive, since the callback may destroy the Stream.
-  std::recursive_mutex callback_turn;
-  EventCallback on_event;
-  bool detached = false;
+  RecursiveMutex callback_turn;
+  EventCallback on_event CHORUS_GUARDED_BY(callback_turn);
+  bool detached CHORUS_GUARDED_BY(callback_turn) = false;
 
-  std::mutex mutex;  // guards what follows
-  std::condition_variable changed;
-  std::deque<Event> events;
-  bool finished = false;
+  Mutex mutex;
+  Condition changed;
+  std::deque<Event> events CHORUS_GUARDED_BY(mutex);
+  bool finished CHORUS_GUARDED_BY(mutex) = false;
 
   const std::function<void()> wake_engine;
 };

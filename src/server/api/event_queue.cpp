@@ -26,14 +26,14 @@ EventCallback EventQueue::callback(std::size_t request) {
 }
 
 void EventQueue::push(std::size_t request, Event event) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   bytes_ += bytes_of(event);
   events_.push_back({request, std::move(event), std::chrono::steady_clock::now()});
   if (std::exchange(is_posted_, true)) return;
   boost::asio::post(executor_, [self = shared_from_this()] {
     std::size_t bytes = 0;
     {
-      std::lock_guard again(self->mutex_);
+      Lock again(self->mutex_);
       self->is_posted_ = false;
       bytes = self->bytes_;
     }
@@ -42,7 +42,7 @@ void EventQueue::push(std::size_t request, Event event) {
 }
 
 std::vector<QueuedEvent> EventQueue::take() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   bytes_ = 0;
   return std::exchange(events_, {});
 }

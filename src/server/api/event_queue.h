@@ -8,11 +8,11 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "chorus/request.h"
 #include "chorus/stream.h"
+#include "core/mutex.h"
 
 namespace chorus::server {
 
@@ -38,10 +38,10 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
   boost::asio::any_io_executor executor_;
   std::function<void(std::size_t)> wake_;  // the connection's thread's
 
-  std::mutex mutex_;
-  std::vector<QueuedEvent> events_;  // guarded by mutex_
-  std::size_t bytes_ = 0;            // guarded by mutex_
-  bool is_posted_ = false;           // guarded by mutex_: a wake is on its way
+  Mutex mutex_;
+  std::vector<QueuedEvent> events_ CHORUS_GUARDED_BY(mutex_);
+  std::size_t bytes_ CHORUS_GUARDED_BY(mutex_) = 0;
+  bool is_posted_ CHORUS_GUARDED_BY(mutex_) = false;  // a wake is on its way
 };
 
 }  // namespace chorus::server

@@ -16,24 +16,24 @@ Models::Models(std::vector<std::string> names) {
 }
 
 void Models::set_ready(std::size_t index, std::shared_ptr<Engine> engine) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   models_[index].engine = std::move(engine);
   models_[index].created = std::time(nullptr);
 }
 
 bool Models::all_ready() const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return std::all_of(models_.begin(), models_.end(),
                      [](const ServedModel& model) { return model.engine != nullptr; });
 }
 
 std::vector<ServedModel> Models::all() const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return models_;
 }
 
 ApiResult<ServedModel> Models::find(const std::string& name) const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   for (const ServedModel& model : models_) {
     if (!name.empty() && model.name != name) continue;
     if (model.engine == nullptr) {

@@ -4,11 +4,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "chorus/engine.h"
+#include "core/mutex.h"
 #include "server/api/api_error.h"
 
 namespace chorus::server {
@@ -31,8 +31,8 @@ class Models {
   ApiResult<ServedModel> find(const std::string& name) const;
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<ServedModel> models_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::vector<ServedModel> models_ CHORUS_GUARDED_BY(mutex_);
 };
 
 }  // namespace chorus::server
