@@ -10,9 +10,13 @@ namespace chorus::engine {
 // Of how many pages that begin with one token a search looks at, at most.
 constexpr std::size_t kMostLooks = 64;
 
+namespace {
+
 std::uint64_t beginning_hash(PrefixKey parent, std::int32_t token) {
   return (parent * 0x9e3779b97f4a7c15u) ^ static_cast<std::uint32_t>(token);
 }
+
+}  // namespace
 
 PagePool::PagePool(std::size_t max_pages, bool caching)
     : max_pages_(max_pages), caching_(caching) {}

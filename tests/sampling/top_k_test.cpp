@@ -8,7 +8,7 @@
 
 namespace chorus::sampling {
 
-bool operator==(const Candidate& a, const Candidate& b) {
+static bool operator==(const Candidate& a, const Candidate& b) {
   return a.probability == b.probability && a.id == b.id;
 }
 
