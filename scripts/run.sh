@@ -17,7 +17,7 @@ say_and_run sh "$root/scripts/install-deps.sh"
 (
   cd "$root"
   say_and_run cmake --preset release -DCHORUS_TESTS=OFF
-  say_and_run cmake --build --preset release --target chorus
+  say_and_run cmake --build --preset release
 )
 
 # The prompt, unless the first argument is one.

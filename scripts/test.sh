@@ -39,6 +39,10 @@ run ctest --preset asan -j "$jobs" -E '^(torch|clients)/'
 build tsan test_core test_model test_engine test_hub test_server
 run ctest --preset tsan -j "$jobs" -R '^(core|model|engine|hub|server)/'
 
+# Each file and each header for itself, as nothing else here compiles them: not optimised, and not run.
+run cmake --preset debug -DCMAKE_CXX_FLAGS_DEBUG=-O0
+run cmake --build --preset debug -j "$jobs"
+
 export FUZZ_SECONDS="${FUZZ_SECONDS:-10}"
 if [ "$FUZZ_SECONDS" -gt 0 ]; then
   run sh scripts/fuzz.sh

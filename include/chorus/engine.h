@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "chorus/error.h"
+#include "chorus/export.h"
 #include "chorus/number_format.h"
 #include "chorus/request.h"
 #include "chorus/stream.h"
@@ -41,6 +42,10 @@ struct EngineOptions {
   bool allow_nonfinite = false;  // accept NaN and infinite weights
   // Called while weights are read, with bytes done and in all; may be empty.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  // Called while a model that was given by name is fetched, with a file's name and its bytes done
+  // and in all (0: not known); may be empty.
+  std::function<void(const std::string& file, std::uint64_t done, std::uint64_t total)>
+      fetch_progress = {};
 };
 
 // What the model is: for messages and results.
@@ -74,16 +79,18 @@ struct EngineStats {
 // (kCancelled).
 using TextCallback = std::function<bool(std::string_view text)>;
 
-class Engine {
+class CHORUS_EXPORT Engine {
  public:
   // Packs the weights. The checkpoint is not needed afterwards (a quantised one's file stays
   // mapped). Errors: kCorrupt for NaN or infinite weights (unless allowed), kInvalidArgument for a
   // bad $CHORUS_ISA or option, kUnsupported.
   static Result<std::unique_ptr<Engine>> load(const checkpoint::Checkpoint& checkpoint,
                                               const EngineOptions& options);
-  // The same for a file or folder, recognised by its content; an empty path is the model embedded
-  // in the program. Errors: also those of opening it (kNotFound, kIo, kCorrupt, kUnsupported).
-  static Result<std::unique_ptr<Engine>> load(const std::string& path,
+  // The same for a model as the command line names it: a file or folder, recognised by its content;
+  // else a name (gpt2, hf:owner/name, ...), which is fetched once into $CHORUS_CACHE; empty, the
+  // model embedded in the library. Errors: also those of finding and opening it (kNotFound,
+  // kNetwork, kIo, kCorrupt, kUnsupported).
+  static Result<std::unique_ptr<Engine>> load(const std::string& model,
                                               const EngineOptions& options);
   ~Engine();  // ends every request as kCancelled
   Engine(const Engine&) = delete;
@@ -123,7 +130,7 @@ class Engine {
   Result<void> check_integrity();
 
  private:
-  struct Impl;
+  struct CHORUS_HIDDEN Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

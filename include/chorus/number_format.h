@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "chorus/export.h"
+
 namespace chorus {
 
 enum class NumberFormat { kF32, kF16, kBf16, kInt8, kInt4 };
@@ -20,9 +22,9 @@ inline constexpr std::array kWeightFormats = {NumberFormat::kF32, NumberFormat::
                                               NumberFormat::kInt8, NumberFormat::kInt4};
 
 // "f32", "f16", "bf16", "int8" or "int4": as options, messages and results have it.
-const char* number_format_name(NumberFormat format);
+CHORUS_EXPORT const char* number_format_name(NumberFormat format);
 // The format of such a name, spelled exactly so.
-std::optional<NumberFormat> parse_number_format(std::string_view name);
+CHORUS_EXPORT std::optional<NumberFormat> parse_number_format(std::string_view name);
 
 // Quantised numbers come in blocks: integers that share one scale, which is a bf16 of its own and
 // lies apart from them. Of the other formats a block is one number.

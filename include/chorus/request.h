@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chorus/error.h"
+#include "chorus/export.h"
 #include "chorus/sampling.h"
 
 namespace chorus {
@@ -53,7 +54,7 @@ struct TokenInfo {
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
-const char* finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled"
+CHORUS_EXPORT const char* finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled"
 
 // What a sample has cost, from the call of submit() on.
 struct Usage {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "chorus/error.h"
+#include "chorus/export.h"
 
 namespace chorus {
 
@@ -21,8 +22,8 @@ enum class RandomStream {
 
 // The command line's word for a stream, and back. Errors: kInvalidArgument, listing the three
 // words.
-const char* random_stream_name(RandomStream stream);
-Result<RandomStream> parse_random_stream(std::string_view name);
+CHORUS_EXPORT const char* random_stream_name(RandomStream stream);
+CHORUS_EXPORT Result<RandomStream> parse_random_stream(std::string_view name);
 
 // Whose generation loop is repeated. It decides over what is drawn, in which order the parameters
 // act, and whether <|endoftext|> ends a text that says nothing about it.
@@ -63,6 +64,6 @@ struct SamplingParams {
 };
 
 // Whether every field is in its range. Errors: kInvalidArgument, naming the field.
-Result<void> check(const SamplingParams& params);
+CHORUS_EXPORT Result<void> check(const SamplingParams& params);
 
 }  // namespace chorus

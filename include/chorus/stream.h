@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "chorus/export.h"
 #include "chorus/request.h"
 
 namespace chorus {
@@ -16,7 +17,7 @@ namespace chorus {
 // requests wait for it), must not throw, and may destroy or cancel the Stream.
 using EventCallback = std::function<void(Event event)>;
 
-class Stream {
+class CHORUS_EXPORT Stream {
  public:
   Stream() = default;  // of nothing: next() is empty
   // Cancels what has not ended. When it returns, the callback is not running (unless it is the
@@ -35,7 +36,7 @@ class Stream {
   // they have ended already.
   void cancel();
 
-  struct State;  // the engine's side
+  struct CHORUS_HIDDEN State;  // the engine's side
 
  private:
   friend class Engine;

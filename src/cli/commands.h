@@ -31,5 +31,6 @@ void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_serve(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_completion(CLI::App& app);
 
 }  // namespace chorus::cli

@@ -3,46 +3,41 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "cli/progress.h"
-#include "core/assets.h"
-#include "hub/hub.h"
+#include "library/model_source.h"
 
 namespace chorus::cli {
 namespace {
 
-Result<std::string> fetch_with_progress(const std::string& model) {
-  std::string current;
-  std::optional<ProgressBar> bar;  // of the file `current`
-  hub::Options options;
-  options.progress = [&](const std::string& name, std::uint64_t done, std::uint64_t total) {
-    if (name != current) {
-      bar.reset();  // erases the last one before the next begins
-      bar.emplace("Fetching " + name);
-      current = name;
-    }
-    bar->update(done, total);
+// Shows a bar for each file that is fetched.
+hub::Progress progress_bars() {
+  struct Shown {
+    std::string name;
+    std::optional<ProgressBar> bar;
   };
-  return hub::fetch(model, options);
+  auto shown = std::make_shared<Shown>();
+  return [shown](const std::string& name, std::uint64_t done, std::uint64_t total) {
+    if (name != shown->name) {
+      shown->bar.reset();  // erases the last one before the next begins
+      shown->bar.emplace("Fetching " + name);
+      shown->name = name;
+    }
+    shown->bar->update(done, total);
+  };
 }
 
 }  // namespace
 
 Result<std::string> locate_model(const std::string& model) {
-  std::error_code ignored;
-  if (std::filesystem::exists(model, ignored)) return model;
-  if (hub::is_model_name(model)) return fetch_with_progress(model);
-  return Error{ErrorCode::kNotFound, model + ": no such file or folder, and not a known name (" +
-                                         hub::known_model_names() + ")"};
+  return library::locate_model(model, progress_bars());
 }
 
 Result<checkpoint::Checkpoint> open_model(const std::string& model,
                                           const checkpoint::OpenOptions& options) {
-  if (model.empty()) return checkpoint::open(embedded_storyteller(), options);
-  CHORUS_TRY(std::string path, locate_model(model));
-  return checkpoint::open(path, options);
+  return library::open_model(model, options, progress_bars());
 }
 
 void print_notes(const std::vector<std::string>& notes) {

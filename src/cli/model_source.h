@@ -1,5 +1,5 @@
-// Where a command's model comes from: a path, a name that is fetched, or the model in this binary.
-// Shows progress bars on standard error while it fetches. Single-threaded.
+// Where a command's model comes from: library/model_source.h, with progress bars on standard error
+// while it fetches. Single-threaded.
 #pragma once
 
 #include <string>
@@ -10,13 +10,8 @@
 
 namespace chorus::cli {
 
-// The file or folder that `model` means: an existing path as it is, else a name's place in the
-// cache, fetched if it is not there yet. So a file called gpt2 hides the name gpt2, and ./gpt2 is
-// always a path. Errors: kNotFound, with the names that are known, and hub::fetch()'s.
 Result<std::string> locate_model(const std::string& model);
 
-// Opens what locate_model() finds; an empty `model` is the embedded storyteller.
-// Errors: locate_model()'s and checkpoint::open()'s.
 Result<checkpoint::Checkpoint> open_model(const std::string& model,
                                           const checkpoint::OpenOptions& options = {});
 

@@ -52,6 +52,7 @@ int run_program(const std::string& version, int argc, char** argv) {
   add_inspect(app);
   add_serve(app);
   add_bench(app);
+  add_completion(app);
 
   try {
     app.parse(argc, argv);

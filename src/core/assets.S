@@ -2,6 +2,8 @@
 .macro asset name, file
   .global \name\()_begin
   .global \name\()_end
+  .hidden \name\()_begin
+  .hidden \name\()_end
   .balign 64
 \name\()_begin:
   .incbin "\file"
@@ -11,7 +13,9 @@
 
   .section .rodata
   asset chorus_asset_vocab_bpe, "gpt2/vocab.bpe"
+#if CHORUS_EMBED_MODEL
   asset chorus_asset_storyteller, "models/storyteller.safetensors"
+#endif
 
 #if defined(__linux__) && defined(__ELF__)
   .section .note.GNU-stack, "", %progbits

@@ -4,8 +4,10 @@
 extern "C" {
 extern const char chorus_asset_vocab_bpe_begin[];
 extern const char chorus_asset_vocab_bpe_end[];
+#if CHORUS_EMBED_MODEL
 extern const char chorus_asset_storyteller_begin[];
 extern const char chorus_asset_storyteller_end[];
+#endif
 }
 
 namespace chorus {
@@ -22,9 +24,15 @@ Bytes embedded_vocab_bpe() {
   return asset("embedded vocab.bpe", chorus_asset_vocab_bpe_begin, chorus_asset_vocab_bpe_end);
 }
 
-Bytes embedded_storyteller() {
+Result<Bytes> embedded_storyteller() {
+#if CHORUS_EMBED_MODEL
   return asset("embedded storyteller", chorus_asset_storyteller_begin,
                chorus_asset_storyteller_end);
+#else
+  return Error{ErrorCode::kNotFound,
+               "no model was named, and this build has none of its own (CHORUS_EMBED_MODEL=OFF): "
+               "name a file, a folder or a known model such as gpt2"};
+#endif
 }
 
 }  // namespace chorus

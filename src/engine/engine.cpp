@@ -8,7 +8,6 @@
 #include <future>
 
 #include "checkpoint/checkpoint.h"
-#include "core/assets.h"
 #include "core/memory.h"
 #include "core/processors.h"
 #include "core/utf8.h"
@@ -114,13 +113,6 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
     engine->loop->run();
   });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
-}
-
-Result<std::unique_ptr<Engine>> Engine::load(const std::string& path,
-                                             const EngineOptions& options) {
-  CHORUS_TRY(auto checkpoint,
-             path.empty() ? checkpoint::open(embedded_storyteller()) : checkpoint::open(path));
-  return load(checkpoint, options);
 }
 
 Result<std::vector<std::int32_t>> Engine::encode(std::string_view text, bool special) const {

@@ -7,7 +7,7 @@ namespace chorus::checkpoint {
 namespace {
 
 TEST(Storyteller, TheEmbeddedModelOpensFromMemory) {
-  auto opened = open(embedded_storyteller());
+  auto opened = open(embedded_storyteller().value());
   ASSERT_TRUE(opened) << opened.assume_error().message;
   const Checkpoint& model = opened.assume_value();
   EXPECT_EQ(model.format, "safetensors");

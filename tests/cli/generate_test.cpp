@@ -412,11 +412,13 @@ TEST(GenerateCommand, AMissingModelIsNamed) {
 TEST(Program, ACommandThatIsMissingOrUnknownIsNamed) {
   expect_failure(
       run_chorus({}), 2,
-      "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench), "
+      "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench, "
+      "completion), "
       "found none\nRun with --help for more information.");
   expect_failure(
       run_chorus({"genrate", "x"}), 2,
-      "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench), "
+      "expected a command (generate, score, tokenize, detokenize, convert, inspect, serve, bench, "
+      "completion), "
       "found \"genrate\"\nRun with --help for more information.");
   EXPECT_THAT(run_chorus({"--help"}).out, HasSubstr("Usage: chorus"));
   EXPECT_EQ(run_chorus({"--help"}).exit_code, 0);

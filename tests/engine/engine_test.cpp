@@ -23,7 +23,7 @@ std::unique_ptr<Engine> load(const checkpoint::Checkpoint& checkpoint, std::size
 }
 
 std::unique_ptr<Engine> load_storyteller(std::size_t threads = 1) {
-  auto checkpoint = checkpoint::open(embedded_storyteller());
+  auto checkpoint = checkpoint::open(embedded_storyteller().value());
   EXPECT_TRUE(checkpoint) << checkpoint.assume_error().message;
   return load(checkpoint.assume_value(), threads);
 }
