@@ -20,7 +20,7 @@ void require(bool condition) {
 std::optional<checkpoint::ModelConfig> whole(const checkpoint::ConfigFields& fields) {
   auto config = checkpoint::complete_config(fields, {}, {});
   if (!config) return std::nullopt;
-  return config.assume_value();
+  return config.assume_value().config;
 }
 
 }  // namespace

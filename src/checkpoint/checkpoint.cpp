@@ -34,6 +34,22 @@ std::optional<Origin> parse_origin(std::string_view name) {
   return std::nullopt;
 }
 
+const char* value_source_name(ValueSource source) {
+  switch (source) {
+    case ValueSource::kStated:
+      return "stated";
+    case ValueSource::kOfKind:
+      return "of its kind";
+    case ValueSource::kDerived:
+      return "derived";
+    case ValueSource::kAssumed:
+      return "assumed";
+    case ValueSource::kOption:
+      return "option";
+  }
+  return "";
+}
+
 std::int64_t Checkpoint::parameter_count() const {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : tensors) count += tensor.element_count();

@@ -67,6 +67,19 @@ struct TokenIds {
   std::optional<std::int32_t> pad;
 };
 
+// Where the value of a config field comes from.
+enum class ValueSource {
+  kStated,   // the file says it
+  kOfKind,   // the file does not, and is of a kind in which it is always so
+  kDerived,  // shapes or other fields tell it
+  kAssumed,  // nothing tells it: a note says so
+  kOption,   // the user's
+};
+
+const char* value_source_name(ValueSource source);  // "stated", "of its kind", "derived", ...
+
+using ValueSources = std::map<std::string, ValueSource>;  // by the names of ModelConfig's fields
+
 // Tensors are named as Hugging Face names GPT-2's, without "transformer.", and every matrix of a
 // linear layer is viewed as [outputs, inputs], whatever the file's layout:
 //   wte.weight [V, C]                               wpe.weight [T, C]
@@ -81,6 +94,7 @@ struct Checkpoint {
   std::string format;  // "pytorch", "safetensors" or "huggingface"
   Origin origin = Origin::kTalk;
   ModelConfig config;
+  ValueSources sources;  // of the fields of `config`; activation is called activation_function
   // What the file left open and how it was decided, a sentence each, without a full stop. Whoever
   // opens a checkpoint for a user shows them.
   std::vector<std::string> notes;
@@ -99,8 +113,8 @@ struct Checkpoint {
 };
 
 struct OpenOptions {
-  // For a bare state_dict, whose shapes do not tell; default C / 64.
-  std::optional<std::int64_t> n_head;
+  std::optional<std::int64_t> n_head = {};    // where the file does not state it
+  std::optional<Activation> activation = {};  // whatever the file says
 };
 
 // Opens a file or a Hugging Face folder, recognised by content, and checks that every tensor of the

@@ -13,14 +13,21 @@
 
 namespace chorus::checkpoint {
 
-// A field is empty where the file does not state it: its value then comes from the shapes, or is
-// GPT-2's own.
+// A field is empty where the file does not state it: completion.h decides it then.
 struct ConfigFields {
   std::optional<std::int64_t> block_size, vocab_size, n_layer, n_head, n_embd, n_inner;
+  std::optional<std::int64_t> head_size, n_kv_head;  // checked against n_head, or telling it
+  std::optional<std::int64_t> preset_n_head;         // of the preset that the file names
   std::optional<Activation> activation;
   std::optional<double> layer_norm_epsilon;
   std::optional<bool> bias, tie_word_embeddings, scale_attn_weights,
       scale_attn_by_inverse_layer_idx;
+  // Whose config it is; empty if there is none, or one of unknown make. What is left open is then
+  // assumed rather than known.
+  std::optional<Origin> kind;
+  std::map<std::string, std::string> stated;  // our name of a field to the file's
+  ValueSources sources;                       // of what is set
+  std::vector<std::string> notes;             // what of the config is passed over
 };
 
 // A tensor of a type that weights are not computed in.

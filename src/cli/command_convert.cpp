@@ -25,7 +25,7 @@ using checkpoint::Checkpoint;
 struct ConvertOptions {
   std::string input, output;
   std::optional<NumberFormat> dtype;  // empty: the input's
-  std::optional<std::int64_t> n_head;
+  checkpoint::OpenOptions open;
   bool allow_nonfinite = false;
 };
 
@@ -59,7 +59,7 @@ void refuse_same_file(const ConvertOptions& options) {
 
 void run(const ConvertOptions& options) {
   refuse_same_file(options);
-  Checkpoint input = value_or_fail(open_model(options.input, {options.n_head}));
+  Checkpoint input = value_or_fail(open_model(options.input, options.open));
   print_notes(input.notes);
   if (!options.allow_nonfinite) {
     if (auto found = checkpoint::find_nonfinite(input)) {
@@ -104,12 +104,7 @@ void add_convert(CLI::App& app) {
           "f32 if it has several)")
       ->transform(number_format(kNumberFormats))
       ->type_name("TYPE");
-  convert
-      ->add_option("--n-head", options->n_head,
-                   "Attention heads of a bare state_dict, which does not say (default: n_embd / "
-                   "64)")
-      ->transform(whole_number(1))
-      ->type_name("N");
+  add_open_options(*convert, options->open);
   convert->add_flag("--allow-nonfinite", options->allow_nonfinite,
                     "Convert weights that are NaN or infinite too (default: refuse them by name)");
   convert->footer(

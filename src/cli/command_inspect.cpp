@@ -29,7 +29,7 @@ namespace json = boost::json;
 
 struct InspectOptions {
   std::string path;
-  std::optional<std::int64_t> n_head;
+  checkpoint::OpenOptions open;
   bool as_json = false;
   bool check = false;
 };
@@ -81,6 +81,15 @@ json::value number_or_null(std::optional<double> number) {
   return number && std::isfinite(*number) ? json::value(*number) : json::value();
 }
 
+// Field to where its value comes from.
+json::object sources_as_json(const Checkpoint& checkpoint) {
+  json::object result;
+  for (const auto& [field, source] : checkpoint.sources) {
+    result[field] = checkpoint::value_source_name(source);
+  }
+  return result;
+}
+
 // `nonfinite` is empty if there is none.
 json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options,
                      const std::optional<std::string>& nonfinite) {
@@ -95,6 +104,8 @@ json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options
                          {"format", checkpoint.format},
                          {"origin", checkpoint::origin_name(checkpoint.origin)},
                          {"config", config_as_json(checkpoint.config)},
+                         {"sources", sources_as_json(checkpoint)},
+                         {"notes", json::value_from(checkpoint.notes)},
                          {"step", checkpoint.step ? json::value(*checkpoint.step) : json::value()},
                          {"val_loss", number_or_null(checkpoint.val_loss)},
                          {"parameters", checkpoint.parameter_count()},
@@ -111,6 +122,13 @@ std::string grouped(std::int64_t number) {
   return digits;
 }
 
+std::string source_of(const Checkpoint& checkpoint, std::string_view field) {
+  auto found = checkpoint.sources.find(std::string(field));
+  return found == checkpoint.sources.end()
+             ? ""
+             : fmt::format("({})", checkpoint::value_source_name(found->second));
+}
+
 std::string summary(const Checkpoint& checkpoint) {
   constexpr const char* kLine = "{:<32} {}\n";
   std::string text = fmt::format("{}\n", checkpoint.path);
@@ -118,13 +136,10 @@ std::string summary(const Checkpoint& checkpoint) {
   text += fmt::format(kLine, "origin", checkpoint::origin_name(checkpoint.origin));
   for (const auto& [key, value] : config_as_json(checkpoint.config)) {
     std::string_view name(key.data(), key.size());
-    if (value.is_string()) {
-      text += fmt::format(kLine, name, value.get_string().c_str());
-    } else if (value.is_double()) {
-      text += fmt::format(kLine, name, value.get_double());
-    } else {
-      text += fmt::format(kLine, name, json::serialize(value));
-    }
+    std::string shown = json::serialize(value);
+    if (value.is_string()) shown = value.get_string();
+    if (value.is_double()) shown = fmt::format("{}", value.get_double());
+    text += fmt::format("{:<32} {:<14} {}\n", name, shown, source_of(checkpoint, name));
   }
   text += fmt::format(kLine, "step",
                       checkpoint.step ? fmt::format("{}", *checkpoint.step) : "not stated");
@@ -151,7 +166,7 @@ std::string table(const Checkpoint& checkpoint) {
 }
 
 void run(const InspectOptions& options) {
-  Checkpoint checkpoint = value_or_fail(open_model(options.path, {options.n_head}));
+  Checkpoint checkpoint = value_or_fail(open_model(options.path, options.open));
   print_notes(checkpoint.notes);
   std::optional<std::string> nonfinite;
   if (options.check) nonfinite = checkpoint::find_nonfinite(checkpoint);
@@ -178,16 +193,11 @@ void add_inspect(CLI::App& app) {
                    "as generate --model takes (default: the storyteller in this program)")
       ->transform(not_empty("a path or a name"))
       ->type_name("");
-  inspect->add_flag(
-      "--json", options->as_json,
-      "Print one JSON object: path, format, origin, config, step, val_loss, parameters, "
-      "dtypes, tensors; what is not stated is null");
-  inspect
-      ->add_option("--n-head", options->n_head,
-                   "Attention heads of a bare state_dict, which does not say (default: n_embd / "
-                   "64)")
-      ->transform(whole_number(1))
-      ->type_name("N");
+  inspect->add_flag("--json", options->as_json,
+                    "Print one JSON object: path, format, origin, config, sources, notes, step, "
+                    "val_loss, parameters, "
+                    "dtypes, tensors; what is not stated is null");
+  add_open_options(*inspect, options->open);
   inspect->add_flag("--check", options->check,
                     "Read every weight and name the first that is NaN or infinite (JSON: "
                     "\"nonfinite\"; default: weights are not read)");

@@ -45,11 +45,7 @@ void add_engine_options(CLI::App& command, ModelOptions& options) {
 }
 
 void add_further_model_options(CLI::App& command, ModelOptions& options) {
-  command
-      .add_option("--n-head", options.n_head,
-                  "Attention heads of a bare state_dict, which does not say (default: n_embd / 64)")
-      ->transform(whole_number(1))
-      ->type_name("N");
+  add_open_options(command, options.open);
   command
       .add_option(
           "--kv-memory", options.kv_memory,
@@ -80,7 +76,7 @@ LoadedEngine load_engine(const ModelOptions& options) {
   // Fetching is not loading: the clock starts when the model is here.
   std::string path = options.model.empty() ? "" : value_or_fail(locate_model(options.model));
   auto start = std::chrono::steady_clock::now();
-  checkpoint::Checkpoint checkpoint = value_or_fail(open_model(path, {.n_head = options.n_head}));
+  checkpoint::Checkpoint checkpoint = value_or_fail(open_model(path, options.open));
   ProgressBar bar("Loading " + checkpoint.path);
   EngineOptions engine_options{
       .dtype = options.dtype,

@@ -16,7 +16,7 @@ struct ModelOptions {
   std::string model;                  // a path or a name; empty: the embedded storyteller
   std::optional<NumberFormat> dtype;  // empty: as stored
   std::size_t threads = 0;
-  std::optional<std::int64_t> n_head;
+  checkpoint::OpenOptions open;
   bool allow_nonfinite = false;
   bool no_pin = false;
   bool no_prefix_cache = false;

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <optional>
 
+#include "cli/option_checks.h"
 #include "cli/progress.h"
 #include "library/model_source.h"
 
@@ -38,6 +40,26 @@ Result<std::string> locate_model(const std::string& model) {
 Result<checkpoint::Checkpoint> open_model(const std::string& model,
                                           const checkpoint::OpenOptions& options) {
   return library::open_model(model, options, progress_bars());
+}
+
+void add_open_options(CLI::App& command, checkpoint::OpenOptions& options) {
+  command
+      .add_option("--n-head", options.n_head,
+                  "Attention heads of a checkpoint that does not state them (default: as its kind "
+                  "or shape has them, which is said)")
+      ->transform(whole_number(1))
+      ->type_name("N");
+  command
+      .add_option_function<std::string>(
+          "--activation",
+          [&options](const std::string& name) {
+            options.activation = checkpoint::parse_activation(name);
+          },
+          "The MLP's activation, whatever the checkpoint says: gelu (erf, as nn.GELU() and nanoGPT "
+          "have it), gelu_new (tanh, as GPT-2 and build-nanogpt) or relu (default: as stated, else "
+          "as its kind has it, which is said)")
+      ->check(CLI::IsMember({"gelu", "gelu_new", "relu"}))
+      ->type_name("NAME");
 }
 
 void print_notes(const std::vector<std::string>& notes) {

@@ -8,12 +8,19 @@
 #include "checkpoint/checkpoint.h"
 #include "chorus/error.h"
 
+namespace CLI {
+class App;
+}
+
 namespace chorus::cli {
 
 Result<std::string> locate_model(const std::string& model);
 
 Result<checkpoint::Checkpoint> open_model(const std::string& model,
                                           const checkpoint::OpenOptions& options = {});
+
+// The options that say what a checkpoint leaves open: --n-head and --activation.
+void add_open_options(CLI::App& command, checkpoint::OpenOptions& options);
 
 // Prints what a checkpoint left open on standard error: "chorus: note: ...", a line each. Every
 // command that opens a model does so once (the server writes them into its log).

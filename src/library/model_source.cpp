@@ -23,7 +23,9 @@ Result<checkpoint::Checkpoint> open_model(const std::string& model,
                                           const hub::Progress& progress) {
   if (model.empty()) {
     CHORUS_TRY(Bytes storyteller, embedded_storyteller());
-    return checkpoint::open(std::move(storyteller), options);
+    CHORUS_TRY(auto checkpoint, checkpoint::open(std::move(storyteller), options));
+    checkpoint.notes.clear();  // the program's own: nothing about it is unknown
+    return checkpoint;
   }
   CHORUS_TRY(std::string path, locate_model(model, progress));
   return checkpoint::open(path, options);

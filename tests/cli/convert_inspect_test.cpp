@@ -54,11 +54,60 @@ TEST(Inspect, TextHasTheFiguresAndATable) {
   write_model(folder, test::tiny_gpt2());
   RunResult result = run_chorus({"inspect", folder.path()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("\nn_layer                          2\n"));
+  EXPECT_THAT(result.out,
+              HasSubstr("\nn_layer                          2              (stated)\n"));
   EXPECT_THAT(result.out, HasSubstr("\nvalidation loss                  not stated\n"));
   EXPECT_THAT(result.out, HasSubstr("\nparameters                       536\n"));
   EXPECT_THAT(result.out, HasSubstr("\nh.1.mlp.c_proj.weight   [4, 16]  f32\n"));
   EXPECT_EQ(result.err, "");
+}
+
+constexpr const char* kOpenConfig =
+    R"({"model_type": "gpt2", "n_positions": 4, "vocab_size": 6, "n_layer": 2, "n_head": 2,
+        "n_embd": 4})";
+
+TEST(Inspect, WhatTheFileLeavesOpenIsSaidAndMarked) {
+  ScratchFolder folder, target;
+  write_model(folder, test::tiny_gpt2());
+  folder.write("config.json", kOpenConfig);
+  const std::string note =
+      "chorus: note: activation_function is not stated: gelu_new (tanh), as transformers";
+  json::object model = inspect({folder.path()});
+  EXPECT_EQ(model.at("sources").at("n_head"), json::value("stated"));
+  EXPECT_EQ(model.at("sources").at("activation_function"), json::value("of its kind"));
+  EXPECT_EQ(model.at("notes").as_array().size(), 1u);
+  std::string out = target.file("out.safetensors");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"inspect", folder.path()},
+        {"convert", folder.path(), out},
+        {"score", "--model", folder.path(), "--ids", "1,2"},
+        {"generate", "--model", folder.path(), "--prompt-ids", "1", "--max-length", "2",
+         "--json"}}) {
+    RunResult result = run_chorus(command);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(note)) << command[0];
+  }
+}
+
+TEST(Inspect, TheActivationOfTheOptionIsUsedShownAndWrittenDown) {
+  ScratchFolder folder, target;
+  write_model(folder, test::tiny_gpt2());
+  folder.write("config.json", kOpenConfig);
+  json::object model = inspect({folder.path(), "--activation", "relu"});
+  EXPECT_EQ(model.at("config").at("activation_function"), json::value("relu"));
+  EXPECT_EQ(model.at("sources").at("activation_function"), json::value("option"));
+  std::string out = target.file("out.safetensors");
+  EXPECT_EQ(run_chorus({"convert", folder.path(), out, "--activation", "gelu"}).exit_code, 0);
+  EXPECT_EQ(inspect({out}).at("config").at("activation_function"), json::value("gelu"));
+  EXPECT_EQ(inspect({out}).at("sources").at("activation_function"), json::value("stated"));
+  EXPECT_EQ(inspect({out}).at("origin"), json::value("transformers"));
+  std::vector<std::string> score = {"score", "--ids", "1,2,3", "--json", "--model"};
+  auto with = [&score](std::vector<std::string> more) {
+    more.insert(more.begin(), score.begin(), score.end());
+    return run_chorus(more).out;
+  };
+  EXPECT_EQ(with({folder.path(), "--activation", "gelu"}), with({out}));
+  EXPECT_NE(run_chorus({"inspect", out, "--activation", "silu"}).exit_code, 0);
 }
 
 TEST(Inspect, WeightsAreReadOnlyOnRequest) {

@@ -40,11 +40,11 @@ def config_object(path, config, state):
 
 CASES = [
     Case("one small layer, build-nanogpt", Config(9, 17, 1, 1, 8), files.save_build_nanogpt, "a.pt"),
-    Case("no biases, compiled, nanoGPT", Config(33, 1001, 2, 3, 48, bias=False), files.save_nanogpt,
-         "b.pt"),
+    Case("no biases, compiled, nanoGPT", Config(33, 1001, 2, 3, 48, bias=False, activation="gelu"),
+         files.save_nanogpt, "b.pt"),
     Case("padded vocabulary, config object", Config(64, 50304, 3, 4, 96), config_object, "c.pt",
          options={"padding_from": TOKENIZER_SIZE}),
-    Case("bare state dict, f16", Config(100, TOKENIZER_SIZE, 2, 2, 128), files.save_state_dict,
+    Case("bare state dict, f16", Config(100, TOKENIZER_SIZE, 2, 4, 128), files.save_state_dict,
          "d.bin", dtype=torch.float16),
     Case("stops at <|endoftext|>", Config(70, TOKENIZER_SIZE, 1, 2, 20), files.save_build_nanogpt,
          "e.pth", options={"stop_logit": 6.0}),

@@ -20,6 +20,15 @@ def run(program, *arguments, text=None):
     return process.stdout
 
 
+def messages(program, *arguments, status=0):
+    """The standard error of the program, which must end with this status."""
+    command = [program, *map(str, arguments)]
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode != status:
+        raise Mismatch(f"{' '.join(command)}\n  exit {process.returncode}: {process.stderr.strip()}")
+    return process.stderr
+
+
 def generate(chorus, model, requests, *options):
     """One result for each request, from one process."""
     lines = "".join(json.dumps(request) + "\n" for request in requests)

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "checkpoint/expansion.h"
 #include "checkpoint/float64.h"
@@ -163,12 +164,16 @@ class Assembler {
   Result<void> complete(const ConfigFields& stated, const OpenOptions& options) {
     if (conv1d_layout_) transpose_conv1d_weights(plain_.tensors);
     use_head_as_embedding(stated.tie_word_embeddings);
-    CHORUS_TRY(result_.config, complete_config(stated, plain_.tensors, options));
+    CHORUS_TRY(CompleteConfig completed, complete_config(stated, plain_.tensors, options));
+    result_.config = completed.config;
+    result_.sources = std::move(completed.sources);
+    std::ranges::move(completed.notes, std::back_inserter(result_.notes));
     CHORUS_TRY(take_all(tensors_outside_layers(result_.config)));
     for (std::int64_t layer = 0; layer < result_.config.n_layer; ++layer) {
       CHORUS_TRY(take_all(tensors_of_layer(result_.config, layer)));
     }
     CHORUS_TRY(take_head(stated.tie_word_embeddings));
+    result_.sources.emplace("tie_word_embeddings", ValueSource::kDerived);
     return refuse_leftovers();
   }
 

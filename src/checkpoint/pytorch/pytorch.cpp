@@ -1,12 +1,11 @@
 // Checkpoints as torch.save writes them; archive.h opens the two formats. What was saved is one of
-//   {"model": state_dict, "config": dict or GPTConfig, "step": int, "val_loss": float}
+//   {"model": state_dict, "config": dict or object, "step": int, "val_loss": float}
 //   {"model": state_dict, "model_args": dict, "iter_num": int, "best_val_loss": number, ...}
 //   state_dict
 // or of the kinds that state_dict.h finds. Whatever else is in the file is not looked at.
 #include <fmt/format.h>
 
-#include <array>
-
+#include "checkpoint/pytorch/config.h"
 #include "checkpoint/pytorch/scalars.h"
 #include "checkpoint/pytorch/state_dict.h"
 #include "checkpoint/raw.h"
@@ -57,87 +56,6 @@ Result<void> read_tensors(PytorchArchive& archive, const StateDict& state_dict,
   return ok();
 }
 
-// The value of a key in one of the dicts around the weights, the innermost first.
-PickleRef find_around(const Pickle& pickle, const StateDict& state_dict, std::string_view key) {
-  for (PickleRef dict : state_dict.around) {
-    PickleRef found = is_dict(pickle, dict) ? pickle.find(dict, key) : kNoPickleRef;
-    if (found != kNoPickleRef) return found;
-  }
-  return kNoPickleRef;
-}
-
-// The dict of the fields that `ref` has: its own items, or the attributes of an object of whatever
-// class. Nothing if it is neither; an empty dict has no place, so an object without attributes is
-// kNoPickleRef.
-std::optional<PickleRef> find_fields(const Pickle& pickle, PickleRef ref) {
-  if (is_dict(pickle, ref)) return ref;
-  if (pickle[ref].kind != PickleKind::kObject) return std::nullopt;
-  PickleRef state = pickle[ref].state;
-  if (state == kNoPickleRef) return kNoPickleRef;
-  // An object with __slots__ has (its __dict__ or None, a dict of the slots).
-  const auto& parts = pickle[state].items;
-  if (pickle[state].kind == PickleKind::kTuple && parts.size() == 2) {
-    state = is_dict(pickle, parts[1]) ? parts[1] : parts[0];
-  }
-  if (!is_dict(pickle, state)) return kNoPickleRef;
-  // Pydantic's has its attributes under this key.
-  PickleRef attributes = pickle.find(state, "__dict__");
-  return attributes != kNoPickleRef && is_dict(pickle, attributes) ? attributes : state;
-}
-
-Error wrong_field(const Pickle& pickle, const std::string& field, PickleRef ref,
-                  const char* expected) {
-  return {ErrorCode::kCorrupt, fmt::format("{}: byte {}: {} is not {}", pickle.name,
-                                           pickle[ref].offset, field, expected)};
-}
-
-Result<void> read_integer_fields(PytorchArchive& archive, const std::string& place,
-                                 PickleRef fields, ConfigFields& config) {
-  struct Field {
-    const char* name;
-    std::optional<std::int64_t> ConfigFields::*value;
-  };
-  constexpr std::array<Field, 6> kFields = {{{"block_size", &ConfigFields::block_size},
-                                             {"vocab_size", &ConfigFields::vocab_size},
-                                             {"n_layer", &ConfigFields::n_layer},
-                                             {"n_head", &ConfigFields::n_head},
-                                             {"n_embd", &ConfigFields::n_embd},
-                                             {"n_inner", &ConfigFields::n_inner}}};
-  for (const Field& field : kFields) {
-    PickleRef ref = archive.pickle.find(fields, field.name);
-    if (ref == kNoPickleRef || archive.pickle[ref].kind == PickleKind::kNone) continue;
-    CHORUS_TRY(auto number, read_number(archive, ref));
-    if (!number || !number->is_integer) {
-      return wrong_field(archive.pickle, place + "." + field.name, ref, "an integer");
-    }
-    config.*field.value = number->integer;
-  }
-  return ok();
-}
-
-Result<void> read_config(PytorchArchive& archive, const StateDict& state_dict, RawCheckpoint& raw) {
-  const Pickle& pickle = archive.pickle;
-  // nanoGPT's "config" is its training script's flags; the model's own are its "model_args".
-  std::string place = "model_args";
-  PickleRef ref = find_around(pickle, state_dict, place);
-  if (ref != kNoPickleRef) raw.origin = Origin::kNanoGpt;
-  if (ref == kNoPickleRef) ref = find_around(pickle, state_dict, place = "config");
-  if (ref == kNoPickleRef || pickle[ref].kind == PickleKind::kNone || is_tensor(pickle, ref)) {
-    return ok();
-  }
-  std::optional<PickleRef> fields = find_fields(pickle, ref);
-  if (!fields) return wrong_field(pickle, place, ref, "a dict or a GPTConfig");
-  if (*fields == kNoPickleRef) return ok();
-  CHORUS_TRY(read_integer_fields(archive, place, *fields, raw.config));
-  PickleRef bias = pickle.find(*fields, "bias");
-  if (bias == kNoPickleRef || pickle[bias].kind == PickleKind::kNone) return ok();
-  if (pickle[bias].kind != PickleKind::kBool) {
-    return wrong_field(pickle, place + ".bias", bias, "True or False");
-  }
-  raw.config.bias = pickle[bias].integer != 0;
-  return ok();
-}
-
 // The training's progress, where it is stated as a number.
 Result<void> read_progress(PytorchArchive& archive, const StateDict& state_dict,
                            RawCheckpoint& raw) {
@@ -171,7 +89,7 @@ Result<RawCheckpoint> read_archive(const Bytes& bytes) {
   raw.owners.push_back(archive.storages);
   raw.notes = state_dict.notes;
   CHORUS_TRY(read_tensors(archive, state_dict, raw));
-  CHORUS_TRY(read_config(archive, state_dict, raw));
+  CHORUS_TRY(read_pytorch_config(archive, state_dict, raw));
   CHORUS_TRY(read_progress(archive, state_dict, raw));
   return raw;
 }

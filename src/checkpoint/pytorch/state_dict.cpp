@@ -332,6 +332,14 @@ bool is_dict(const Pickle& pickle, PickleRef ref) {
   return callable_of(pickle, ref) == static_cast<int>(Global::kOrderedDict) || !value.items.empty();
 }
 
+PickleRef find_around(const Pickle& pickle, const StateDict& state_dict, std::string_view key) {
+  for (PickleRef dict : state_dict.around) {
+    PickleRef found = is_dict(pickle, dict) ? pickle.find(dict, key) : kNoPickleRef;
+    if (found != kNoPickleRef) return found;
+  }
+  return kNoPickleRef;
+}
+
 Result<StateDict> find_state_dict(const Pickle& pickle) { return Finder(pickle).run(); }
 
 }  // namespace chorus::checkpoint

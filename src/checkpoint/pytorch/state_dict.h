@@ -23,6 +23,9 @@ struct StateDict {
 // Whether a value has items by key: a dict, or an object of a class that is filled as one.
 bool is_dict(const Pickle& pickle, PickleRef ref);
 
+// The value of a key in one of the dicts around the weights, the innermost first, or kNoPickleRef.
+PickleRef find_around(const Pickle& pickle, const StateDict& state_dict, std::string_view key);
+
 // Errors: kUnsupported without one, with what was saved instead, and for several of equal right;
 // kCorrupt for a tensor whose name is not a string, or too long.
 Result<StateDict> find_state_dict(const Pickle& pickle);
