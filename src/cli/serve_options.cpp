@@ -104,6 +104,8 @@ void add_limits(CLI::App& command, ServeOptions& options) {
   add_size(command, "--max-header", serving.http.max_header,
            "A request's head, with the prompt of /generate", "32KiB");
   add_size(command, "--max-body", serving.http.max_body, "A request's body", "1MiB");
+  add_size(command, "--max-answer", serving.max_answer,
+           "An answer, as choices, tokens and log-probabilities will make it", "32MiB");
   add_size(command, "--max-buffer", serving.http.max_buffer,
            "What may wait for a slow reader before it is cut off", "256KiB");
   add_size(command, "--max-buffer-total", serving.http.max_buffer_total,

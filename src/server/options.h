@@ -18,6 +18,7 @@ struct ServerOptions {
   std::size_t io_threads = 2;
 
   HttpOptions http = {};
+  std::size_t max_answer = 32 * 1024 * 1024;        // bytes of an answer that may be asked for
   std::chrono::milliseconds drain_timeout{30'000};  // for running requests, at SIGTERM
 
   std::vector<std::string> api_keys = {};          // empty: everybody may

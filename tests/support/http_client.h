@@ -89,6 +89,23 @@ class HttpClient {
     return count > 0;
   }
 
+  // The first bytes of what comes; the rest stays where it is.
+  std::string first_bytes(std::size_t count) {
+    while (input_.size() < count && receive(count - input_.size())) {
+    }
+    return input_;
+  }
+
+  // How many bytes come until the connection ends or `most` have come; none is kept.
+  std::size_t discard(std::size_t most) {
+    std::size_t count = 0;
+    while (count < most && receive()) {
+      count += input_.size();
+      input_.clear();
+    }
+    return count;
+  }
+
   // Whether nothing more comes: the connection was closed.
   bool is_closed() { return input_.empty() && !receive(); }
 
