@@ -16,6 +16,11 @@ namespace chorus {
 inline constexpr std::int32_t kMostLogprobs = 100;
 // Samples of one request.
 inline constexpr std::int32_t kMostSamples = 1024;
+// What a request may list.
+inline constexpr std::size_t kMostStopStrings = 64;
+inline constexpr std::size_t kMostStopBytes = 16 * 1024;  // of all of them
+inline constexpr std::size_t kMostStopIds = 1024;
+inline constexpr std::size_t kMostLogitBiases = 1024;
 
 struct Request {
   std::vector<std::int32_t> prompt;  // at least one id

@@ -144,8 +144,7 @@ Result<std::int32_t> Engine::bos() const {
 
 Result<Stream> Engine::submit(Request request, EventCallback on_event) {
   CHORUS_TRY(engine::check(request, info()));
-  auto state = std::make_shared<engine::RequestState>();
-  state->request = std::move(request);
+  auto state = std::make_shared<engine::RequestState>(std::move(request));
   std::uint64_t pages = (state->positions() + model::kPagePositions - 1) / model::kPagePositions;
   std::uint64_t bytes = pages * impl_->model->kv_layout().page_bytes();
   if (bytes > info().kv_bytes) {

@@ -8,10 +8,12 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "chorus/request.h"
 #include "engine/page_pool.h"
+#include "engine/stop_strings.h"
 #include "engine/stream_state.h"
 #include "engine/text_stream.h"
 #include "sampling/sampler.h"
@@ -24,8 +26,12 @@ struct Sequence;
 
 // What the samples of one request share.
 struct RequestState {
+  explicit RequestState(Request asked)
+      : request(std::move(asked)), stop(std::make_shared<const StopSet>(request.stop)) {}
+
   Request request;
-  std::shared_ptr<Stream::State> stream;
+  std::shared_ptr<Stream::State> stream = {};
+  std::shared_ptr<const StopSet> stop;
   Clock::time_point submitted = Clock::now();
   std::int32_t unfinished = 0;  // samples that have not ended
 

@@ -16,7 +16,6 @@ namespace chorus::server {
 // Samples of each prompt, and samples of one request in all.
 inline constexpr std::int32_t kMostChoicesEach = 128;
 inline constexpr std::size_t kMostChoices = 1024;
-inline constexpr std::size_t kMostStopStrings = 4;
 
 struct Prompt {
   std::string text;               // as it was sent; of ids: what they decode to
