@@ -45,6 +45,10 @@ struct Request {
   // The first index of the prompt that gets one; the first token of all never does.
   std::size_t prompt_logprobs_from = 1;
   bool echo = false;  // a kPrompt event comes before the result's
+
+  // Keys and values in the prefix cache are shared only among requests of the same salt: who has
+  // another cannot learn, from cached_tokens or from the time, what has been read.
+  std::uint64_t cache_salt = 0;
 };
 
 struct TokenLogprob {

@@ -39,6 +39,11 @@ struct RequestState {
   bool prompt_read = false;            // or sample 0 has ended
   std::vector<TokenInfo> prompt = {};  // for the kPrompt event; filled in by sample 0
 
+  // What the cached pages of its text begin from: a key of its own for each salt, which no page has.
+  PrefixKey cache_root() const {
+    constexpr PrefixKey kSalted = PrefixKey{1} << 63;
+    return request.cache_salt == 0 ? kEmptyPrefix : (request.cache_salt | kSalted);
+  }
   std::size_t prompt_size() const { return request.prompt.size(); }
   // How many positions are run at most: the last token of all is not.
   std::size_t positions() const;
@@ -56,9 +61,9 @@ struct Sequence {
   std::size_t done = 0;              // positions whose keys and values are in the pages
 
   std::vector<PageNumber> pages;
-  std::size_t promised = 0;         // pages reserved and not taken
-  std::size_t published = 0;        // pages that were offered to the prefix cache
-  PrefixKey prefix = kEmptyPrefix;  // of the last of these
+  std::size_t promised = 0;   // pages reserved and not taken
+  std::size_t published = 0;  // pages that were offered to the prefix cache
+  PrefixKey prefix;           // of the last of these; before, the request's cache_root()
 
   // Made when the sequence is admitted.
   std::optional<sampling::Sampler> sampler;

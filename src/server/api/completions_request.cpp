@@ -155,6 +155,7 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   JsonFields fields(object);
   CompletionsRequest request;
   fields.read("model", request.model);
+  fields.read("cache_salt", request.cache_salt);
   read_prompts(fields, request);
   fields.read("max_tokens", request.max_tokens, 0);
   fields.read("special", request.special);

@@ -30,6 +30,7 @@ struct CompletionsRequest {
   bool has_seed = false;
   bool special = false;  // the name of a special token in a text is the token
   bool stream = false;
+  std::string cache_salt;  // who gives another shares no cached keys and values
   bool include_usage = false;
   bool echo = false;
   std::optional<std::int32_t> logprobs;         // beside each token of the answer

@@ -76,6 +76,7 @@ ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target&
     CHORUS_TRY(read_rng(*rng, sampling));
   }
   if (const std::string* model = target.parameter("model")) request.model = *model;
+  if (const std::string* salt = target.parameter("cache_salt")) request.cache_salt = *salt;
   CHORUS_TRY(check_sampling(request));
   return request;
 }
@@ -87,6 +88,7 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   SamplingParams& sampling = request.base.sampling;
   std::string rng = random_stream_name(sampling.rng);
   fields.read("model", request.model);
+  fields.read("cache_salt", request.cache_salt);
   fields.read("prompt", request.prompt);
   fields.read("prompt_ids", request.prompt_ids);
   if (fields.has("prompt") == fields.has("prompt_ids")) {

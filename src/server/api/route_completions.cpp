@@ -127,7 +127,9 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
 
   CompletionsAnswer answer(asked, completions_head(exchange, served), served.engine);
-  Generation generation(exchange, app.metrics, std::move(served));
+  Generation generation(
+      exchange, app.metrics, std::move(served),
+      app.keys.cache_salt(exchange.request().header("authorization"), asked.cache_salt));
   for (Request& request : requests.assume_value()) {
     if (auto submitted = generation.submit(std::move(request)); !submitted) {
       co_return co_await respond_error(exchange, submitted.assume_error());

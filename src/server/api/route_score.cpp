@@ -128,7 +128,9 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   ApiResult<std::vector<Job>> jobs = plan(asked, scores, engine->info());
   if (!jobs) co_return co_await respond_error(exchange, jobs.assume_error());
   std::string name = served.name;
-  Generation generation(exchange, app.metrics, std::move(served));
+  Generation generation(
+      exchange, app.metrics, std::move(served),
+      app.keys.cache_salt(exchange.request().header("authorization"), asked.cache_salt));
   if (co_await run(exchange, generation, jobs.assume_value(), scores)) {
     BodyPieces pieces =
         co_await offload(app, [&name, &scores, &engine] { return body(name, scores, *engine); });

@@ -61,6 +61,7 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
   JsonFields fields(object);
   ScoreTexts request;
   fields.read("model", request.model);
+  fields.read("cache_salt", request.cache_salt);
   read_texts(fields, request);
   read_ids(fields, request);
   if (fields.has("text") == fields.has("ids")) fields.refuse("text", "either text or ids");
