@@ -135,6 +135,13 @@ void add_access(CLI::App& command, ServeOptions& options) {
       ->type_name("ORIGIN")
       ->take_all()
       ->group(kAccess);
+  command
+      .add_option("--allowed-host", serving.allowed_hosts,
+                  "A name that requests may be sent to, beside localhost, where the server is on "
+                  "loopback and asks for no key; *: any; may be given several times")
+      ->type_name("HOST")
+      ->take_all()
+      ->group(kAccess);
   command.add_option("--static-dir", serving.static_dir, "Folder whose files are served, too")
       ->transform(not_empty("a path"))
       ->type_name("PATH")

@@ -74,10 +74,10 @@ class HttpClient {
   }
 
   void get(const std::string& target, const std::string& headers = "") {
-    send("GET " + target + " HTTP/1.1\r\nHost: test\r\n" + headers + "\r\n");
+    send("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
   }
   void post(const std::string& target, const std::string& body, const std::string& headers = "") {
-    send("POST " + target + " HTTP/1.1\r\nHost: test\r\nContent-Length: " +
+    send("POST " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n" + headers + "\r\n" + body);
   }
 
