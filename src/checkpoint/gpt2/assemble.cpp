@@ -11,6 +11,7 @@
 #include "checkpoint/float64.h"
 #include "checkpoint/gpt2/completion.h"
 #include "checkpoint/gpt2/names.h"
+#include "checkpoint/gpt2/other_models.h"
 #include "checkpoint/gpt2/plain_names.h"
 #include "checkpoint/raw.h"
 #include "checkpoint/safetensors/quantised.h"
@@ -360,6 +361,9 @@ Result<Checkpoint> assemble(RawCheckpoint raw, const OpenOptions& options) {
   }
   if (raw.problem) return *raw.problem;
   CHORUS_TRY(PlainNames plain, in_place(make_names_plain(raw), raw.path));
+  if (auto other = recognise_other_model(plain.file_names)) {
+    return Error{ErrorCode::kUnsupported, raw.path + ": " + *other};
+  }
   CHORUS_TRY(in_place(check_expansion(plain), raw.path));
   CHORUS_TRY(std::optional<bool> layout, in_place(layout_of(plain), raw.path));
   if (layout == true && raw.origin == Origin::kTalk) raw.origin = Origin::kTransformers;
