@@ -61,6 +61,7 @@ struct ModelInfo {
   std::uint64_t kv_bytes;         // the most that keys and values may take
   std::string tokenizer;          // in a few words; empty: the model takes and gives ids alone
   std::vector<std::int32_t> eos;  // the ids that end a text
+  SamplingLoop loop = SamplingLoop::kTalk;  // of the program that it comes from
   // What the checkpoint left open and how it was decided, a sentence each: to be shown to the user.
   std::vector<std::string> notes;
 };

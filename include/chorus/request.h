@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "chorus/error.h"
@@ -16,26 +17,42 @@ namespace chorus {
 inline constexpr std::int32_t kMostLogprobs = 100;
 // Samples of one request.
 inline constexpr std::int32_t kMostSamples = 1024;
-// What a request may list.
-inline constexpr std::size_t kMostStopStrings = 64;
-inline constexpr std::size_t kMostStopBytes = 16 * 1024;  // of all of them
-inline constexpr std::size_t kMostStopIds = 1024;
-inline constexpr std::size_t kMostLogitBiases = 1024;
+// Tokens of one sample that goes on past the model's block, and of all samples of its request.
+inline constexpr std::int32_t kMostTokens = 1'000'000;
+inline constexpr std::int64_t kMostTokensInAll = 16'000'000;
+
+// What happens to a text that is longer than the model's block.
+enum class PastBlock {
+  kRefuse,  // "refuse": it is an error of the request
+  // "crop": each token is chosen from the last block_size tokens alone, read as if they were a text
+  // of their own, as nanoGPT's loop does. Their positions move by one with every token, so that
+  // each costs the reading of a whole block.
+  kCrop,
+};
+
+// The word for each, and back. Errors: kInvalidArgument, listing both.
+const char* past_block_name(PastBlock past_block);
+Result<PastBlock> parse_past_block(std::string_view name);
 
 struct Request {
   std::vector<std::int32_t> prompt;  // at least one id
-  // Tokens of prompt and result together, at most the block size. The prompt's own length: nothing
-  // is generated (for prompt_logprobs).
+  // Tokens of prompt and result together, at most the block size (with kCrop: kMostTokens). The
+  // prompt's own length: nothing is generated (for prompt_logprobs).
   std::int32_t max_length = 100;
+  PastBlock past_block = PastBlock::kRefuse;
   SamplingParams sampling = {};
   std::int32_t n = 1;  // samples, with seeds sampling.seed, sampling.seed + 1, ...
+  // All samples draw from one stream of random numbers, the next going on where the one before has
+  // ended, as sample.py's do; so they are made one after another, not side by side.
+  bool one_stream = false;
 
   // What ends a sample before max_length (kStop). The text ends before the first stop string in it,
   // or behind it with include_stop. The id that ended it is among the tokens, not in the text.
   std::vector<std::string> stop = {};
   bool include_stop = false;
   std::vector<std::int32_t> stop_ids = {};
-  bool ignore_eos = false;      // the model's end-of-text tokens are tokens like others
+  // The model's end-of-text tokens are tokens like others; empty: if they are for the loop.
+  std::optional<bool> ignore_eos = {};
   std::int32_t min_tokens = 0;  // before so many are generated, nothing of the above ends it
 
   // Natural logarithms of probabilities under the model (temperature and the like left out), of
@@ -45,10 +62,6 @@ struct Request {
   // The first index of the prompt that gets one; the first token of all never does.
   std::size_t prompt_logprobs_from = 1;
   bool echo = false;  // a kPrompt event comes before the result's
-
-  // Keys and values in the prefix cache are shared only among requests of the same salt: who has
-  // another cannot learn, from cached_tokens or from the time, what has been read.
-  std::uint64_t cache_salt = 0;
 };
 
 struct TokenLogprob {

@@ -36,6 +36,8 @@ struct GenerateRequest {
   bool special = false;
   std::int32_t max_length = 0;  // 0: not given
   std::string rng = "torch-cpu";
+  std::string loop;  // empty: the model's own
+  std::string past_block = "refuse";
   std::int32_t samples = 1;
   Request engine;  // prompt, max_length and seed left out
 };
@@ -89,6 +91,8 @@ Request to_engine_request(const GenerateRequest& asked, std::uint64_t seed, cons
   }
   request.sampling.seed = seed;
   request.sampling.rng = value_or_fail(parse_random_stream(asked.rng));
+  if (!asked.loop.empty()) request.sampling.loop = value_or_fail(parse_sampling_loop(asked.loop));
+  request.past_block = value_or_fail(parse_past_block(asked.past_block));
   return request;
 }
 
@@ -134,12 +138,13 @@ LineAnswer generate_json(const GenerateRequest& asked, std::uint64_t seed,
   for (std::int32_t done = 0; done < asked.samples;) {
     Request request =
         to_engine_request(asked, seed + static_cast<std::uint64_t>(done), *loaded.engine);
-    request.n = std::min(asked.samples - done, kMostSamplesAtOnce);
+    request.n = asked.samples - done;
+    if (!request.one_stream) request.n = std::min(request.n, kMostSamplesAtOnce);
     done += request.n;
     for (const Completion& sample : value_or_fail(loaded.engine->complete(request))) {
       samples.push_back(to_json(sample, request, loaded));
       answer.tokens += static_cast<std::uint64_t>(sample.usage.generated_tokens);
-      ++request.sampling.seed;
+      if (!request.one_stream) ++request.sampling.seed;
     }
   }
   answer.json = samples.size() == 1 ? samples[0] : json_array(samples);
@@ -171,6 +176,9 @@ LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& o
   fields.read("presence_penalty", sampling.presence_penalty);
   fields.read("frequency_penalty", sampling.frequency_penalty);
   fields.read("rng", asked.rng);
+  fields.read("loop", asked.loop);
+  fields.read("past_block", asked.past_block);
+  fields.read("one_stream", asked.engine.one_stream);
   fields.read("stop", asked.engine.stop);
   fields.read("stop_ids", asked.engine.stop_ids);
   fields.read("min_tokens", asked.engine.min_tokens);
@@ -182,11 +190,44 @@ LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& o
   return generate_json(asked, seed, loaded);
 }
 
-// Writes each sample's text, as it is made unless `no_stream`.
-void generate_text(const GenerateOptions& options, std::uint64_t seed, const LoadedEngine& loaded) {
+// The samples of --one-stream come one after another by themselves. Writes each one's text, as it is
+// made unless `no_stream`; returns what they took.
+Usage write_one_stream(const GenerateOptions& options, std::uint64_t seed,
+                       const LoadedEngine& loaded) {
+  Request request = to_engine_request(options.request, seed, *loaded.engine);
+  request.n = options.request.samples;
+  request.echo = true;
+  Stream stream = value_or_fail(loaded.engine->submit(request));
+  Usage usage;
+  std::string prompt, text;
+  std::int32_t sample = -1;
+  while (std::optional<Event> event = stream.next()) {
+    if (event->kind == Event::Kind::kError) throw CommandFailed(event->error.message);
+    if (event->kind == Event::Kind::kPrompt) {
+      prompt = event->text;
+      continue;
+    }
+    if (event->sample != sample) {
+      sample = event->sample;
+      write_output(fmt::format("{}--- sample {} of seed {} ---\n{}", sample > 0 ? "\n" : "", sample,
+                               seed, options.no_stream ? "" : prompt));
+      text = prompt;
+    }
+    text += event->text;
+    if (!options.no_stream) write_output(event->text);
+    if (event->kind != Event::Kind::kDone) continue;
+    write_output(options.no_stream ? text + "\n" : "\n");
+    usage.generated_tokens += event->usage.generated_tokens;
+    usage.seconds = event->usage.seconds;  // since all were submitted
+  }
+  return usage;
+}
+
+// Writes each sample's text, as it is made unless `no_stream`; returns what they took.
+Usage write_samples(const GenerateOptions& options, std::uint64_t seed,
+                    const LoadedEngine& loaded) {
   const GenerateRequest& asked = options.request;
-  std::int32_t generated = 0;
-  double seconds = 0.0;
+  Usage usage;
   for (std::int32_t i = 0; i < asked.samples; ++i) {
     Request request =
         to_engine_request(asked, seed + static_cast<std::uint64_t>(i), *loaded.engine);
@@ -203,16 +244,34 @@ void generate_text(const GenerateOptions& options, std::uint64_t seed, const Loa
       return value_or_fail(loaded.engine->generate(request, stream));
     }();
     write_output(options.no_stream ? completion.text + "\n" : "\n");
-    generated += completion.usage.generated_tokens;
-    seconds += completion.usage.seconds;
+    usage.generated_tokens += completion.usage.generated_tokens;
+    usage.seconds += completion.usage.seconds;
   }
-  fmt::print(stderr, "Generated {} tokens in {:.2f} s ({:.2f} tokens/s)\n", generated, seconds,
-             seconds > 0.0 ? generated / seconds : 0.0);
+  return usage;
+}
+
+void generate_text(const GenerateOptions& options, std::uint64_t seed, const LoadedEngine& loaded) {
+  bool one_stream = options.request.engine.one_stream && options.request.samples > 1;
+  Usage usage =
+      one_stream ? write_one_stream(options, seed, loaded) : write_samples(options, seed, loaded);
+  fmt::print(stderr, "Generated {} tokens in {:.2f} s ({:.2f} tokens/s)\n", usage.generated_tokens,
+             usage.seconds, usage.seconds > 0.0 ? usage.generated_tokens / usage.seconds : 0.0);
+}
+
+// Which loop a checkpoint's kind has chosen, where that is not what --help says of one that tells
+// nothing.
+void print_loop(const GenerateOptions& options, const ModelInfo& info) {
+  if (!options.request.loop.empty() || info.loop == SamplingLoop::kTalk) return;
+  print_notes(
+      {fmt::format("sampling loop {}, that of the program the checkpoint comes from (--loop "
+                   "names another)",
+                   sampling_loop_name(info.loop))});
 }
 
 void run(const GenerateOptions& options) {
   LoadedEngine loaded = load_engine(options.model);
   print_notes(loaded.engine->info().notes);
+  print_loop(options, loaded.engine->info());
   fmt::print(stderr, "Loaded {} in {:.2f} s\n", describe(loaded.engine->info()), loaded.seconds);
   if (options.lines) {
     answer_json_lines(std::cin, options.parallel, [&](const boost::json::object& line) {
@@ -247,7 +306,8 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
       "for their letters");
   command
       .add_option("--max-length", request.max_length,
-                  "Tokens of prompt and result together, at most the model's block size "
+                  "Tokens of prompt and result together, at most the model's block size (but see "
+                  "--past-block) "
                   "(default: 100, or the block size if that is less)")
       ->transform(whole_number(1))
       ->type_name("TOKENS");
@@ -262,6 +322,24 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
                   "torch-cuda (default: torch-cpu)")
       ->check(CLI::IsMember({"torch-cpu", "torch-cpu-mkl", "torch-cuda"}))
       ->type_name("STREAM");
+  command
+      .add_option("--loop", request.loop,
+                  "Whose generation loop: talk (and build-nanogpt), nanogpt (sample.py) or "
+                  "transformers (generate); it decides what top-k and its like do, and whether "
+                  "<|endoftext|> ends the text (default: that of the model's own program)")
+      ->check(CLI::IsMember({"talk", "nanogpt", "transformers"}))
+      ->type_name("LOOP");
+  command
+      .add_option(
+          "--past-block", request.past_block,
+          "What to do with a text longer than the model's block: refuse, or crop: go on with "
+          "the last block of tokens, as nanoGPT does; each token past the block then costs "
+          "the reading of a whole block (default: refuse)")
+      ->check(CLI::IsMember({"refuse", "crop"}))
+      ->type_name("WHAT");
+  command.add_flag("--one-stream", request.engine.one_stream,
+                   "Draw all samples of -n from SEED's one stream, one after another, as nanoGPT's "
+                   "sample.py (default: each from a seed of its own)");
   command.add_option("-n", request.samples, "Samples, with seeds SEED, SEED+1, ... (default: 1)")
       ->transform(whole_number(1, kMostSamples))
       ->type_name("N");
@@ -271,8 +349,15 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
       ->type_name("STRING")
       ->take_all()
       ->expected(1);
-  command.add_flag("--ignore-eos", request.engine.ignore_eos,
-                   "Go on after the model's end of text (default: end there)");
+  std::optional<bool>& ignores = request.engine.ignore_eos;
+  auto* ignore_eos = command.add_flag_callback(
+      "--ignore-eos", [&ignores] { ignores = true; },
+      "Go on after the model's end of text (default: with nanoGPT's loop; the others end there)");
+  command
+      .add_flag_callback(
+          "--eos", [&ignores] { ignores = false; },
+          "End at the model's end of text, with nanoGPT's loop too")
+      ->excludes(ignore_eos);
   command
       .add_option("--min-tokens", request.engine.min_tokens,
                   "Tokens before which nothing but --max-length ends the text (default: 0)")

@@ -29,6 +29,18 @@ NumberFormat stored_format(const checkpoint::Checkpoint& checkpoint) {
   return bf16 ? NumberFormat::kBf16 : NumberFormat::kF32;
 }
 
+SamplingLoop loop_of(checkpoint::Origin origin) {
+  switch (origin) {
+    case checkpoint::Origin::kTalk:
+      return SamplingLoop::kTalk;
+    case checkpoint::Origin::kNanoGpt:
+      return SamplingLoop::kNanoGpt;
+    case checkpoint::Origin::kTransformers:
+      return SamplingLoop::kTransformers;
+  }
+  return SamplingLoop::kTalk;
+}
+
 Result<void> check_options(const EngineOptions& options) {
   auto check = [](const char* field, std::size_t value, std::size_t least,
                   std::size_t most) -> Result<void> {
@@ -105,6 +117,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .kv_bytes = std::uint64_t{pages} * page_bytes,
                 .tokenizer = checkpoint.tokenizer ? checkpoint.tokenizer->description() : "",
                 .eos = checkpoint.token_ids.eos,
+                .loop = loop_of(checkpoint.origin),
                 .notes = checkpoint.notes};
   impl->loop = std::make_unique<engine::Loop>(*impl->model, impl->tokens, impl->team,
                                               *impl->mailbox, pages, options);
@@ -143,8 +156,14 @@ Result<std::int32_t> Engine::bos() const {
 }
 
 Result<Stream> Engine::submit(Request request, EventCallback on_event) {
+  if (!request.sampling.loop) request.sampling.loop = info().loop;
+  if (!request.ignore_eos) {
+    request.ignore_eos = request.sampling.loop == SamplingLoop::kNanoGpt;
+  }
   CHORUS_TRY(engine::check(request, info()));
-  auto state = std::make_shared<engine::RequestState>(std::move(request));
+  auto state = std::make_shared<engine::RequestState>();
+  state->request = std::move(request);
+  state->block_size = static_cast<std::size_t>(info().block_size);
   std::uint64_t pages = (state->positions() + model::kPagePositions - 1) / model::kPagePositions;
   std::uint64_t bytes = pages * impl_->model->kv_layout().page_bytes();
   if (bytes > info().kv_bytes) {

@@ -85,10 +85,15 @@ void Loop::step() {
 
 void Loop::start(Sequence& sequence, Clock::time_point now) {
   sequence.started = now;
-  SamplingParams params = sequence.request.sampling;
-  params.seed += static_cast<std::uint64_t>(sequence.sample);
-  sequence.sampler.emplace(params, &model_.kernels());
-  sequence.text.emplace(sequence.request, sequence.state->stop, tokens_);
+  std::optional<sampling::Sampler>& passed_on = sequence.state->sampler;
+  if (passed_on) {
+    sequence.sampler = std::exchange(passed_on, std::nullopt);
+  } else {
+    SamplingParams params = sequence.request.sampling;
+    params.seed += static_cast<std::uint64_t>(sequence.sample);
+    sequence.sampler.emplace(params, &model_.kernels());
+  }
+  sequence.text.emplace(sequence.request, tokens_);
 }
 
 // The forward step, and what its logits say.
@@ -114,7 +119,7 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   std::vector<std::int32_t> banned;
   if (sequence.generated() < static_cast<std::size_t>(request.min_tokens)) {
     banned = request.stop_ids;
-    if (!request.ignore_eos) {
+    if (!*request.ignore_eos) {
       banned.insert(banned.end(), tokens_.ids.eos.begin(), tokens_.ids.eos.end());
     }
   }
@@ -160,7 +165,7 @@ void Loop::emit_prompt(Sequence& sequence) {
   counts_.prefix_queries += sequence.state->prompt_size();
   counts_.prefix_hits += sequence.cached;
   if (sequence.sample == 0) counts_.prompt_tokens += sequence.state->prompt_size();
-  if (!sequence.text) sequence.text.emplace(sequence.request, sequence.state->stop, tokens_);
+  if (!sequence.text) sequence.text.emplace(sequence.request, tokens_);
   std::string text = sequence.text->take_prompt();
   if (sequence.sample != 0 || !sequence.state->wants_prompt_event()) return;
   Event event{.kind = Event::Kind::kPrompt};
@@ -180,7 +185,7 @@ void Loop::emit_token(Sequence& sequence, TokenInfo info) {
   ++counts_.generated_tokens;
   bool may_stop = sequence.generated() >= static_cast<std::size_t>(request.min_tokens);
   bool ends =
-      (!request.ignore_eos && tokens_.is_eos(id)) ||
+      (!*request.ignore_eos && tokens_.is_eos(id)) ||
       std::find(request.stop_ids.begin(), request.stop_ids.end(), id) != request.stop_ids.end();
   Event event{.sample = sequence.sample};
   if (!ends) event.text = sequence.text->push(id, may_stop);
@@ -216,6 +221,7 @@ void Loop::fail_all(const Error& error) {
 void Loop::deliver_end(Sequence& sequence, Event event) {
   if (std::exchange(sequence.ended, true)) return;
   RequestState& state = *sequence.state;
+  if (state.request.one_stream) state.sampler = std::move(sequence.sampler);
   event.last = --state.unfinished == 0;
   scheduler_.end(sequence);
   ends_.push_back({sequence.state, std::move(event)});

@@ -36,6 +36,7 @@ Scheduler::Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_
     : pool_(max_pages, prefix_cache), prefix_cache_(prefix_cache), step_rows_(step_rows) {}
 
 bool Scheduler::is_ready(const Sequence& sequence) const {
+  if (sequence.request.one_stream) return sequence.sample == sequence.state->ended_samples;
   return sequence.sample == 0 || sequence.state->prompt_read || !prefix_cache_;
 }
 
@@ -60,7 +61,7 @@ void Scheduler::admit() {
 // false if there is no room, which cannot happen to one that runs.
 bool Scheduler::match_prefix(Sequence& sequence) {
   pool_.unreserve(std::exchange(sequence.promised, 0));
-  while (sequence.done % kPagePositions == 0 &&
+  while (!sequence.state->may_pass_block() && sequence.done % kPagePositions == 0 &&
          sequence.done + kPagePositions <= sequence.first_logits()) {
     std::size_t page = sequence.done / kPagePositions;
     auto match = pool_.find(sequence.prefix, tokens_of_page(sequence, page));
@@ -81,7 +82,7 @@ bool Scheduler::match_prefix(Sequence& sequence) {
 // are copied: all but the prompt's last, whose logits are needed. The next step begins with the
 // copies, in the order in which their pages were taken: until then nothing is written to a page.
 void Scheduler::copy_beginning(Sequence& sequence) {
-  if (sequence.done % kPagePositions != 0) return;
+  if (sequence.done % kPagePositions != 0 || sequence.state->may_pass_block()) return;
   auto rest = std::span(sequence.tokens).first(sequence.first_logits()).subspan(sequence.done);
   auto found =
       pool_.find_beginning(sequence.prefix, rest.first(std::min(rest.size(), kPagePositions)));
@@ -95,6 +96,7 @@ void Scheduler::copy_beginning(Sequence& sequence) {
 }
 
 void Scheduler::keep_prompts_end(const Sequence& sequence) {
+  if (sequence.state->may_pass_block()) return;
   std::size_t begin = sequence.published * kPagePositions, end = sequence.state->prompt_size();
   if (begin == end) return;
   pool_.keep_beginning(sequence.pages[sequence.published], sequence.prefix,
@@ -113,18 +115,19 @@ const Plan& Scheduler::plan() {
   plan_.logits_rows.clear();
   std::size_t decoding = 0, reading = 0;
   for (const auto& sequence : running_) {
-    if (sequence->reads_prompt()) {
-      ++reading;
-    } else {
+    sequence->move_window();
+    if (sequence->decodes()) {
       plan_rows(*sequence, 1);
       ++decoding;
+    } else {
+      ++reading;
     }
   }
   std::size_t rows = step_rows_ - decoding;
   if (decoding > 0) rows = std::min(rows, std::max(decoding, kPromptRowsBesideDecoding));
   std::size_t logits = kPromptLogitsRows;
   for (const auto& sequence : running_) {
-    if (!sequence->reads_prompt()) continue;
+    if (sequence->decodes()) continue;
     if (rows == 0 || logits == 0) break;
     match_prefix(*sequence);  // another sequence may have read the same text meanwhile
     std::size_t share =
@@ -154,10 +157,11 @@ void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
   }
   std::size_t first_logits = std::max(sequence.done, std::min(end, sequence.first_logits()));
   for (std::size_t position = first_logits; position < end; ++position) {
-    plan_.logits_rows.push_back({&sequence, position + 1});
+    plan_.logits_rows.push_back({&sequence, sequence.window + position + 1});
   }
   plan_.sequences.push_back(&sequence);
-  plan_.chunks.push_back({.ids = std::span(sequence.tokens).subspan(sequence.done, rows),
+  std::size_t first = sequence.window + sequence.done;
+  plan_.chunks.push_back({.ids = std::span(sequence.tokens).subspan(first, rows),
                           .position = sequence.done,
                           .pages = sequence.pages,
                           .logits_from = first_logits - sequence.done});
@@ -177,6 +181,7 @@ void Scheduler::advance() {
 }
 
 void Scheduler::publish_full_pages(Sequence& sequence) {
+  if (sequence.state->may_pass_block()) return;
   for (; (sequence.published + 1) * kPagePositions <= sequence.done; ++sequence.published) {
     std::size_t page = sequence.published;
     auto match =
@@ -194,7 +199,7 @@ void Scheduler::release_pages(Sequence& sequence) {
   pool_.unreserve(std::exchange(sequence.promised, 0));
   sequence.pages.clear();
   sequence.published = 0;
-  sequence.prefix = sequence.state->cache_root();
+  sequence.prefix = kEmptyPrefix;
   sequence.done = sequence.cached = 0;
 }
 
@@ -203,6 +208,7 @@ void Scheduler::remove_ended() {
   auto has_ended = [this](const std::unique_ptr<Sequence>& sequence) {
     if (std::find(ended_.begin(), ended_.end(), sequence.get()) == ended_.end()) return false;
     if (sequence->sample == 0) sequence->state->prompt_read = true;
+    ++sequence->state->ended_samples;
     release_pages(*sequence);
     return true;
   };

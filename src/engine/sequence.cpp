@@ -14,24 +14,34 @@ double seconds_since(Clock::time_point start, Clock::time_point end) {
 std::size_t RequestState::positions() const {
   auto max_length = static_cast<std::size_t>(request.max_length);
   bool runs = max_length > prompt_size() || request.prompt_logprobs;
-  return runs ? max_length - 1 : 0;
+  return runs ? std::min(max_length - 1, block_size) : 0;
 }
 
 Sequence::Sequence(std::shared_ptr<RequestState> shared, std::int32_t sample_index)
     : state(std::move(shared)),
       request(state->request),
       sample(sample_index),
-      tokens(state->request.prompt),
-      prefix(state->cache_root()) {}
+      tokens(state->request.prompt) {
+  move_window();
+}
+
+void Sequence::move_window() {
+  if (tokens.size() - window <= state->block_size) return;
+  window = tokens.size() - state->block_size;
+  done = 0;
+}
 
 // Sample 0 alone scores the prompt.
 std::size_t Sequence::first_logits() const {
+  if (window > 0) return tokens.size() - window - 1;
   std::size_t prompt = state->prompt_size();
   if (!request.prompt_logprobs || sample > 0) return prompt - 1;
   return std::min(std::max<std::size_t>(request.prompt_logprobs_from, 1), prompt) - 1;
 }
 
-std::size_t Sequence::rows() const { return std::min(tokens.size(), state->positions()) - done; }
+std::size_t Sequence::rows() const {
+  return std::min(tokens.size() - window, state->positions()) - done;
+}
 
 Usage Sequence::usage() const {
   Clock::time_point now = Clock::now();

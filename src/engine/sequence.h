@@ -1,19 +1,18 @@
 // One sample of a request on its way through the steps: its tokens, its pages, what chooses its
 // next token and what becomes of its text. Belongs to the thread that makes the steps.
 //
-// Positions: token i of a sequence is run at position i, which computes its keys and values and the
-// logits that predict token i + 1. P is the prompt's length.
+// Positions: token i of a sequence is run at position i - window, which computes its keys and values
+// and the logits that predict token i + 1. The window begins at 0, and moves only where a text is
+// longer than the model's block (PastBlock::kCrop). P is the prompt's length.
 #pragma once
 
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "chorus/request.h"
 #include "engine/page_pool.h"
-#include "engine/stop_strings.h"
 #include "engine/stream_state.h"
 #include "engine/text_stream.h"
 #include "sampling/sampler.h"
@@ -26,12 +25,9 @@ struct Sequence;
 
 // What the samples of one request share.
 struct RequestState {
-  explicit RequestState(Request asked)
-      : request(std::move(asked)), stop(std::make_shared<const StopSet>(request.stop)) {}
-
   Request request;
-  std::shared_ptr<Stream::State> stream = {};
-  std::shared_ptr<const StopSet> stop;
+  std::shared_ptr<Stream::State> stream;
+  std::size_t block_size = 0;  // of the model
   Clock::time_point submitted = Clock::now();
   std::int32_t unfinished = 0;  // samples that have not ended
 
@@ -39,14 +35,16 @@ struct RequestState {
   bool prompt_read = false;            // or sample 0 has ended
   std::vector<TokenInfo> prompt = {};  // for the kPrompt event; filled in by sample 0
 
-  // What the cached pages of its text begin from: a key of its own for each salt, which no page has.
-  PrefixKey cache_root() const {
-    constexpr PrefixKey kSalted = PrefixKey{1} << 63;
-    return request.cache_salt == 0 ? kEmptyPrefix : (request.cache_salt | kSalted);
-  }
+  // With one_stream: how many samples have ended, and what the next one draws from.
+  std::int32_t ended_samples = 0;
+  std::optional<sampling::Sampler> sampler = {};
+
   std::size_t prompt_size() const { return request.prompt.size(); }
-  // How many positions are run at most: the last token of all is not.
+  // How many positions are run at most: the last token of all is not, nor any past the block.
   std::size_t positions() const;
+  // Whether a sample may become longer than the block. Its pages are its own from the beginning to
+  // the end, neither found in the prefix cache nor published: they are filled anew for each token.
+  bool may_pass_block() const { return static_cast<std::size_t>(request.max_length) > block_size; }
   bool wants_prompt_event() const { return request.echo || request.prompt_logprobs; }
 };
 
@@ -58,12 +56,13 @@ struct Sequence {
   std::int32_t sample;
 
   std::vector<std::int32_t> tokens;  // prompt and result
+  std::size_t window = 0;            // the first token that is read
   std::size_t done = 0;              // positions whose keys and values are in the pages
 
   std::vector<PageNumber> pages;
-  std::size_t promised = 0;   // pages reserved and not taken
-  std::size_t published = 0;  // pages that were offered to the prefix cache
-  PrefixKey prefix;           // of the last of these; before, the request's cache_root()
+  std::size_t promised = 0;         // pages reserved and not taken
+  std::size_t published = 0;        // pages that were offered to the prefix cache
+  PrefixKey prefix = kEmptyPrefix;  // of the last of these
 
   // Made when the sequence is admitted.
   std::optional<sampling::Sampler> sampler;
@@ -74,12 +73,16 @@ struct Sequence {
   std::optional<Clock::time_point> started, first_token;
 
   bool cancelled() const { return state->stream->cancelled.load(std::memory_order_relaxed); }
-  bool reads_prompt() const { return done < state->prompt_size(); }
+  bool reads_prompt() const { return window + done < state->prompt_size(); }
+  // Whether all that is to be run is the last token chosen.
+  bool decodes() const { return !reads_prompt() && rows() == 1; }
   std::size_t generated() const { return tokens.size() - state->prompt_size(); }
   // The first position whose logits are wanted. Those before it may come from cached pages.
   std::size_t first_logits() const;
   // Positions that could be run now.
   std::size_t rows() const;
+  // Makes the window the last block of the tokens, if they are more. What was run is then no use.
+  void move_window();
   Usage usage() const;
 };
 

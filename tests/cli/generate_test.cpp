@@ -1,5 +1,6 @@
 // The command as a user runs it, with the embedded storyteller; that its tokens are PyTorch's is
 // tested in tests/torch.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -199,11 +200,62 @@ TEST(GenerateCommand, MaxLengthIsAHundredUnlessGivenAndAtMostTheBlockSize) {
   EXPECT_EQ(result.at("finish_reason"), json::value("length"));
   EXPECT_EQ(result.at("tokens").as_array().size(), 100u);
   expect_failure(generate({kPrompt, "--max-length", "1025"}), 1,
-                 "max_length: expected 1 to 1024 (the model's block size), found 1025");
+                 "max_length: expected 1 to 1024 (the model's block size), found 1025; past_block "
+                 "crop goes on past it");
   expect_failure(generate({kPrompt, "--max-length", "3"}), 1,
                  "prompt: expected at most max_length = 3 tokens, found 4");
   json::value full = json_of(generate({kPrompt, "--max-length", "4", "--json"}));
   EXPECT_EQ(full.at("tokens"), full.at("prompt_tokens"));
+}
+
+std::string tokens_of(const Words& options) {
+  Words all = {kPrompt, "--max-length", "16", "--seed", "1337", "--json"};
+  all.insert(all.end(), options.begin(), options.end());
+  return json::serialize(json_of(generate(all)).at("tokens"));
+}
+
+// PyTorch 1.13.1's tokens of nanoGPT's loop are in tests/torch; here, that the options reach it.
+TEST(GenerateCommand, TheLoopIsTheModelsOwnUnlessGiven) {
+  EXPECT_EQ(tokens_of({}), tokens_of({"--loop", "talk"}));
+  EXPECT_NE(tokens_of({}), tokens_of({"--loop", "nanogpt"}));
+  EXPECT_EQ(tokens_of({"--loop", "nanogpt", "--top-k", "0"}), tokens_of({"--top-k", "0"}));
+  expect_failure(
+      generate({kPrompt, "--loop", "hf"}), 2,
+      "--loop: hf not in {talk,nanogpt,transformers}\nRun with --help for more information.");
+  expect_failure(generate({kPrompt, "--eos", "--ignore-eos"}), 2,
+                 "--ignore-eos excludes --eos\nRun with --help for more information.");
+}
+
+TEST(GenerateCommand, OneStreamMakesItsSamplesOneAfterAnother) {
+  Words common = {kPrompt, "--max-length", "12", "--seed", "5", "-n", "3", "--one-stream"};
+  auto with = [&](const std::string& more) {
+    Words all = common;
+    all.push_back(more);
+    return generate(all);
+  };
+  json::value samples = json_of(with("--json"));
+  ASSERT_EQ(samples.as_array().size(), 3u);
+  std::string text;
+  for (int i = 0; i < 3; ++i) {
+    const json::value& sample = samples.as_array()[static_cast<std::size_t>(i)];
+    EXPECT_EQ(sample.at("seed"), json::value(5));
+    text += fmt::format("{}--- sample {} of seed 5 ---\n{}\n", i > 0 ? "\n" : "", i,
+                        json::value_to<std::string>(sample.at("text")));
+  }
+  EXPECT_EQ(text_of(with("--no-stream")), text);
+  EXPECT_EQ(text_of(generate(common)), text);
+  EXPECT_NE(samples.as_array()[1].at("tokens"), samples.as_array()[0].at("tokens"));
+}
+
+TEST(GenerateCommand, GoesOnPastTheBlockIfAsked) {
+  std::string ids = "1";
+  for (int i = 0; i < 1030; ++i) ids += ",262";
+  Words common = {"--prompt-ids", ids, "--max-length", "1033", "--seed", "1", "--json"};
+  expect_failure(generate(common), 1,
+                 "max_length: expected 1 to 1024 (the model's block size), found 1033; past_block "
+                 "crop goes on past it");
+  common.insert(common.end(), {"--past-block", "crop"});
+  EXPECT_EQ(json_of(generate(common)).at("tokens").as_array().size(), 1033u);
 }
 
 TEST(GenerateCommand, TheLikeliestTokenNeedsNoSeed) {
@@ -356,7 +408,10 @@ TEST(GenerateCommand, AWrongFieldIsNamed) {
       {R"({"max_length": 1e99})",
        "max_length: expected a whole number from 1 to 2147483647, found 1e+99"},
       {R"({"max_length": 2000})",
-       "max_length: expected 1 to 1024 (the model's block size), found 2000"},
+       "max_length: expected 1 to 1024 (the model's block size), found 2000; past_block crop goes "
+       "on past it"},
+      {R"({"loop": "hf"})", StartsWith("loop: ")},
+      {R"({"past_block": "wrap"})", StartsWith("past_block: ")},
       {R"({"n": 0})", "n: expected a whole number from 1 to 100000, found 0"},
       {R"({"n": 2000000000})", "n: expected a whole number from 1 to 100000, found 2000000000"},
       {R"({"seed": 1e30})", "seed: expected a whole number of 64 bits, found 1e+30"},

@@ -63,7 +63,9 @@ TEST_F(TinyEngine, BadRequestsAreRefusedByField) {
   EXPECT_EQ(error_of(*engine_, {.prompt = {}, .max_length = 9, .sampling = {}, .stop = {}}),
             "prompt: expected at least one token, found none");
   EXPECT_EQ(error_of(*engine_, {.prompt = {1}, .max_length = 78, .sampling = {}, .stop = {}}),
-            "max_length: expected 1 to 77 (the model's block size), found 78");
+            "max_length: expected 1 to 77 (the model's block size), found 78; past_block crop goes "
+            "on past "
+            "it");
   EXPECT_EQ(error_of(*engine_, {.prompt = {1, 2}, .max_length = 1, .sampling = {}, .stop = {}}),
             "prompt: expected at most max_length = 1 tokens, found 2");
   EXPECT_EQ(error_of(*engine_, {.prompt = {1, 131}, .max_length = 9, .sampling = {}, .stop = {}}),

@@ -109,6 +109,20 @@ Request random_request(std::mt19937& random) {
   if (random() % 6 == 0) request.sampling.repetition_penalty = 1.3f;
   if (random() % 8 == 0) request.stop_ids = {static_cast<std::int32_t>(random() % 131)};
   if (random() % 8 == 0) request.min_tokens = 3;
+  if (random() % 2 == 0) {
+    request.sampling.loop = std::array{SamplingLoop::kTalk, SamplingLoop::kNanoGpt,
+                                       SamplingLoop::kTransformers}[random() % 3];
+  }
+  if (random() % 6 == 0) request.sampling.min_p = 0.05f;
+  request.one_stream = random() % 3 == 0;
+  if (random() % 5 == 0) {
+    request.past_block = PastBlock::kCrop;
+    request.max_length = static_cast<std::int32_t>(70 + random() % 20);
+    if (!request.prompt_logprobs && random() % 2 == 0) {
+      request.prompt = some_ids(70 + random() % 15, static_cast<unsigned>(random() % 3));
+      request.max_length = static_cast<std::int32_t>(request.prompt.size() + random() % 6);
+    }
+  }
   return request;
 }
 

@@ -71,7 +71,7 @@ def requests_for(case, rng):
         max_length = config.block_size if i % 2 == 0 else rng.randint(length, config.block_size)
         requests.append({"prompt_ids": [rng.randrange(vocabulary) for _ in range(length)],
                          "max_length": max_length, "top_k": (50, 5, 200, 1)[i % 4],
-                         "seed": seeds[i % len(seeds)]})
+                         "seed": seeds[i % len(seeds)], "loop": "talk"})
     return requests
 
 

@@ -34,12 +34,8 @@ void read_prompts(JsonFields& fields, CompletionsRequest& request) {
     request.prompts.push_back(std::move(*single));
     return;
   }
-  if (!field->is_array() || field->get_array().empty()) {
+  if (!field->is_array() || field->get_array().empty())
     return fields.refuse("prompt", kPromptKinds);
-  }
-  if (field->get_array().size() > kMostChoices) {
-    return fields.refuse("prompt", fmt::format("at most {} prompts", kMostChoices));
-  }
   for (const json::value& element : field->get_array()) {
     auto prompt = prompt_of(element);
     if (!prompt) return fields.refuse("prompt", kPromptKinds);
@@ -47,18 +43,14 @@ void read_prompts(JsonFields& fields, CompletionsRequest& request) {
   }
 }
 
-// Empty strings are ignored, as they would end every text before it begins.
 void read_stop(JsonFields& fields, Request& base) {
-  const std::string expected = fmt::format("a string, or at most {} of them with {} bytes in all",
-                                           kMostStopStrings, kMostStopBytes);
+  const std::string expected =
+      fmt::format("a string that is not empty, or at most {} of them", kMostStopStrings);
   const json::value* field = fields.find("stop");
   if (field == nullptr) return;
-  std::size_t bytes = 0;
   auto add = [&](const json::value& value) {
-    if (!value.is_string()) return fields.refuse("stop", expected);
-    bytes += value.get_string().size();
-    if (bytes > kMostStopBytes) return fields.refuse("stop", expected);
-    if (!value.get_string().empty()) base.stop.emplace_back(value.get_string());
+    if (!value.is_string() || value.get_string().empty()) return fields.refuse("stop", expected);
+    base.stop.emplace_back(value.get_string());
   };
   if (!field->is_array()) return add(*field);
   if (field->get_array().size() > kMostStopStrings) return fields.refuse("stop", expected);
@@ -66,20 +58,39 @@ void read_stop(JsonFields& fields, Request& base) {
 }
 
 void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
-  const std::string expected = fmt::format(
-      "an object of at most {} token ids with numbers from -100 to 100", kMostLogitBiases);
+  constexpr const char* kExpected = "an object of token ids with numbers from -100 to 100";
   const json::value* field = fields.find("logit_bias");
   if (field == nullptr) return;
-  if (!field->is_object() || field->get_object().size() > kMostLogitBiases) {
-    return fields.refuse("logit_bias", expected);
-  }
+  if (!field->is_object()) return fields.refuse("logit_bias", kExpected);
   for (const auto& [key, value] : field->get_object()) {
     std::int32_t id = 0;
     auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     bool is_id = error == std::errc() && end == key.data() + key.size() && id >= 0;
     double bias = value.is_number() ? value.to_number<double>() : 1000.0;
-    if (!is_id || !(bias >= -100.0 && bias <= 100.0)) return fields.refuse("logit_bias", expected);
+    if (!is_id || !(bias >= -100.0 && bias <= 100.0)) return fields.refuse("logit_bias", kExpected);
     sampling.logit_bias.emplace_back(id, static_cast<float>(bias));
+  }
+}
+
+// Empty: the model's own.
+void read_loop(JsonFields& fields, SamplingParams& sampling) {
+  if (!fields.has("loop")) return;
+  std::string name;
+  fields.read("loop", name);
+  if (Result<SamplingLoop> loop = parse_sampling_loop(name)) {
+    sampling.loop = loop.assume_value();
+  } else {
+    fields.refuse("loop", "talk, nanogpt or transformers");
+  }
+}
+
+void read_past_block(JsonFields& fields, Request& base) {
+  std::string name = past_block_name(base.past_block);
+  fields.read("past_block", name);
+  if (Result<PastBlock> past_block = parse_past_block(name)) {
+    base.past_block = past_block.assume_value();
+  } else {
+    fields.refuse("past_block", "refuse or crop");
   }
 }
 
@@ -103,15 +114,13 @@ void read_sampling(JsonFields& fields, CompletionsRequest& request) {
   } else {
     fields.refuse("rng", "torch-cpu, torch-cpu-mkl or torch-cuda");
   }
+  read_loop(fields, sampling);
   read_logit_bias(fields, sampling);
 }
 
 void read_ends(JsonFields& fields, Request& base) {
   read_stop(fields, base);
   fields.read("stop_token_ids", base.stop_ids);
-  if (base.stop_ids.size() > kMostStopIds) {
-    fields.refuse("stop_token_ids", fmt::format("at most {} token ids", kMostStopIds));
-  }
   fields.read("include_stop_str_in_output", base.include_stop);
   fields.read("ignore_eos", base.ignore_eos);
   fields.read("min_tokens", base.min_tokens, 0);
@@ -135,6 +144,7 @@ void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
 
 void read_choices(JsonFields& fields, CompletionsRequest& request) {
   fields.read("n", request.base.n, 1, kMostChoicesEach);
+  fields.read("one_stream", request.base.one_stream);
   std::int32_t best_of = request.base.n;
   fields.read("best_of", best_of, 1, kMostChoicesEach);
   if (best_of != request.base.n) fields.refuse("best_of", "the same number as n");
@@ -155,13 +165,13 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   JsonFields fields(object);
   CompletionsRequest request;
   fields.read("model", request.model);
-  fields.read("cache_salt", request.cache_salt);
   read_prompts(fields, request);
   fields.read("max_tokens", request.max_tokens, 0);
   fields.read("special", request.special);
   read_choices(fields, request);
   read_sampling(fields, request);
   read_ends(fields, request.base);
+  read_past_block(fields, request.base);
   read_answer_form(fields, request);
   if (auto error = fields.error()) return *error;
   if (auto checked = check(request.base.sampling); !checked) {
@@ -176,14 +186,18 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   return request;
 }
 
+LongestText::LongestText(PastBlock past_block, std::int32_t block_size)
+    : tokens(past_block == PastBlock::kCrop ? kMostTokens : block_size),
+      why(past_block == PastBlock::kCrop ? "with past_block crop" : "the model's block size") {}
+
 ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool special,
-                                                const Engine& engine) {
-  auto most = static_cast<std::size_t>(engine.info().block_size);
+                                                const Engine& engine, PastBlock past_block) {
+  LongestText longest(past_block, engine.info().block_size);
   std::optional<std::size_t> token_bytes = engine.most_token_bytes();
-  if (token_bytes && text.size() > most * *token_bytes) {
-    return bad_field("prompt", fmt::format("expected at most {} tokens (the model's block size), "
-                                           "found {} bytes, which are more",
-                                           most, text.size()));
+  if (token_bytes && text.size() > static_cast<std::size_t>(longest.tokens) * *token_bytes) {
+    return bad_field("prompt",
+                     fmt::format("expected at most {} tokens ({}), found {} bytes, which are more",
+                                 longest.tokens, longest.why, text.size()));
   }
   Result<std::vector<std::int32_t>> ids = engine.encode(text, special);
   if (!ids) return bad_field("prompt", ids.assume_error().message);
@@ -196,25 +210,25 @@ ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool spec
 
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
                                                    const Engine& engine) {
-  const std::int32_t block_size = engine.info().block_size;
+  LongestText longest(request.base.past_block, engine.info().block_size);
   std::vector<Request> requests;
   for (Prompt& prompt : request.prompts) {
     if (prompt.ids.empty()) {
-      CHORUS_TRY(prompt.ids, prompt_ids(prompt.text, request.special, engine));
+      CHORUS_TRY(prompt.ids,
+                 prompt_ids(prompt.text, request.special, engine, request.base.past_block));
     } else {
       prompt.text = engine.decode(prompt.ids);
     }
     auto length = static_cast<std::int64_t>(prompt.ids.size());
-    if (length > block_size) {
-      return bad_field("prompt", fmt::format("expected at most {} tokens (the model's block size), "
-                                             "found {}",
-                                             block_size, length));
+    if (length > longest.tokens) {
+      return bad_field("prompt", fmt::format("expected at most {} tokens ({}), found {}",
+                                             longest.tokens, longest.why, length));
     }
-    if (length + request.max_tokens > block_size) {
-      return bad_field("max_tokens",
-                       fmt::format("expected at most {} (the model's block size of {} less the "
-                                   "prompt's {} tokens), found {}",
-                                   block_size - length, block_size, length, request.max_tokens));
+    if (length + request.max_tokens > longest.tokens) {
+      return bad_field("max_tokens", fmt::format("expected at most {} ({} tokens, {}, less the "
+                                                 "prompt's {}), found {}",
+                                                 longest.tokens - length, longest.tokens,
+                                                 longest.why, length, request.max_tokens));
     }
     Request one = request.base;
     one.prompt = prompt.ids;

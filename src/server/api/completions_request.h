@@ -16,6 +16,7 @@ namespace chorus::server {
 // Samples of each prompt, and samples of one request in all.
 inline constexpr std::int32_t kMostChoicesEach = 128;
 inline constexpr std::size_t kMostChoices = 1024;
+inline constexpr std::size_t kMostStopStrings = 4;
 
 struct Prompt {
   std::string text;               // as it was sent; of ids: what they decode to
@@ -30,7 +31,6 @@ struct CompletionsRequest {
   bool has_seed = false;
   bool special = false;  // the name of a special token in a text is the token
   bool stream = false;
-  std::string cache_salt;  // who gives another shares no cached keys and values
   bool include_usage = false;
   bool echo = false;
   std::optional<std::int32_t> logprobs;         // beside each token of the answer
@@ -45,9 +45,17 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body);
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
                                                    const Engine& engine);
 
+// How long prompt and result may be together.
+struct LongestText {
+  LongestText(PastBlock past_block, std::int32_t block_size);
+  std::int32_t tokens;
+  const char* why;  // for messages: "the model's block size"
+};
+
 // The ids of a text for a prompt: the token that begins a text for an empty one. A text that no
-// tokenization could make fit the block size is not tokenized at all. Errors: 400, naming prompt.
+// tokenization could make fit is not tokenized at all. Errors: 400, naming prompt.
 ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool special,
-                                                const Engine& engine);
+                                                const Engine& engine,
+                                                PastBlock past_block = PastBlock::kRefuse);
 
 }  // namespace chorus::server

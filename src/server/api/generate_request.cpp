@@ -47,6 +47,20 @@ ApiResult<void> read_rng(const std::string& name, SamplingParams& sampling) {
   return ok();
 }
 
+ApiResult<void> read_loop(const std::string& name, SamplingParams& sampling) {
+  Result<SamplingLoop> loop = parse_sampling_loop(name);
+  if (!loop) return bad_field("loop", "expected talk, nanogpt or transformers");
+  sampling.loop = loop.assume_value();
+  return ok();
+}
+
+ApiResult<void> read_past_block(const std::string& name, Request& base) {
+  Result<PastBlock> past_block = parse_past_block(name);
+  if (!past_block) return bad_field("past_block", "expected refuse or crop");
+  base.past_block = past_block.assume_value();
+  return ok();
+}
+
 ApiResult<void> check_sampling(const GenerateRequest& request) {
   if (request.max_length && *request.max_length < 1) {
     return bad_field("max_length",
@@ -75,8 +89,13 @@ ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target&
   if (const std::string* rng = target.parameter("rng")) {
     CHORUS_TRY(read_rng(*rng, sampling));
   }
+  if (const std::string* loop = target.parameter("loop")) {
+    CHORUS_TRY(read_loop(*loop, sampling));
+  }
+  if (const std::string* past_block = target.parameter("past_block")) {
+    CHORUS_TRY(read_past_block(*past_block, request.base));
+  }
   if (const std::string* model = target.parameter("model")) request.model = *model;
-  if (const std::string* salt = target.parameter("cache_salt")) request.cache_salt = *salt;
   CHORUS_TRY(check_sampling(request));
   return request;
 }
@@ -87,8 +106,9 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   GenerateRequest request;
   SamplingParams& sampling = request.base.sampling;
   std::string rng = random_stream_name(sampling.rng);
+  std::string loop = sampling_loop_name(*sampling.loop);
+  std::string past_block = past_block_name(request.base.past_block);
   fields.read("model", request.model);
-  fields.read("cache_salt", request.cache_salt);
   fields.read("prompt", request.prompt);
   fields.read("prompt_ids", request.prompt_ids);
   if (fields.has("prompt") == fields.has("prompt_ids")) {
@@ -101,26 +121,30 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   fields.read("seed", sampling.seed);
   request.has_seed = fields.has("seed");
   fields.read("rng", rng);
+  fields.read("loop", loop);
+  fields.read("past_block", past_block);
   if (auto error = fields.error()) return *error;
   CHORUS_TRY(read_rng(rng, sampling));
+  CHORUS_TRY(read_loop(loop, sampling));
+  CHORUS_TRY(read_past_block(past_block, request.base));
   CHORUS_TRY(check_sampling(request));
   return request;
 }
 
 ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& engine) {
-  const std::int32_t block_size = engine.info().block_size;
+  LongestText longest(request.base.past_block, engine.info().block_size);
   Request result = request.base;
   result.prompt = request.prompt_ids;
   if (result.prompt.empty()) {
-    CHORUS_TRY(result.prompt, prompt_ids(request.prompt, request.special, engine));
+    CHORUS_TRY(result.prompt,
+               prompt_ids(request.prompt, request.special, engine, request.base.past_block));
   } else {
     request.prompt = engine.decode(result.prompt);
   }
   auto length = static_cast<std::int64_t>(result.prompt.size());
-  if (length > block_size) {
-    return bad_field("prompt",
-                     fmt::format("expected at most {} tokens (the model's block size), found {}",
-                                 block_size, length));
+  if (length > longest.tokens) {
+    return bad_field("prompt", fmt::format("expected at most {} tokens ({}), found {}",
+                                           longest.tokens, longest.why, length));
   }
   if (request.max_length && *request.max_length < length) {
     return bad_field("max_length", fmt::format("expected at least the prompt's {} tokens, found {}",
@@ -128,7 +152,7 @@ ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& eng
   }
   std::int64_t wanted =
       request.max_length.value_or(std::max(kDefaultMaxLength, static_cast<std::int32_t>(length)));
-  result.max_length = static_cast<std::int32_t>(std::min<std::int64_t>(wanted, block_size));
+  result.max_length = static_cast<std::int32_t>(std::min<std::int64_t>(wanted, longest.tokens));
   return result;
 }
 

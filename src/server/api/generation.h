@@ -23,8 +23,7 @@ namespace chorus::server {
 
 class Generation {
  public:
-  // `cache_salt`: of the prefix cache (ApiKeys).
-  Generation(Exchange& exchange, Metrics& metrics, ServedModel model, std::uint64_t cache_salt);
+  Generation(Exchange& exchange, Metrics& metrics, ServedModel model);
   ~Generation();
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
@@ -55,7 +54,6 @@ class Generation {
   Exchange& exchange_;
   Metrics& metrics_;
   ServedModel model_;
-  std::uint64_t cache_salt_;
   std::shared_ptr<EventQueue> queue_;
   HeldBytes queued_;  // for what waits in it
   std::vector<Stream> streams_;
