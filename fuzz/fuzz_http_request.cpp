@@ -54,6 +54,7 @@ ServerOptions options() {
   result.log_level = "off";
   result.http.max_header = 4096;
   result.http.max_body = 4096;
+  result.allowed_hosts = {"*"};
   result.http.cors_origins = {"http://a.example"};
   return result;
 }

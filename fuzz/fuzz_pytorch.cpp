@@ -3,31 +3,10 @@
 // pickle from being read at all. Every tensor that comes out must lie inside its data.
 #include <cstdlib>
 
-#include "checkpoint/raw.h"
+#include "check_tensors.h"
 #include "support/zip_writer.h"
 
 namespace {
-
-using chorus::checkpoint::Tensor;
-
-void check_tensor(const Tensor& tensor) {
-  if (tensor.shape.size() != tensor.strides.size()) std::abort();
-  if (tensor.element_count() == 0) return;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-    last += static_cast<std::size_t>((tensor.shape[i] - 1) * tensor.strides[i]);
-  }
-  std::size_t end = (last + 1) * chorus::block_bytes(tensor.dtype);
-  if (end > tensor.data.size()) std::abort();
-  if (tensor.is_contiguous() &&
-      tensor.data.size() < static_cast<std::size_t>(tensor.element_count())) {
-    std::abort();
-  }
-  // Where a sanitizer sees a read outside of the file.
-  volatile std::byte touched = tensor.data[0];
-  touched = tensor.data[end - 1];
-  static_cast<void>(touched);
-}
 
 // The members of a file with this data.pkl, and with storages of the sizes that the seeds expect.
 std::vector<chorus::test::ZipEntry> members_around(const std::string& data_pickle) {
@@ -54,6 +33,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!raw.assume_error().message.starts_with("input: ")) std::abort();
     return 0;
   }
-  for (const auto& [name, tensor] : raw.assume_value().tensors) check_tensor(tensor);
+  chorus::fuzz::check_tensors(raw.assume_value());
   return 0;
 }

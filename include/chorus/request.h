@@ -17,6 +17,11 @@ namespace chorus {
 inline constexpr std::int32_t kMostLogprobs = 100;
 // Samples of one request.
 inline constexpr std::int32_t kMostSamples = 1024;
+// What a request may list.
+inline constexpr std::size_t kMostStopStrings = 64;
+inline constexpr std::size_t kMostStopBytes = 16 * 1024;  // of all of them
+inline constexpr std::size_t kMostStopIds = 1024;
+inline constexpr std::size_t kMostLogitBiases = 1024;
 // Tokens of one sample that goes on past the model's block, and of all samples of its request.
 inline constexpr std::int32_t kMostTokens = 1'000'000;
 inline constexpr std::int64_t kMostTokensInAll = 16'000'000;
@@ -62,6 +67,10 @@ struct Request {
   // The first index of the prompt that gets one; the first token of all never does.
   std::size_t prompt_logprobs_from = 1;
   bool echo = false;  // a kPrompt event comes before the result's
+
+  // Keys and values in the prefix cache are shared only among requests of the same salt: who has
+  // another cannot learn, from cached_tokens or from the time, what has been read.
+  std::uint64_t cache_salt = 0;
 };
 
 struct TokenLogprob {

@@ -54,13 +54,21 @@ struct RawCheckpoint {
   std::vector<std::string> notes;  // as Checkpoint::notes; assemble() adds its own
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
+  // Why no model can be made of it, though its tensors can be listed: a config that is missing.
+  std::optional<Error> problem;
   // Hugging Face's layout: the matrices of c_attn, c_proj and c_fc lie as [inputs, outputs]. The
   // shape of c_attn overrules it.
   bool conv1d_layout = false;
   std::vector<std::shared_ptr<const void>> owners;
 };
 
-// PyTorch's zip with a pickle.
+// A file or a folder, as open() takes it. Errors: as open()'s.
+Result<RawCheckpoint> read_raw(const std::string& path);
+
+// Makes the Checkpoint: assemble(), and its tokenizer. Errors: as open()'s.
+Result<Checkpoint> finish(RawCheckpoint raw, const OpenOptions& options);
+
+// One of torch.save's two formats.
 bool looks_like_pytorch(const Bytes& bytes);
 Result<RawCheckpoint> read_pytorch(const Bytes& bytes);
 

@@ -10,11 +10,11 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "cli/commands.h"
+#include "cli/inspect_tables.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
@@ -24,6 +24,7 @@ namespace chorus::cli {
 namespace {
 
 using checkpoint::Checkpoint;
+using checkpoint::ListedTensor;
 using checkpoint::ModelConfig;
 namespace json = boost::json;
 
@@ -49,32 +50,17 @@ json::object config_as_json(const ModelConfig& config) {
           {"scale_attn_by_inverse_layer_idx", config.scale_attn_by_inverse_layer_idx}};
 }
 
-// A line of the table of tensors: what the model has, quantised or not.
-struct Line {
-  std::string name;
-  std::vector<std::int64_t> shape;
-  std::string dtype;
-};
-
-std::vector<Line> lines_of(const Checkpoint& checkpoint) {
-  std::vector<Line> lines;
+std::vector<ListedTensor> tensors_of(const Checkpoint& checkpoint) {
+  std::vector<ListedTensor> tensors;
   for (const auto& [name, tensor] : checkpoint.tensors) {
-    lines.push_back({name, tensor.shape, number_format_name(tensor.dtype)});
+    tensors.push_back({name, tensor.shape, number_format_name(tensor.dtype)});
   }
   for (const auto& [name, matrix] : checkpoint.quantised) {
-    lines.push_back({name, {matrix.outputs, matrix.inputs}, number_format_name(matrix.type)});
+    tensors.push_back({name, {matrix.outputs, matrix.inputs}, number_format_name(matrix.type)});
   }
-  std::ranges::sort(lines, {}, &Line::name);
-  return lines;
+  std::ranges::sort(tensors, {}, &ListedTensor::name);
+  return tensors;
 }
-
-std::vector<std::string> dtypes_of(const Checkpoint& checkpoint) {
-  std::set<std::string> names;
-  for (const Line& line : lines_of(checkpoint)) names.insert(line.dtype);
-  return {names.begin(), names.end()};
-}
-
-std::string shape_of(const Line& line) { return fmt::format("[{}]", fmt::join(line.shape, ", ")); }
 
 // JSON has no word for NaN and the infinities.
 json::value number_or_null(std::optional<double> number) {
@@ -93,13 +79,8 @@ json::object sources_as_json(const Checkpoint& checkpoint) {
 // `nonfinite` is empty if there is none.
 json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options,
                      const std::optional<std::string>& nonfinite) {
-  json::array tensors;
-  for (const Line& line : lines_of(checkpoint)) {
-    tensors.push_back({{"name", line.name},
-                       {"shape", json::array(line.shape.begin(), line.shape.end())},
-                       {"dtype", line.dtype}});
-  }
-  auto dtypes = dtypes_of(checkpoint);
+  std::vector<ListedTensor> tensors = tensors_of(checkpoint);
+  auto dtypes = types_of(tensors);
   json::object result = {{"path", replace_ill_formed(checkpoint.path)},
                          {"format", checkpoint.format},
                          {"origin", checkpoint::origin_name(checkpoint.origin)},
@@ -110,16 +91,9 @@ json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options
                          {"val_loss", number_or_null(checkpoint.val_loss)},
                          {"parameters", checkpoint.parameter_count()},
                          {"dtypes", json::array(dtypes.begin(), dtypes.end())},
-                         {"tensors", std::move(tensors)}};
+                         {"tensors", tensors_as_json(tensors)}};
   if (options.check) result["nonfinite"] = nonfinite ? json::value(*nonfinite) : json::value();
   return result;
-}
-
-// "124,439,808": groups of three digits.
-std::string grouped(std::int64_t number) {
-  std::string digits = fmt::format("{}", number);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-  return digits;
 }
 
 std::string source_of(const Checkpoint& checkpoint, std::string_view field) {
@@ -146,27 +120,14 @@ std::string summary(const Checkpoint& checkpoint) {
   text += fmt::format(kLine, "validation loss",
                       checkpoint.val_loss ? fmt::format("{}", *checkpoint.val_loss) : "not stated");
   text += fmt::format(kLine, "parameters", grouped(checkpoint.parameter_count()));
-  text += fmt::format(kLine, "dtypes", fmt::join(dtypes_of(checkpoint), ", "));
-  return text;
-}
-
-std::string table(const Checkpoint& checkpoint) {
-  std::size_t name_width = 6, shape_width = 5;
-  std::vector<Line> lines = lines_of(checkpoint);
-  for (const Line& line : lines) {
-    name_width = std::max(name_width, line.name.size());
-    shape_width = std::max(shape_width, shape_of(line).size());
-  }
-  auto row = [&](std::string_view name, std::string_view shape, std::string_view dtype) {
-    return fmt::format("{:<{}}  {:<{}}  {}\n", name, name_width, shape, shape_width, dtype);
-  };
-  std::string text = row("tensor", "shape", "dtype");
-  for (const Line& line : lines) text += row(line.name, shape_of(line), line.dtype);
+  text += fmt::format(kLine, "dtypes", fmt::join(types_of(tensors_of(checkpoint)), ", "));
   return text;
 }
 
 void run(const InspectOptions& options) {
-  Checkpoint checkpoint = value_or_fail(open_model(options.path, options.open));
+  checkpoint::Listing listing = value_or_fail(list_model(options.path, options.open));
+  if (listing.problem) return write_problem(*listing.problem, options.as_json);
+  Checkpoint& checkpoint = *listing.checkpoint;
   print_notes(checkpoint.notes);
   std::optional<std::string> nonfinite;
   if (options.check) nonfinite = checkpoint::find_nonfinite(checkpoint);
@@ -178,7 +139,8 @@ void run(const InspectOptions& options) {
   if (options.check) {
     text += fmt::format("{:<32} {}\n", "NaN or infinite weights", nonfinite.value_or("none"));
   }
-  write_output(text + "\n" + table(checkpoint));
+  std::vector<ListedTensor> tensors = tensors_of(checkpoint);
+  write_output(tensor_table(tensors) + "\n" + layer_table(tensors) + "\n" + text);
 }
 
 }  // namespace
@@ -186,17 +148,23 @@ void run(const InspectOptions& options) {
 void add_inspect(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* inspect =
-      app.add_subcommand("inspect", "Print a checkpoint's config, figures and tensors");
-  inspect
-      ->add_option("FILE", options->path,
-                   "A PyTorch checkpoint, a safetensors file, a Hugging Face folder, or a name "
-                   "as generate --model takes (default: the storyteller in this program)")
+      app.add_subcommand("inspect", "Print a checkpoint's tensors, config and figures");
+  CLI::Option* file =
+      inspect
+          ->add_option("FILE", options->path,
+                       "A PyTorch checkpoint, a safetensors file, a Hugging Face folder, or a name "
+                       "as generate --model takes (default: the storyteller in this program)")
+          ->transform(not_empty("a path or a name"))
+          ->type_name("");
+  inspect->add_option("--model", options->path, "The same as FILE")
       ->transform(not_empty("a path or a name"))
-      ->type_name("");
+      ->excludes(file)
+      ->type_name("FILE");
   inspect->add_flag("--json", options->as_json,
                     "Print one JSON object: path, format, origin, config, sources, notes, step, "
-                    "val_loss, parameters, "
-                    "dtypes, tensors; what is not stated is null");
+                    "val_loss, parameters, dtypes, tensors; what is not stated is null. Of what "
+                    "cannot be opened: path, format, problem, missing, unexpected, parameters, "
+                    "dtypes, tensors");
   add_open_options(*inspect, options->open);
   inspect->add_flag("--check", options->check,
                     "Read every weight and name the first that is NaN or infinite (JSON: "
@@ -204,6 +172,9 @@ void add_inspect(CLI::App& app) {
   inspect->footer(
       "Tied weights are counted once; val_loss is in nats per token; shapes are [outputs, "
       "inputs].\n"
+      "Of a file whose tensors can be read but that is no model that Chorus opens, the tensors "
+      "are\n"
+      "listed as the file has them, with what is missing.\n"
       "Example: chorus inspect model.safetensors --json");
   inspect->callback([options] { run(*options); });
 }

@@ -42,6 +42,16 @@ Result<checkpoint::Checkpoint> open_model(const std::string& model,
   return library::open_model(model, options, progress_bars());
 }
 
+Result<checkpoint::Listing> list_model(const std::string& model,
+                                       const checkpoint::OpenOptions& options) {
+  if (model.empty()) {
+    CHORUS_TRY(auto checkpoint, open_model(model, options));
+    return checkpoint::Listing{std::move(checkpoint), std::nullopt};
+  }
+  CHORUS_TRY(std::string path, locate_model(model));
+  return checkpoint::list(path, options);
+}
+
 void add_open_options(CLI::App& command, checkpoint::OpenOptions& options) {
   command
       .add_option("--n-head", options.n_head,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/listing.h"
 #include "chorus/error.h"
 
 namespace CLI {
@@ -21,6 +22,11 @@ Result<checkpoint::Checkpoint> open_model(const std::string& model,
 
 // The options that say what a checkpoint leaves open: --n-head and --activation.
 void add_open_options(CLI::App& command, checkpoint::OpenOptions& options);
+
+// Lists what locate_model() finds, whether or not it can be opened.
+// Errors: as open_model()'s, if not even its tensors can be read.
+Result<checkpoint::Listing> list_model(const std::string& model,
+                                       const checkpoint::OpenOptions& options = {});
 
 // Prints what a checkpoint left open on standard error: "chorus: note: ...", a line each. Every
 // command that opens a model does so once (the server writes them into its log).

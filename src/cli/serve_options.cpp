@@ -104,6 +104,8 @@ void add_limits(CLI::App& command, ServeOptions& options) {
   add_size(command, "--max-header", serving.http.max_header,
            "A request's head, with the prompt of /generate", "32KiB");
   add_size(command, "--max-body", serving.http.max_body, "A request's body", "1MiB");
+  add_size(command, "--max-answer", serving.max_answer,
+           "An answer, as choices, tokens and log-probabilities will make it", "32MiB");
   add_size(command, "--max-buffer", serving.http.max_buffer,
            "What may wait for a slow reader before it is cut off", "256KiB");
   add_size(command, "--max-buffer-total", serving.http.max_buffer_total,
@@ -131,6 +133,13 @@ void add_access(CLI::App& command, ServeOptions& options) {
                   "Web pages of this origin may ask; *: of any; may be given several times "
                   "(default: none)")
       ->type_name("ORIGIN")
+      ->take_all()
+      ->group(kAccess);
+  command
+      .add_option("--allowed-host", serving.allowed_hosts,
+                  "A name that requests may be sent to, beside localhost, where the server is on "
+                  "loopback and asks for no key; *: any; may be given several times")
+      ->type_name("HOST")
       ->take_all()
       ->group(kAccess);
   command.add_option("--static-dir", serving.static_dir, "Folder whose files are served, too")

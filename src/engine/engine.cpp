@@ -161,9 +161,8 @@ Result<Stream> Engine::submit(Request request, EventCallback on_event) {
     request.ignore_eos = request.sampling.loop == SamplingLoop::kNanoGpt;
   }
   CHORUS_TRY(engine::check(request, info()));
-  auto state = std::make_shared<engine::RequestState>();
-  state->request = std::move(request);
-  state->block_size = static_cast<std::size_t>(info().block_size);
+  auto block_size = static_cast<std::size_t>(info().block_size);
+  auto state = std::make_shared<engine::RequestState>(std::move(request), block_size);
   std::uint64_t pages = (state->positions() + model::kPagePositions - 1) / model::kPagePositions;
   std::uint64_t bytes = pages * impl_->model->kv_layout().page_bytes();
   if (bytes > info().kv_bytes) {

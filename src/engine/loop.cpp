@@ -93,7 +93,7 @@ void Loop::start(Sequence& sequence, Clock::time_point now) {
     params.seed += static_cast<std::uint64_t>(sequence.sample);
     sequence.sampler.emplace(params, &model_.kernels());
   }
-  sequence.text.emplace(sequence.request, tokens_);
+  sequence.text.emplace(sequence.request, sequence.state->stop, tokens_);
 }
 
 // The forward step, and what its logits say.
@@ -165,7 +165,7 @@ void Loop::emit_prompt(Sequence& sequence) {
   counts_.prefix_queries += sequence.state->prompt_size();
   counts_.prefix_hits += sequence.cached;
   if (sequence.sample == 0) counts_.prompt_tokens += sequence.state->prompt_size();
-  if (!sequence.text) sequence.text.emplace(sequence.request, tokens_);
+  if (!sequence.text) sequence.text.emplace(sequence.request, sequence.state->stop, tokens_);
   std::string text = sequence.text->take_prompt();
   if (sequence.sample != 0 || !sequence.state->wants_prompt_event()) return;
   Event event{.kind = Event::Kind::kPrompt};

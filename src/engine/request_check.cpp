@@ -67,6 +67,23 @@ Result<void> check_lengths(const Request& request, const ModelInfo& info) {
   return ok();
 }
 
+Result<void> check_lists(const Request& request, const ModelInfo& info) {
+  auto check_count = [](const char* field, std::size_t count, std::size_t most) -> Result<void> {
+    if (count <= most) return ok();
+    return invalid(fmt::format("{}: expected at most {} entries, found {}", field, most, count));
+  };
+  CHORUS_TRY(check_count("stop", request.stop.size(), kMostStopStrings));
+  std::size_t bytes = 0;
+  for (const std::string& string : request.stop) bytes += string.size();
+  if (bytes > kMostStopBytes) {
+    return invalid(
+        fmt::format("stop: expected at most {} bytes in all, found {}", kMostStopBytes, bytes));
+  }
+  CHORUS_TRY(check_count("stop_token_ids", request.stop_ids.size(), kMostStopIds));
+  CHORUS_TRY(check_ids(request.stop_ids, "stop_token_ids", info));
+  return check_count("logit_bias", request.sampling.logit_bias.size(), kMostLogitBiases);
+}
+
 }  // namespace
 
 Result<void> check(const Request& request, const ModelInfo& info) {
@@ -74,6 +91,7 @@ Result<void> check(const Request& request, const ModelInfo& info) {
   CHORUS_TRY(check_lengths(request, info));
   CHORUS_TRY(check_ids(request.prompt, "prompt", info));
   CHORUS_TRY(chorus::check(request.sampling));
+  CHORUS_TRY(check_lists(request, info));
   CHORUS_TRY(check_range("min_tokens", request.min_tokens, 0,
                          std::max(info.block_size, request.max_length)));
   CHORUS_TRY(check_range("logprobs", request.logprobs.value_or(0), 0, kMostLogprobs));

@@ -199,7 +199,7 @@ void Scheduler::release_pages(Sequence& sequence) {
   pool_.unreserve(std::exchange(sequence.promised, 0));
   sequence.pages.clear();
   sequence.published = 0;
-  sequence.prefix = kEmptyPrefix;
+  sequence.prefix = sequence.state->cache_root();
   sequence.done = sequence.cached = 0;
 }
 

@@ -21,7 +21,8 @@ Sequence::Sequence(std::shared_ptr<RequestState> shared, std::int32_t sample_ind
     : state(std::move(shared)),
       request(state->request),
       sample(sample_index),
-      tokens(state->request.prompt) {
+      tokens(state->request.prompt),
+      prefix(state->cache_root()) {
   move_window();
 }
 

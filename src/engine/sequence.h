@@ -9,10 +9,12 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "chorus/request.h"
 #include "engine/page_pool.h"
+#include "engine/stop_strings.h"
 #include "engine/stream_state.h"
 #include "engine/text_stream.h"
 #include "sampling/sampler.h"
@@ -25,9 +27,15 @@ struct Sequence;
 
 // What the samples of one request share.
 struct RequestState {
+  RequestState(Request asked, std::size_t block_size_of_model)
+      : request(std::move(asked)),
+        block_size(block_size_of_model),
+        stop(std::make_shared<const StopSet>(request.stop)) {}
+
   Request request;
-  std::shared_ptr<Stream::State> stream;
-  std::size_t block_size = 0;  // of the model
+  std::size_t block_size;  // of the model
+  std::shared_ptr<Stream::State> stream = {};
+  std::shared_ptr<const StopSet> stop;
   Clock::time_point submitted = Clock::now();
   std::int32_t unfinished = 0;  // samples that have not ended
 
@@ -39,6 +47,11 @@ struct RequestState {
   std::int32_t ended_samples = 0;
   std::optional<sampling::Sampler> sampler = {};
 
+  // What the cached pages of its text begin from: a key of its own for each salt, which no page has.
+  PrefixKey cache_root() const {
+    constexpr PrefixKey kSalted = PrefixKey{1} << 63;
+    return request.cache_salt == 0 ? kEmptyPrefix : (request.cache_salt | kSalted);
+  }
   std::size_t prompt_size() const { return request.prompt.size(); }
   // How many positions are run at most: the last token of all is not, nor any past the block.
   std::size_t positions() const;
@@ -60,9 +73,9 @@ struct Sequence {
   std::size_t done = 0;              // positions whose keys and values are in the pages
 
   std::vector<PageNumber> pages;
-  std::size_t promised = 0;         // pages reserved and not taken
-  std::size_t published = 0;        // pages that were offered to the prefix cache
-  PrefixKey prefix = kEmptyPrefix;  // of the last of these
+  std::size_t promised = 0;   // pages reserved and not taken
+  std::size_t published = 0;  // pages that were offered to the prefix cache
+  PrefixKey prefix;           // of the last of these; before, the request's cache_root()
 
   // Made when the sequence is admitted.
   std::optional<sampling::Sampler> sampler;

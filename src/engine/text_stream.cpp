@@ -4,8 +4,9 @@
 
 namespace chorus::engine {
 
-TextStream::TextStream(const Request& request, const ModelTokens& tokens)
-    : tokens_(tokens), stop_(request.stop, request.include_stop) {
+TextStream::TextStream(const Request& request, std::shared_ptr<const StopSet> stop,
+                       const ModelTokens& tokens)
+    : tokens_(tokens), stop_(std::move(stop), request.include_stop) {
   const tokenizer::Tokenizer* tokenizer = tokens.tokenizer.get();
   std::int32_t first = request.prompt.front();
   bool begins_text = tokenizer != nullptr && tokenizer->is_special(first) &&

@@ -2,6 +2,7 @@
 // what is certain is given out. One for each sample; not thread-safe.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "chorus/request.h"
@@ -16,7 +17,8 @@ class TextStream {
   // The prompt's bytes go through the same decoder, since a character may begin in the prompt and
   // end in the result; stop strings are not looked for in it. What begins a text (<|endoftext|>)
   // is no text at the prompt's beginning. `tokens` must outlive it.
-  TextStream(const Request& request, const ModelTokens& tokens);
+  TextStream(const Request& request, std::shared_ptr<const StopSet> stop,
+             const ModelTokens& tokens);
 
   // The prompt's text, but for a character that it leaves incomplete. Once.
   std::string take_prompt();

@@ -18,8 +18,11 @@ struct ServerOptions {
   std::size_t io_threads = 2;
 
   HttpOptions http = {};
+  std::size_t max_answer = 32 * 1024 * 1024;        // bytes of an answer that may be asked for
   std::chrono::milliseconds drain_timeout{30'000};  // for running requests, at SIGTERM
 
+  // Names, beside loopback's, that clients of a server on loopback without keys may call it by.
+  std::vector<std::string> allowed_hosts = {};
   std::vector<std::string> api_keys = {};          // empty: everybody may
   std::string tls_certificate = {}, tls_key = {};  // PEM files; empty: no TLS
   std::string static_dir = {};                     // empty: none

@@ -5,12 +5,11 @@
 #include <atomic>
 #include <boost/asio/ssl/context.hpp>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "core/mutex.h"
 #include "server/api/router.h"
 #include "server/app.h"
 #include "server/http/listener.h"
@@ -52,6 +51,15 @@ std::vector<std::string> names(const std::vector<ModelSource>& models) {
 }  // namespace
 
 struct Server::Impl {
+  struct State {
+    bool drain_asked = false, stop_asked = false;
+    std::optional<Error> load_error;
+  };
+  struct Ending {
+    bool is_whole;  // no request was given up
+    std::optional<Error> error;
+  };
+
   Impl(ServerOptions options, std::vector<ModelSource> models, StaticFiles files)
       : sources(std::move(models)), app(std::move(options), names(sources), std::move(files)) {
     for (std::size_t i = 0; i < app.options.io_threads; ++i) {
@@ -62,11 +70,13 @@ struct Server::Impl {
   Result<void> listen();
   void load();
   void shut_down();
-  void set(bool& flag) {
-    std::lock_guard lock(mutex);
-    flag = true;
+  void set(bool State::*flag) {
+    Lock lock(mutex);
+    state.*flag = true;
     changed.notify_all();
   }
+  // Waits until the server is to end and then, unless that is to be at once, for its requests.
+  Ending wait_for_the_end();
 
   std::vector<ModelSource> sources;
   App app;
@@ -80,10 +90,9 @@ struct Server::Impl {
   std::atomic<bool> is_loading{true};
   bool is_shut_down = false;  // wait()'s thread's
 
-  std::mutex mutex;  // guards what follows
-  std::condition_variable changed;
-  bool drain_asked = false, stop_asked = false;
-  std::optional<Error> load_error;
+  Mutex mutex;
+  Condition changed;
+  State state CHORUS_GUARDED_BY(mutex);
 };
 
 Result<void> Server::Impl::listen() {
@@ -109,8 +118,8 @@ void Server::Impl::load() {
   for (std::size_t i = 0; i < sources.size(); ++i) {
     Result<std::unique_ptr<Engine>> engine = sources[i].load();
     if (!engine) {
-      std::lock_guard lock(mutex);
-      load_error = std::move(engine.assume_error()).in(sources[i].name);
+      Lock lock(mutex);
+      state.load_error = std::move(engine.assume_error()).in(sources[i].name);
       changed.notify_all();
       break;
     }
@@ -154,27 +163,27 @@ bool Server::is_loading() const { return impl_->is_loading; }
 
 void Server::drain() {
   impl_->http.draining = true;
-  impl_->set(impl_->drain_asked);
+  impl_->set(&Impl::State::drain_asked);
 }
 
-void Server::stop() { impl_->set(impl_->stop_asked); }
+void Server::stop() { impl_->set(&Impl::State::stop_asked); }
+
+Server::Impl::Ending Server::Impl::wait_for_the_end() {
+  Lock lock(mutex);
+  while (!state.drain_asked && !state.stop_asked && !state.load_error) changed.wait(mutex);
+  auto deadline = std::chrono::steady_clock::now() + app.options.drain_timeout;
+  while (!state.stop_asked && !state.load_error && http.running > 0 &&
+         std::chrono::steady_clock::now() <= deadline) {
+    changed.wait_for(mutex, kDrainPoll);
+  }
+  return {.is_whole = http.running == 0, .error = state.load_error};
+}
 
 Result<bool> Server::wait() {
-  Impl& impl = *impl_;
-  std::unique_lock lock(impl.mutex);
-  impl.changed.wait(lock, [&] { return impl.drain_asked || impl.stop_asked || impl.load_error; });
-  auto deadline = std::chrono::steady_clock::now() + impl.app.options.drain_timeout;
-  auto must_end = [&] {
-    return impl.stop_asked || impl.load_error || impl.http.running == 0 ||
-           std::chrono::steady_clock::now() > deadline;
-  };
-  while (!must_end()) impl.changed.wait_for(lock, kDrainPoll);
-  bool is_whole = impl.http.running == 0;
-  std::optional<Error> error = impl.load_error;
-  lock.unlock();
-  impl.shut_down();
-  if (error) return *error;
-  return is_whole;
+  Impl::Ending ending = impl_->wait_for_the_end();
+  impl_->shut_down();
+  if (ending.error) return *ending.error;
+  return ending.is_whole;
 }
 
 }  // namespace chorus::server

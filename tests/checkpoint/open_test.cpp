@@ -115,10 +115,10 @@ TEST(Open, RefusesWrongIndexes) {
 }
 
 // Every tensor of the tiny model over its own storage, as torch.save writes a state_dict.
-std::string pytorch_model() {
+std::string pytorch_file_of(const FileTensors& tensors) {
   std::vector<std::pair<std::string, std::string>> items;
   std::vector<test::ZipEntry> members;
-  for (const auto& [name, tensor] : test::tiny_gpt2()) {
+  for (const auto& [name, tensor] : tensors) {
     std::string key = std::to_string(items.size());
     auto count = static_cast<std::int64_t>(tensor.bytes.size() / 4);
     std::vector<std::int64_t> strides = {1};
@@ -130,6 +130,32 @@ std::string pytorch_model() {
   }
   members.push_back({.name = "archive/data.pkl", .data = test::pickle(test::dict(items))});
   return test::write_zip(members);
+}
+
+std::string pytorch_model() { return pytorch_file_of(test::tiny_gpt2()); }
+
+TEST(Open, ReadsShardsOfPytorchFilesAndOfBothFormats) {
+  auto [first, second] = two_shards();
+  for (bool mixed : {false, true}) {
+    ScratchFolder folder;
+    folder.write("config.json", test::tiny_config());
+    folder.write("a.safetensors", mixed ? safetensors_file(first) : pytorch_file_of(first));
+    folder.write("b.bin", pytorch_file_of(second));
+    folder.write("pytorch_model.bin.index.json", index_of(first, second, "b.bin"));
+    expect_tiny(open(folder.path()), "huggingface");
+  }
+}
+
+TEST(Open, TheOtherNameOfATiedTensorMayBeInTheMetadata) {
+  ScratchFolder folder;
+  FileTensors tensors = test::tiny_gpt2();
+  auto node = tensors.extract("wte.weight");
+  node.key() = "lm_head.weight";
+  tensors.insert(std::move(node));
+  folder.write("config.json", test::tiny_config());
+  folder.write("model.safetensors",
+               safetensors_file(tensors, R"({"format": "pt", "wte.weight": "lm_head.weight"})"));
+  expect_tiny(open(folder.path()), "huggingface");
 }
 
 TEST(Open, ReadsAHuggingFaceFolderWithAPytorchFile) {

@@ -110,6 +110,41 @@ TEST(Inspect, TheActivationOfTheOptionIsUsedShownAndWrittenDown) {
   EXPECT_NE(run_chorus({"inspect", out, "--activation", "silu"}).exit_code, 0);
 }
 
+TEST(Inspect, TheSummaryComesLastBehindTheLayers) {
+  ScratchFolder folder;
+  write_model(folder, test::tiny_gpt2());
+  std::string out = run_chorus({"inspect", "--model", folder.path()}).out;
+  std::size_t tensors = out.find("h.1.mlp.c_proj.weight"), layers = out.find("h.1  "),
+              summary = out.find("parameters                       536");
+  EXPECT_LT(tensors, layers);
+  EXPECT_LT(layers, summary);
+  EXPECT_NE(summary, std::string::npos);
+  EXPECT_THAT(out, HasSubstr("h.1         12              244\n"));
+}
+
+TEST(Inspect, WhatCannotBeOpenedIsListedWithWhatIsMissing) {
+  ScratchFolder folder;
+  test::FileTensors tensors = test::tiny_gpt2();
+  tensors.erase("h.1.ln_2.weight");
+  tensors.erase("wpe.weight");
+  tensors["score.weight"] = test::counting({2, 4}, 0);
+  tensors["h.0.attn.c_attn.bias"] = {"I64", {12}, std::string(96, '\0')};
+  std::string lone = folder.write("lone.safetensors", test::safetensors_file(tensors));
+  json::object alone = inspect({lone});
+  EXPECT_THAT(std::string(alone.at("problem").as_string()), HasSubstr("without a config"));
+  write_model(folder, tensors);
+  json::object listed = inspect({folder.path()});
+  EXPECT_THAT(std::string(listed.at("problem").as_string()), HasSubstr("missing tensor"));
+  EXPECT_EQ(listed.at("missing"), (json::value{"h.1.ln_2.weight", "wpe.weight"}));
+  EXPECT_EQ(listed.at("unexpected"), (json::value{"score.weight"}));
+  EXPECT_EQ(listed.at("dtypes"), (json::value{"I64", "f32"}));
+  EXPECT_EQ(listed.at("tensors").as_array().size(), tensors.size());
+  RunResult result = run_chorus({"inspect", folder.path()});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out, HasSubstr("missing (2)\n  h.1.ln_2.weight\n  wpe.weight\n"));
+  EXPECT_THAT(result.out, HasSubstr("\ncannot be opened                 " + folder.path()));
+}
+
 TEST(Inspect, WeightsAreReadOnlyOnRequest) {
   ScratchFolder folder;
   test::FileTensors tensors = test::tiny_gpt2();

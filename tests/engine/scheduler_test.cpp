@@ -12,11 +12,11 @@ namespace {
 constexpr std::size_t kPromptTokens = 40;  // one page and the beginning of another
 
 Sequence& add(Scheduler& scheduler) {
-  auto state = std::make_shared<RequestState>();
-  state->request.prompt.resize(kPromptTokens);
-  std::iota(state->request.prompt.begin(), state->request.prompt.end(), 1);
-  state->request.max_length = kPromptTokens + 2;
-  state->block_size = 2 * kPromptTokens;
+  Request request;
+  request.prompt.resize(kPromptTokens);
+  std::iota(request.prompt.begin(), request.prompt.end(), 1);
+  request.max_length = kPromptTokens + 2;
+  auto state = std::make_shared<RequestState>(std::move(request), 2 * kPromptTokens);
   auto sequence = std::make_unique<Sequence>(std::move(state), 0);
   Sequence& added = *sequence;
   scheduler.add(std::move(sequence));

@@ -74,10 +74,10 @@ class HttpClient {
   }
 
   void get(const std::string& target, const std::string& headers = "") {
-    send("GET " + target + " HTTP/1.1\r\nHost: test\r\n" + headers + "\r\n");
+    send("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
   }
   void post(const std::string& target, const std::string& body, const std::string& headers = "") {
-    send("POST " + target + " HTTP/1.1\r\nHost: test\r\nContent-Length: " +
+    send("POST " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n" + headers + "\r\n" + body);
   }
 
@@ -87,6 +87,23 @@ class HttpClient {
     ssize_t count = ::recv(socket_, buffer, std::min(most, sizeof(buffer)), 0);
     if (count > 0) input_.append(buffer, static_cast<std::size_t>(count));
     return count > 0;
+  }
+
+  // The first bytes of what comes; the rest stays where it is.
+  std::string first_bytes(std::size_t count) {
+    while (input_.size() < count && receive(count - input_.size())) {
+    }
+    return input_;
+  }
+
+  // How many bytes come until the connection ends or `most` have come; none is kept.
+  std::size_t discard(std::size_t most) {
+    std::size_t count = 0;
+    while (count < most && receive()) {
+      count += input_.size();
+      input_.clear();
+    }
+    return count;
   }
 
   // Whether nothing more comes: the connection was closed.

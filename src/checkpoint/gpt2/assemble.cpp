@@ -11,6 +11,7 @@
 #include "checkpoint/float64.h"
 #include "checkpoint/gpt2/completion.h"
 #include "checkpoint/gpt2/names.h"
+#include "checkpoint/gpt2/other_models.h"
 #include "checkpoint/gpt2/plain_names.h"
 #include "checkpoint/raw.h"
 #include "checkpoint/safetensors/quantised.h"
@@ -37,6 +38,19 @@ void transpose_conv1d_weights(std::map<std::string, Tensor>& tensors) {
     swap_two(tensor.shape);
     swap_two(tensor.strides);
   }
+}
+
+// The name of a LoRA tensor in a file that has no weights that it could adapt.
+std::optional<std::string> adapter_alone(const RawCheckpoint& raw) {
+  std::optional<std::string> found;
+  for (const auto& [name, tensor] : raw.tensors) {
+    if (name.find("lora_") == std::string::npos) {
+      if (name.ends_with("c_attn.weight") || name.ends_with("c_proj.weight")) return std::nullopt;
+    } else if (!found) {
+      found = name;
+    }
+  }
+  return found;
 }
 
 // Heads that are trained beside the model and take no part in its text: trl's value head, and that
@@ -339,7 +353,17 @@ class Assembler {
 }  // namespace
 
 Result<Checkpoint> assemble(RawCheckpoint raw, const OpenOptions& options) {
+  if (auto name = adapter_alone(raw)) {
+    return Error{ErrorCode::kUnsupported,
+                 raw.path + ": holds a LoRA adapter (tensor " + in_quotes(*name) +
+                     "), not a model: merge it into its base model (PEFT: "
+                     "model.merge_and_unload().save_pretrained(folder)) and give that folder"};
+  }
+  if (raw.problem) return *raw.problem;
   CHORUS_TRY(PlainNames plain, in_place(make_names_plain(raw), raw.path));
+  if (auto other = recognise_other_model(plain.file_names)) {
+    return Error{ErrorCode::kUnsupported, raw.path + ": " + *other};
+  }
   CHORUS_TRY(in_place(check_expansion(plain), raw.path));
   CHORUS_TRY(std::optional<bool> layout, in_place(layout_of(plain), raw.path));
   // A converted file has this layout, too, and says itself where it comes from.

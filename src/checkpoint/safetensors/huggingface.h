@@ -1,5 +1,5 @@
-// Hugging Face's folder of a GPT-2: config.json with model.safetensors, or with shards and their
-// index, or with PyTorch's pytorch_model.bin. Reads files; keeps nothing.
+// Hugging Face's folder of a GPT-2: config.json with model.safetensors or PyTorch's
+// pytorch_model.bin, or with their shards and index. Reads files; keeps nothing.
 #pragma once
 
 #include <string>
@@ -9,12 +9,13 @@
 
 namespace chorus::checkpoint {
 
-// Errors: kNotFound for a folder without these files; else as open()'s.
+// `folder` may be one around it, see model_folder.h. Errors: kNotFound for a folder without these
+// files, with what it holds; else as open()'s.
 Result<RawCheckpoint> read_huggingface_folder(const std::string& folder);
 
 // One safetensors file. Its config is the one in its metadata, or else that of a config.json beside
 // it; `beside` is the path of that file, empty if there can be none.
-// Errors: kUnsupported if there is no config.
+// If there is none, `problem` says so.
 Result<RawCheckpoint> read_lone_safetensors(const Bytes& bytes, const std::string& beside);
 
 }  // namespace chorus::checkpoint

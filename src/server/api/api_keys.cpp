@@ -2,7 +2,9 @@
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <strings.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 
@@ -39,6 +41,22 @@ bool ApiKeys::allow(std::string_view authorization) const {
     matches += ::CRYPTO_memcmp(known.data(), shown.data(), shown.size()) == 0 ? 1 : 0;
   }
   return matches > 0;
+}
+
+// From a hash that nobody can invert or steer: else one could find a salt of one's own under which
+// another's texts are kept.
+std::uint64_t ApiKeys::cache_salt(std::string_view authorization, std::string_view salt) const {
+  if (digests_.empty() && salt.empty()) return 0;
+  std::string text;
+  if (!digests_.empty()) {
+    Digest key = digest(authorization.substr(std::min(authorization.size(), kScheme.size())));
+    text.append(key.begin(), key.end());
+  }
+  text += salt;
+  Digest all = digest(text);
+  std::uint64_t result = 0;
+  for (std::size_t i = 0; i < sizeof(result); ++i) result = result << 8 | all[i];
+  return std::max<std::uint64_t>(result, 1);
 }
 
 Result<std::vector<std::string>> read_api_keys(const std::string& path) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,12 @@ class ApiKeys {
 
   // Whether `authorization` is "Bearer KEY" with one of the keys; without keys everything is.
   bool allow(std::string_view authorization) const;
+
+  bool are_asked_for() const { return !digests_.empty(); }
+
+  // Of what the prefix cache keeps for a request: who shows another key, or gives another `salt` of
+  // their own, does not share it. 0 (what all share) without keys and a salt.
+  std::uint64_t cache_salt(std::string_view authorization, std::string_view salt) const;
 
  private:
   using Digest = std::array<unsigned char, 32>;

@@ -1,9 +1,9 @@
 #include "server/api/completion_logprobs.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/utf8.h"
 #include "json/text.h"
@@ -36,13 +36,20 @@ std::string token_name(const Engine& engine, std::int32_t id) {
   return name;
 }
 
-std::string top_logprobs(const Engine& engine, const TokenInfo& token, std::int32_t most) {
-  if (!token.logprob) return "null";
-  std::vector<std::string> fields;
-  for (const auto& [id, logprob] : with_itself(token, most)) {
-    fields.push_back(json_string(token_name(engine, id)) + ":" + json_number(logprob));
+void append_top_logprobs(std::string& out, const Engine& engine, const TokenInfo& token,
+                         std::int32_t most) {
+  if (!token.logprob) {
+    out += "null";
+    return;
   }
-  return fmt::format("{{{}}}", fmt::join(fields, ","));
+  char before = '{';
+  for (const auto& [id, logprob] : with_itself(token, most)) {
+    out += std::exchange(before, ',');
+    out += json_string(token_name(engine, id));
+    out += ':';
+    out += json_number(logprob);
+  }
+  out += '}';
 }
 
 std::size_t CharacterCount::before(std::string_view bytes) {
@@ -55,44 +62,54 @@ std::size_t CharacterCount::before(std::string_view bytes) {
 }
 
 void CompletionLogprobs::add(const TokenInfo& token) {
-  offsets_.push_back(characters_.before(engine_->token_bytes(token.id)));
-  tokens_.push_back(json_string(token_name(*engine_, token.id)));
-  logprobs_.push_back(json_number(token.logprob));
-  tops_.push_back(top_logprobs(*engine_, token, most_));
+  for (std::string* column :
+       {&columns_.tokens, &columns_.logprobs, &columns_.tops, &columns_.offsets}) {
+    if (!column->empty()) *column += ',';
+  }
+  columns_.tokens += json_string(token_name(*engine_, token.id));
+  columns_.logprobs += json_number(token.logprob);
+  append_top_logprobs(columns_.tops, *engine_, token, most_);
+  columns_.offsets += std::to_string(characters_.before(engine_->token_bytes(token.id)));
 }
 
-std::string CompletionLogprobs::take() {
-  std::string text = fmt::format(
-      R"({{"tokens":[{}],"token_logprobs":[{}],"top_logprobs":[{}],"text_offset":[{}]}})",
-      fmt::join(tokens_, ","), fmt::join(logprobs_, ","), fmt::join(tops_, ","),
-      fmt::join(offsets_, ","));
-  tokens_.clear();
-  logprobs_.clear();
-  tops_.clear();
-  offsets_.clear();
-  return text;
+BodyPieces logprobs_json(const std::shared_ptr<const LogprobColumns>& first,
+                         LogprobColumns second) {
+  BodyPieces out;
+  auto add = [&](const char* begin, std::string LogprobColumns::*column) {
+    out.add(begin);
+    if (first) out.add(BodyPiece(first, &((*first).*column)));
+    if (first && !((*first).*column).empty() && !(second.*column).empty()) out.add(",");
+    out.add(std::move(second.*column));
+  };
+  add(R"({"tokens":[)", &LogprobColumns::tokens);
+  add(R"(],"token_logprobs":[)", &LogprobColumns::logprobs);
+  add(R"(],"top_logprobs":[)", &LogprobColumns::tops);
+  add(R"(],"text_offset":[)", &LogprobColumns::offsets);
+  out.add("]}");
+  return out;
 }
 
 std::string prompt_logprobs_json(const Engine& engine, const std::vector<TokenInfo>& prompt,
                                  std::int32_t most) {
-  std::vector<std::string> rows;
+  std::string out;
+  auto back = std::back_inserter(out);
   for (const TokenInfo& token : prompt) {
+    out += out.empty() ? '[' : ',';
     if (!token.logprob) {
-      rows.emplace_back("null");
+      out += "null";
       continue;
     }
-    std::vector<std::string> fields;
     std::vector<TokenLogprob> all = with_itself(token, most);
     for (std::size_t i = 0; i < all.size(); ++i) {
       bool is_ranked = i < token.top.size() && i < static_cast<std::size_t>(most);
-      fields.push_back(fmt::format(R"("{}":{{"logprob":{},"rank":{},"decoded_token":{}}})",
-                                   all[i].id, json_number(all[i].logprob),
-                                   is_ranked ? std::to_string(i + 1) : "null",
-                                   json_string(token_name(engine, all[i].id))));
+      fmt::format_to(back, R"({}"{}":{{"logprob":{},"rank":{},"decoded_token":{}}})",
+                     i == 0 ? '{' : ',', all[i].id, json_number(all[i].logprob),
+                     is_ranked ? std::to_string(i + 1) : "null",
+                     json_string(token_name(engine, all[i].id)));
     }
-    rows.push_back(fmt::format("{{{}}}", fmt::join(fields, ",")));
+    out += '}';
   }
-  return fmt::format("[{}]", fmt::join(rows, ","));
+  return out.empty() ? "[]" : out + "]";
 }
 
 }  // namespace chorus::server

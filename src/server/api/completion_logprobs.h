@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "chorus/engine.h"
+#include "server/http/body_pieces.h"
 
 namespace chorus::server {
 
@@ -15,8 +18,9 @@ namespace chorus::server {
 // tokens are written alike; "<|id 50300|>" for an id that has no text.
 std::string token_name(const Engine& engine, std::int32_t id);
 
-// {name: logprob, ...} of the likeliest tokens and of the token itself, or null without any.
-std::string top_logprobs(const Engine& engine, const TokenInfo& token, std::int32_t most);
+// Appends {name: logprob, ...} of the likeliest tokens and of the token itself, or null without any.
+void append_top_logprobs(std::string& out, const Engine& engine, const TokenInfo& token,
+                         std::int32_t most);
 
 // Counts characters (code points) of a text that comes as bytes of tokens.
 class CharacterCount {
@@ -29,22 +33,34 @@ class CharacterCount {
   std::size_t count_ = 0;
 };
 
+// The columns, each the elements of a JSON array.
+struct LogprobColumns {
+  std::string tokens, logprobs, tops, offsets;
+
+  std::size_t bytes() const {
+    return tokens.size() + logprobs.size() + tops.size() + offsets.size();
+  }
+};
+
+// {"tokens", "token_logprobs", "top_logprobs", "text_offset"} of the rows of `first`, which may be
+// null, and of `second`.
+BodyPieces logprobs_json(const std::shared_ptr<const LogprobColumns>& first, LogprobColumns second);
+
 class CompletionLogprobs {
  public:
   // `most`: of the likeliest tokens beside each. The engine must outlive it.
   CompletionLogprobs(const Engine& engine, std::int32_t most) : engine_(&engine), most_(most) {}
 
   void add(const TokenInfo& token);
-  // {"tokens", "token_logprobs", "top_logprobs", "text_offset"} of what was added since the last
-  // call. Offsets go on over calls.
-  std::string take();
+  // What was added since the last call. Offsets go on over calls.
+  LogprobColumns take() { return std::exchange(columns_, {}); }
+  std::size_t bytes() const { return columns_.bytes(); }
 
  private:
   const Engine* engine_;
   std::int32_t most_;
   CharacterCount characters_;
-  std::vector<std::string> tokens_, logprobs_, tops_;
-  std::vector<std::size_t> offsets_;
+  LogprobColumns columns_;
 };
 
 // vLLM's `prompt_logprobs`: for each token of the prompt null or an object of ids, each with

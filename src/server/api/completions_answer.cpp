@@ -1,7 +1,6 @@
 #include "server/api/completions_answer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <utility>
 
@@ -13,6 +12,12 @@ namespace {
 std::string or_null(const std::string& json) { return json.empty() ? "null" : json; }
 
 }  // namespace
+
+std::shared_ptr<const LogprobColumns> CompletionsAnswer::columns_of(
+    const std::shared_ptr<const PromptPart>& prompt) {
+  if (!prompt) return nullptr;
+  return {prompt, &prompt->columns};
+}
 
 std::string sse(const std::string& data) { return "data: " + data + "\n\n"; }
 
@@ -38,24 +43,28 @@ std::string CompletionsAnswer::add(std::size_t prompt, const Event& event) {
   return add_to_choice(first_choice(prompt) + static_cast<std::size_t>(event.sample), event);
 }
 
-// The engine tells a prompt's tokens once; each of its choices begins with them.
+// The engine tells a prompt's tokens once; each of its choices begins with them. They are written
+// once, too.
 std::string CompletionsAnswer::add_prompt(std::size_t prompt, const Event& event) {
-  std::string prompt_logprobs;
+  auto part = std::make_shared<PromptPart>();
   if (request_.prompt_logprobs) {
-    prompt_logprobs = prompt_logprobs_json(*engine_, event.prompt, *request_.prompt_logprobs);
+    part->logprobs_of_prompt =
+        prompt_logprobs_json(*engine_, event.prompt, *request_.prompt_logprobs);
   }
+  std::optional<CompletionLogprobs> logprobs;
+  if (request_.echo && request_.logprobs) {
+    logprobs.emplace(*engine_, *request_.logprobs);
+    for (const TokenInfo& token : event.prompt) logprobs->add(token);
+    part->columns = logprobs->take();
+  }
+  if (request_.echo) part->text = request_.prompts[prompt].text;
+  bytes_ += part->text.size() + part->columns.bytes() + part->logprobs_of_prompt.size();
   std::string out;
   for (std::size_t i = first_choice(prompt); i < first_choice(prompt + 1); ++i) {
     Choice& choice = choices_[i];
-    choice.prompt_logprobs = prompt_logprobs;
-    if (request_.echo) {
-      if (choice.logprobs) {
-        for (const TokenInfo& token : event.prompt) choice.logprobs->add(token);
-      }
-      if (!request_.stream) choice.text = request_.prompts[prompt].text;
-    }
-    if (!request_.stream) continue;
-    out += chunk(i, request_.echo ? request_.prompts[prompt].text : "", request_.echo);
+    choice.prompt = part;
+    if (logprobs) choice.logprobs = logprobs;  // whose offsets go on
+    if (request_.stream) out += chunk(i, part->text, request_.echo);
   }
   return out;
 }
@@ -63,7 +72,11 @@ std::string CompletionsAnswer::add_prompt(std::size_t prompt, const Event& event
 std::string CompletionsAnswer::add_to_choice(std::size_t index, const Event& event) {
   Choice& choice = choices_[index];
   bool is_token = event.kind == Event::Kind::kToken;
-  if (is_token && choice.logprobs) choice.logprobs->add(event.token);
+  if (is_token && choice.logprobs) {
+    std::size_t before = choice.logprobs->bytes();
+    choice.logprobs->add(event.token);
+    bytes_ += choice.logprobs->bytes() - before;
+  }
   if (event.kind == Event::Kind::kDone) {
     choice.finish_reason = fmt::format("\"{}\"", finish_reason_name(event.finish_reason));
     generated_ += event.usage.generated_tokens;
@@ -72,6 +85,7 @@ std::string CompletionsAnswer::add_to_choice(std::size_t index, const Event& eve
   }
   if (request_.stream) return chunk(index, event.text, is_token);
   choice.text += event.text;
+  bytes_ += event.text.size();
   return {};
 }
 
@@ -83,15 +97,15 @@ std::string CompletionsAnswer::opening() const {
 std::string CompletionsAnswer::chunk(std::size_t index, const std::string& text, bool has_tokens) {
   Choice& choice = choices_[index];
   bool has_logprobs = has_tokens && choice.logprobs.has_value();
-  std::string prompt_logprobs = std::exchange(choice.prompt_logprobs, {});
-  if (text.empty() && !has_logprobs && choice.finish_reason.empty() && prompt_logprobs.empty()) {
-    return {};
-  }
+  std::shared_ptr<const PromptPart> prompt = std::exchange(choice.prompt, nullptr);
+  bool has_prompt = prompt && !prompt->logprobs_of_prompt.empty();
+  if (text.empty() && !has_logprobs && choice.finish_reason.empty() && !has_prompt) return {};
   return sse(fmt::format(
       R"({{{},"choices":[{{"index":{},"text":{},"logprobs":{},"finish_reason":{}{}}}]{}}})",
-      opening(), index, json_string(text), has_logprobs ? choice.logprobs->take() : "null",
+      opening(), index, json_string(text),
+      has_logprobs ? logprobs_json(columns_of(prompt), choice.logprobs->take()).join() : "null",
       or_null(choice.finish_reason),
-      prompt_logprobs.empty() ? "" : ",\"prompt_logprobs\":" + prompt_logprobs,
+      has_prompt ? ",\"prompt_logprobs\":" + prompt->logprobs_of_prompt : "",
       request_.include_usage ? ",\"usage\":null" : ""));
 }
 
@@ -109,18 +123,29 @@ std::string CompletionsAnswer::stream_end() const {
   return out + sse("[DONE]");
 }
 
-std::string CompletionsAnswer::body() {
-  std::vector<std::string> choices;
+BodyPieces CompletionsAnswer::body() {
+  BodyPieces out;
+  out.add(fmt::format(R"({{{},"choices":[)", opening()));
   for (std::size_t i = 0; i < choices_.size(); ++i) {
-    Choice& choice = choices_[i];
-    choices.push_back(fmt::format(
-        R"({{"index":{},"text":{},"logprobs":{},"finish_reason":{}{}}})", i,
-        json_string(choice.text), choice.logprobs ? choice.logprobs->take() : "null",
-        or_null(choice.finish_reason),
-        choice.prompt_logprobs.empty() ? "" : ",\"prompt_logprobs\":" + choice.prompt_logprobs));
+    Choice choice = std::exchange(choices_[i], {});
+    std::string text = choice.prompt ? choice.prompt->text + choice.text : std::move(choice.text);
+    out.add(fmt::format(R"({}{{"index":{},"text":)", i == 0 ? "" : ",", i));
+    out.add(json_string(text));
+    out.add(R"(,"logprobs":)");
+    if (choice.logprobs) {
+      out.add(logprobs_json(columns_of(choice.prompt), choice.logprobs->take()));
+    } else {
+      out.add("null");
+    }
+    out.add(fmt::format(R"(,"finish_reason":{})", or_null(choice.finish_reason)));
+    if (choice.prompt && !choice.prompt->logprobs_of_prompt.empty()) {
+      out.add(R"(,"prompt_logprobs":)");
+      out.add(BodyPiece(choice.prompt, &choice.prompt->logprobs_of_prompt));
+    }
+    out.add("}");
   }
-  return fmt::format(R"({{{},"choices":[{}],"usage":{}}})", opening(), fmt::join(choices, ","),
-                     usage());
+  out.add(fmt::format(R"(],"usage":{}}})", usage()));
+  return out;
 }
 
 }  // namespace chorus::server

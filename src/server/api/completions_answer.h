@@ -11,6 +11,7 @@
 #include "chorus/request.h"
 #include "server/api/completion_logprobs.h"
 #include "server/api/completions_request.h"
+#include "server/http/body_pieces.h"
 
 namespace chorus::server {
 
@@ -35,17 +36,27 @@ class CompletionsAnswer {
   bool is_done() const { return open_ == 0; }
   // After the last event. Streaming: the usage if it was asked for, and [DONE].
   std::string stream_end() const;
-  // Not streaming: the whole body.
-  std::string body();
+  // Not streaming: the whole body, of which nothing is left here.
+  BodyPieces body();
+  // Roughly what is held here of the answer.
+  std::size_t bytes() const { return bytes_; }
 
  private:
+  // What the choices of one prompt begin with.
+  struct PromptPart {
+    std::string text;                // with echo
+    LogprobColumns columns;          // with echo and logprobs
+    std::string logprobs_of_prompt;  // JSON; empty: not asked for
+  };
   struct Choice {
-    std::string text;
+    std::shared_ptr<const PromptPart> prompt;  // while it is still to be told
+    std::string text;                          // behind the prompt's
     std::optional<CompletionLogprobs> logprobs;
-    std::string prompt_logprobs;
     std::string finish_reason;
   };
 
+  static std::shared_ptr<const LogprobColumns> columns_of(
+      const std::shared_ptr<const PromptPart>& prompt);
   std::size_t first_choice(std::size_t prompt) const;
   std::string add_prompt(std::size_t prompt, const Event& event);
   std::string add_to_choice(std::size_t index, const Event& event);
@@ -59,6 +70,7 @@ class CompletionsAnswer {
   std::shared_ptr<const Engine> engine_;  // for the texts of tokens
   std::vector<Choice> choices_;
   std::size_t open_;
+  std::size_t bytes_ = 0;
   std::int64_t prompt_tokens_ = 0, cached_tokens_ = 0;
   std::int32_t generated_ = 0;
 };

@@ -34,8 +34,12 @@ void read_prompts(JsonFields& fields, CompletionsRequest& request) {
     request.prompts.push_back(std::move(*single));
     return;
   }
-  if (!field->is_array() || field->get_array().empty())
+  if (!field->is_array() || field->get_array().empty()) {
     return fields.refuse("prompt", kPromptKinds);
+  }
+  if (field->get_array().size() > kMostChoices) {
+    return fields.refuse("prompt", fmt::format("at most {} prompts", kMostChoices));
+  }
   for (const json::value& element : field->get_array()) {
     auto prompt = prompt_of(element);
     if (!prompt) return fields.refuse("prompt", kPromptKinds);
@@ -43,14 +47,18 @@ void read_prompts(JsonFields& fields, CompletionsRequest& request) {
   }
 }
 
+// Empty strings are ignored, as they would end every text before it begins.
 void read_stop(JsonFields& fields, Request& base) {
-  const std::string expected =
-      fmt::format("a string that is not empty, or at most {} of them", kMostStopStrings);
+  const std::string expected = fmt::format("a string, or at most {} of them with {} bytes in all",
+                                           kMostStopStrings, kMostStopBytes);
   const json::value* field = fields.find("stop");
   if (field == nullptr) return;
+  std::size_t bytes = 0;
   auto add = [&](const json::value& value) {
-    if (!value.is_string() || value.get_string().empty()) return fields.refuse("stop", expected);
-    base.stop.emplace_back(value.get_string());
+    if (!value.is_string()) return fields.refuse("stop", expected);
+    bytes += value.get_string().size();
+    if (bytes > kMostStopBytes) return fields.refuse("stop", expected);
+    if (!value.get_string().empty()) base.stop.emplace_back(value.get_string());
   };
   if (!field->is_array()) return add(*field);
   if (field->get_array().size() > kMostStopStrings) return fields.refuse("stop", expected);
@@ -58,16 +66,19 @@ void read_stop(JsonFields& fields, Request& base) {
 }
 
 void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
-  constexpr const char* kExpected = "an object of token ids with numbers from -100 to 100";
+  const std::string expected = fmt::format(
+      "an object of at most {} token ids with numbers from -100 to 100", kMostLogitBiases);
   const json::value* field = fields.find("logit_bias");
   if (field == nullptr) return;
-  if (!field->is_object()) return fields.refuse("logit_bias", kExpected);
+  if (!field->is_object() || field->get_object().size() > kMostLogitBiases) {
+    return fields.refuse("logit_bias", expected);
+  }
   for (const auto& [key, value] : field->get_object()) {
     std::int32_t id = 0;
     auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     bool is_id = error == std::errc() && end == key.data() + key.size() && id >= 0;
     double bias = value.is_number() ? value.to_number<double>() : 1000.0;
-    if (!is_id || !(bias >= -100.0 && bias <= 100.0)) return fields.refuse("logit_bias", kExpected);
+    if (!is_id || !(bias >= -100.0 && bias <= 100.0)) return fields.refuse("logit_bias", expected);
     sampling.logit_bias.emplace_back(id, static_cast<float>(bias));
   }
 }
@@ -121,6 +132,9 @@ void read_sampling(JsonFields& fields, CompletionsRequest& request) {
 void read_ends(JsonFields& fields, Request& base) {
   read_stop(fields, base);
   fields.read("stop_token_ids", base.stop_ids);
+  if (base.stop_ids.size() > kMostStopIds) {
+    fields.refuse("stop_token_ids", fmt::format("at most {} token ids", kMostStopIds));
+  }
   fields.read("include_stop_str_in_output", base.include_stop);
   fields.read("ignore_eos", base.ignore_eos);
   fields.read("min_tokens", base.min_tokens, 0);
@@ -165,6 +179,7 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   JsonFields fields(object);
   CompletionsRequest request;
   fields.read("model", request.model);
+  fields.read("cache_salt", request.cache_salt);
   read_prompts(fields, request);
   fields.read("max_tokens", request.max_tokens, 0);
   fields.read("special", request.special);

@@ -16,7 +16,6 @@ namespace chorus::server {
 // Samples of each prompt, and samples of one request in all.
 inline constexpr std::int32_t kMostChoicesEach = 128;
 inline constexpr std::size_t kMostChoices = 1024;
-inline constexpr std::size_t kMostStopStrings = 4;
 
 struct Prompt {
   std::string text;               // as it was sent; of ids: what they decode to
@@ -31,6 +30,7 @@ struct CompletionsRequest {
   bool has_seed = false;
   bool special = false;  // the name of a special token in a text is the token
   bool stream = false;
+  std::string cache_salt;  // who gives another shares no cached keys and values
   bool include_usage = false;
   bool echo = false;
   std::optional<std::int32_t> logprobs;         // beside each token of the answer

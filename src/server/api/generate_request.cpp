@@ -96,6 +96,7 @@ ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target&
     CHORUS_TRY(read_past_block(*past_block, request.base));
   }
   if (const std::string* model = target.parameter("model")) request.model = *model;
+  if (const std::string* salt = target.parameter("cache_salt")) request.cache_salt = *salt;
   CHORUS_TRY(check_sampling(request));
   return request;
 }
@@ -109,6 +110,7 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   std::string loop = sampling_loop_name(*sampling.loop);
   std::string past_block = past_block_name(request.base.past_block);
   fields.read("model", request.model);
+  fields.read("cache_salt", request.cache_salt);
   fields.read("prompt", request.prompt);
   fields.read("prompt_ids", request.prompt_ids);
   if (fields.has("prompt") == fields.has("prompt_ids")) {

@@ -25,7 +25,8 @@ struct GenerateRequest {
   bool special = false;                  // a special token's name in the prompt is the token
   std::optional<std::int32_t> max_length;
   bool has_seed = false;
-  Request base;  // all but the prompt and max_length
+  std::string cache_salt;  // who gives another shares no cached keys and values
+  Request base;            // all but the prompt and max_length
 };
 
 // `prompt` is what stands behind /generate/, decoded. Parameters that are not known are ignored.

@@ -7,10 +7,12 @@
 
 namespace chorus::server {
 
-Generation::Generation(Exchange& exchange, Metrics& metrics, ServedModel model)
+Generation::Generation(Exchange& exchange, Metrics& metrics, ServedModel model,
+                       std::uint64_t cache_salt)
     : exchange_(exchange),
       metrics_(metrics),
       model_(std::move(model)),
+      cache_salt_(cache_salt),
       queued_(exchange.service().buffers) {
   Connection& connection = exchange.connection();
   auto wake = [this, &connection](std::size_t bytes) {
@@ -37,6 +39,7 @@ Generation::~Generation() {
 ApiResult<void> Generation::submit(Request request) {
   exchange_.prompt_tokens += static_cast<std::int64_t>(request.prompt.size());
   std::int32_t samples = request.n;
+  request.cache_salt = cache_salt_;
   Result<Stream> stream =
       model_.engine->submit(std::move(request), queue_->callback(streams_.size()));
   if (!stream) return to_api_error(stream.assume_error());

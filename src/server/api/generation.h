@@ -23,7 +23,8 @@ namespace chorus::server {
 
 class Generation {
  public:
-  Generation(Exchange& exchange, Metrics& metrics, ServedModel model);
+  // `cache_salt`: of the prefix cache (ApiKeys).
+  Generation(Exchange& exchange, Metrics& metrics, ServedModel model, std::uint64_t cache_salt);
   ~Generation();
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
@@ -54,6 +55,7 @@ class Generation {
   Exchange& exchange_;
   Metrics& metrics_;
   ServedModel model_;
+  std::uint64_t cache_salt_;
   std::shared_ptr<EventQueue> queue_;
   HeldBytes queued_;  // for what waits in it
   std::vector<Stream> streams_;

@@ -1,19 +1,29 @@
 // /v1/completions: OpenAI's API, as one JSON object or as server-sent events.
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <ctime>
 #include <random>
 #include <utility>
 
+#include "server/api/answer_cost.h"
 #include "server/api/completions_answer.h"
 #include "server/api/completions_request.h"
 #include "server/api/generation.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
+#include "server/offload.h"
 
 namespace chorus::server {
 namespace {
 
 namespace asio = boost::asio;
+
+// Log-probabilities that are written, and bytes of a body that are joined, on the connection's own
+// loop: about a millisecond. More are the workers', so that other connections do not wait.
+constexpr std::size_t kMostLogprobsOnLoop = 2000;
+constexpr std::size_t kMostBytesOnLoop = 512 * 1024;
 
 ResponseHead events_head() {
   return ResponseHead(200, "text/event-stream", {{"Cache-Control", "no-store"}});
@@ -23,22 +33,55 @@ CompletionsHead completions_head(const Exchange& exchange, const ServedModel& mo
   return {.id = "cmpl-" + exchange.id(), .created = std::time(nullptr), .model = model.name};
 }
 
-asio::awaitable<void> answer_whole(Exchange& exchange, Generation& generation,
-                                   CompletionsAnswer& answer) {
+// Whether making JSON of the events would hold up the loop: some milliseconds.
+bool are_many(const std::vector<QueuedEvent>& events) {
+  std::size_t logprobs = 0;
+  for (const QueuedEvent& queued : events) {
+    for (const TokenInfo& token : queued.event.prompt) logprobs += 1 + token.top.size();
+    logprobs += queued.event.token.top.size();
+  }
+  return logprobs > kMostLogprobsOnLoop;
+}
+
+// The server-sent events that they make.
+asio::awaitable<std::string> add(App& app, CompletionsAnswer& answer,
+                                 const std::vector<QueuedEvent>& events) {
+  auto add_all = [&answer, &events] {
+    std::string out;
+    for (const QueuedEvent& queued : events) out += answer.add(queued.request, queued.event);
+    return out;
+  };
+  if (!are_many(events)) co_return add_all();
+  co_return co_await offload(app, add_all);
+}
+
+// `held` is the answer's share of what may be held for all clients.
+asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& generation,
+                                   CompletionsAnswer& answer, std::size_t expected,
+                                   HeldBytes& held) {
   while (!answer.is_done()) {
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
       if (generation.error()) co_await respond_error(exchange, *generation.error());
       co_return;
     }
-    for (const QueuedEvent& queued : events) answer.add(queued.request, queued.event);
+    co_await add(app, answer, events);
+    if (!held.resize(std::max(expected, answer.bytes()))) {
+      co_return co_await respond_error(exchange, buffers_full());
+    }
   }
-  co_await respond_json(exchange, answer.body());
+  BodyPieces body;
+  if (answer.bytes() > kMostBytesOnLoop) {
+    body = co_await offload(app, [&answer] { return answer.body(); });
+  } else {
+    body = answer.body();
+  }
+  co_await exchange.respond(ResponseHead(200, "application/json"), std::move(body));
 }
 
 // The head goes out with the first event, so that until then an error still has its status. Later
 // an error is an event of its own.
-asio::awaitable<void> answer_streaming(Exchange& exchange, Generation& generation,
+asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation& generation,
                                        CompletionsAnswer& answer) {
   bool has_begun = false;
   while (!answer.is_done()) {
@@ -53,9 +96,7 @@ asio::awaitable<void> answer_streaming(Exchange& exchange, Generation& generatio
       exchange.begin_stream(events_head());
     }
     has_begun = true;
-    for (const QueuedEvent& queued : events) {
-      exchange.add_chunk(answer.add(queued.request, queued.event));
-    }
+    exchange.add_chunk(co_await add(app, answer, events));
     if (!co_await exchange.flush()) co_return;
   }
   exchange.add_chunk(answer.stream_end());
@@ -75,17 +116,29 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
   ApiResult<std::vector<Request>> requests = to_engine_requests(asked, *served.engine);
   if (!requests) co_return co_await respond_error(exchange, requests.assume_error());
 
+  std::size_t expected = answer_bytes(asked);
+  auto checked = check_answer(
+      expected, app.options.max_answer, "prompt",
+      fmt::format("{} prompts, n {}, max_tokens {}, logprobs {}, prompt_logprobs {} and echo {}",
+                  asked.prompts.size(), asked.base.n, asked.max_tokens, asked.logprobs.value_or(0),
+                  asked.prompt_logprobs.value_or(0), asked.echo));
+  if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
+  HeldBytes held(exchange.service().buffers);
+  if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
+
   CompletionsAnswer answer(asked, completions_head(exchange, served), served.engine);
-  Generation generation(exchange, app.metrics, std::move(served));
+  Generation generation(
+      exchange, app.metrics, std::move(served),
+      app.keys.cache_salt(exchange.request().header("authorization"), asked.cache_salt));
   for (Request& request : requests.assume_value()) {
     if (auto submitted = generation.submit(std::move(request)); !submitted) {
       co_return co_await respond_error(exchange, submitted.assume_error());
     }
   }
   if (asked.stream) {
-    co_await answer_streaming(exchange, generation, answer);
+    co_await answer_streaming(app, exchange, generation, answer);
   } else {
-    co_await answer_whole(exchange, generation, answer);
+    co_await answer_whole(app, exchange, generation, answer, expected, held);
   }
 }
 

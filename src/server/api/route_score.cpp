@@ -1,12 +1,12 @@
 // /v1/score: the log-probability of every token of texts.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <deque>
 #include <utility>
 
 #include "json/text.h"
+#include "server/api/answer_cost.h"
 #include "server/api/generation.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
@@ -61,12 +61,16 @@ ApiResult<std::vector<Job>> plan(const ScoreTexts& asked, const std::vector<Text
   return jobs;
 }
 
-std::string body(const std::string& model, const std::vector<TextScore>& scores,
-                 const Engine& engine) {
-  std::vector<std::string> results;
-  for (const TextScore& score : scores) results.push_back(score.to_json(engine));
-  return fmt::format(R"({{"object":"list","model":{},"results":[{}]}})", json_string(model),
-                     fmt::join(results, ","));
+BodyPieces body(const std::string& model, const std::vector<TextScore>& scores,
+                const Engine& engine) {
+  BodyPieces out;
+  out.add(fmt::format(R"({{"object":"list","model":{},"results":[)", json_string(model)));
+  for (const TextScore& score : scores) {
+    if (&score != &scores.front()) out.add(",");
+    out.add(score.to_json(engine));
+  }
+  out.add("]}");
+  return out;
 }
 
 // False: it was answered with an error, or the client is gone.
@@ -112,12 +116,25 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
       co_await offload(app, [&asked, &engine] { return tokenize_all(asked, *engine); });
   if (!tokenized) co_return co_await respond_error(exchange, tokenized.assume_error());
   std::vector<TextScore> scores = std::move(tokenized.assume_value());
+  std::size_t tokens = 0;
+  for (const TextScore& one : scores) tokens += one.sequence().size();
+  std::size_t expected = score_answer_bytes(asked, tokens);
+  auto checked =
+      check_answer(expected, app.options.max_answer, asked.texts.empty() ? "ids" : "text",
+                   fmt::format("{} tokens", tokens));
+  if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
+  HeldBytes held(exchange.service().buffers);
+  if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
   ApiResult<std::vector<Job>> jobs = plan(asked, scores, engine->info());
   if (!jobs) co_return co_await respond_error(exchange, jobs.assume_error());
   std::string name = served.name;
-  Generation generation(exchange, app.metrics, std::move(served));
+  Generation generation(
+      exchange, app.metrics, std::move(served),
+      app.keys.cache_salt(exchange.request().header("authorization"), asked.cache_salt));
   if (co_await run(exchange, generation, jobs.assume_value(), scores)) {
-    co_await respond_json(exchange, body(name, scores, *engine));
+    BodyPieces pieces =
+        co_await offload(app, [&name, &scores, &engine] { return body(name, scores, *engine); });
+    co_await exchange.respond(ResponseHead(200, "application/json"), std::move(pieces));
   }
 }
 

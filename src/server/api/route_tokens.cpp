@@ -6,10 +6,12 @@
 #include <fmt/ranges.h>
 
 #include <boost/json/object.hpp>
+#include <memory>
 #include <utility>
 
 #include "chorus/engine.h"
 #include "json/text.h"
+#include "server/api/answer_cost.h"
 #include "server/api/request_body.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
@@ -57,6 +59,18 @@ ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
   return request;
 }
 
+constexpr std::size_t kBytesOfId = 10;  // in memory, and as JSON
+
+BodyPieces detokenized(BodyPiece text) {
+  BodyPieces body;
+  body.add(R"({"content":)");
+  body.add(text);
+  body.add(R"(,"prompt":)");
+  body.add(std::move(text));
+  body.add("}");
+  return body;
+}
+
 }  // namespace
 
 asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
@@ -70,8 +84,14 @@ asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
       co_await offload(app, [&] { return engine.encode(asked.content, asked.special); });
   if (!encoded) co_return co_await respond_error(exchange, to_api_error(encoded.assume_error()));
   const std::vector<std::int32_t>& ids = encoded.assume_value();
-  co_await respond_json(
-      exchange, fmt::format(R"({{"tokens":[{}],"count":{}}})", fmt::join(ids, ","), ids.size()));
+  HeldBytes held(exchange.service().buffers);
+  if (!held.resize(ids.size() * kBytesOfId)) {
+    co_return co_await respond_error(exchange, buffers_full());
+  }
+  std::string body = co_await offload(app, [&ids] {
+    return fmt::format(R"({{"tokens":[{}],"count":{}}})", fmt::join(ids, ","), ids.size());
+  });
+  co_await respond_json(exchange, body);
 }
 
 asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
@@ -79,8 +99,24 @@ asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
   if (!asked) co_return co_await respond_error(exchange, asked.assume_error());
   ApiResult<ServedModel> model = app.models.find(asked.assume_value().model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
-  std::string text = json_string(model.assume_value().engine->decode(asked.assume_value().ids));
-  co_await respond_json(exchange, fmt::format(R"({{"content":{0},"prompt":{0}}})", text));
+  const std::vector<std::int32_t>& ids = asked.assume_value().ids;
+  std::shared_ptr<const Engine> engine = model.assume_value().engine;
+  // Its text stands in the answer twice, and is held once.
+  std::size_t bytes = co_await offload(app, [&ids, &engine] {
+    std::size_t sum = 0;
+    for (std::int32_t id : ids) sum += engine->token_bytes(id).size();
+    return sum;
+  });
+  auto checked =
+      check_answer(2 * bytes, app.options.max_answer, "tokens", fmt::format("{} ids", ids.size()));
+  if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
+  HeldBytes held(exchange.service().buffers);
+  if (!held.resize(bytes)) co_return co_await respond_error(exchange, buffers_full());
+  auto text = co_await offload(app, [&ids, &engine] {
+    return std::make_shared<const std::string>(json_string(engine->decode(ids)));
+  });
+  if (!held.resize(text->size())) co_return co_await respond_error(exchange, buffers_full());
+  co_await exchange.respond(ResponseHead(200, "application/json"), detokenized(std::move(text)));
 }
 
 asio::awaitable<void> tokenizer_info(App&, Exchange& exchange) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "server/api/callers.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
 
@@ -90,6 +91,7 @@ asio::awaitable<void> refuse_method(Exchange& exchange, const std::string& metho
 
 // What holds for every route, by the head alone.
 std::optional<ApiError> refusal(const App& app, const Route& route, const HttpRequest& request) {
+  if (auto error = refuse_page(request, app.options.http.cors_origins)) return error;
   if (route.is_work && !app.keys.allow(request.header("authorization"))) {
     return ApiError(401, "Authorization: expected Bearer and a key that is known", {},
                     "invalid_api_key");
@@ -130,6 +132,12 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
     co_return co_await exchange.respond(options_head(exchange, methods), "");
   }
   if (!allows(route, request.method)) co_return co_await refuse_method(exchange, methods);
+  // Whoever asks through the Unix socket is on this machine, and no browser.
+  bool any_host = app_.keys.are_asked_for() || !is_loopback(app_.options.host) ||
+                  exchange.connection().peer() == "unix";
+  if (auto error = any_host ? std::nullopt : refuse_host(request, app_.options.allowed_hosts)) {
+    co_return co_await respond_error(exchange, *error);
+  }
   if (auto error = refusal(app_, route, request)) {
     co_return co_await respond_error(exchange, *error);
   }

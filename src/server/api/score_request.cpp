@@ -1,7 +1,6 @@
 #include "server/api/score_request.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -62,6 +61,7 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
   JsonFields fields(object);
   ScoreTexts request;
   fields.read("model", request.model);
+  fields.read("cache_salt", request.cache_salt);
   read_texts(fields, request);
   read_ids(fields, request);
   if (fields.has("text") == fields.has("ids")) fields.refuse("text", "either text or ids");
@@ -117,26 +117,28 @@ void TextScore::add(const ScoreWindow& window, const std::vector<TokenInfo>& tok
 }
 
 std::string TextScore::to_json(const Engine& engine) const {
-  std::vector<std::string> tokens, logprobs, surprisals;
+  std::string ids, tokens, logprobs, surprisals, contexts;
   double total = 0.0;
   std::size_t scored = 0;
   for (std::size_t i = offset_; i < sequence_.size(); ++i) {
-    tokens.push_back(json_string(token_name(engine, sequence_[i])));
+    if (i > offset_) {
+      for (std::string* column : {&ids, &tokens, &logprobs, &surprisals, &contexts}) *column += ',';
+    }
     bool has_score = contexts_[i] > 0;
-    logprobs.push_back(has_score ? json_number(logprobs_[i]) : "null");
-    surprisals.push_back(has_score ? json_number(std::abs(logprobs_[i] / std::log(2.0))) : "null");
+    ids += std::to_string(sequence_[i]);
+    tokens += json_string(token_name(engine, sequence_[i]));
+    logprobs += has_score ? json_number(logprobs_[i]) : "null";
+    surprisals += has_score ? json_number(std::abs(logprobs_[i] / std::log(2.0))) : "null";
+    contexts += std::to_string(contexts_[i]);
     if (!has_score) continue;
     total -= logprobs_[i];
     ++scored;
   }
   double loss = scored > 0 ? total / static_cast<double>(scored) : std::nan("");
-  auto own = static_cast<std::ptrdiff_t>(offset_);
   return fmt::format(
       R"({{"ids":[{}],"tokens":[{}],"logprobs":[{}],"surprisals":[{}],"contexts":[{}],)"
       R"("scored":{},"loss":{},"perplexity":{}}})",
-      fmt::join(sequence_.begin() + own, sequence_.end(), ","), fmt::join(tokens, ","),
-      fmt::join(logprobs, ","), fmt::join(surprisals, ","),
-      fmt::join(contexts_.begin() + own, contexts_.end(), ","), scored, json_number(loss),
+      ids, tokens, logprobs, surprisals, contexts, scored, json_number(loss),
       json_number(std::exp(loss)));
 }
 

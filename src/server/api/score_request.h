@@ -21,6 +21,7 @@ struct ScoreTexts {
   bool bos = false;      // put the model's own token in front of each
   bool special = false;  // the name of a special token in a text is the token
   std::int32_t stride = 0;
+  std::string cache_salt;  // who gives another shares no cached keys and values
 };
 
 // {"text": string | [string]} or {"ids": [id] | [[id]]}; bos, special, stride and model.

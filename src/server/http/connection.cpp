@@ -17,11 +17,6 @@ constexpr std::size_t kMostLingering = 4 * 1024 * 1024;
 // How long after a request's deadline its answer, which then says so, may still take to be sent.
 constexpr std::chrono::milliseconds kLastWrite{2000};
 
-HttpError buffers_full() {
-  return {503, "the server holds as much for its clients as it may (--max-buffer-total)",
-          "buffers"};
-}
-
 }  // namespace
 
 Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,

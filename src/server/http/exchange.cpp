@@ -66,6 +66,15 @@ asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body
   co_await send(body);
 }
 
+asio::awaitable<void> Exchange::respond(ResponseHead head, BodyPieces body) {
+  co_await send_head(std::move(head), body.size());
+  std::vector<BodyPiece> pieces = body.take();
+  for (BodyPiece& piece : pieces) {
+    if (is_head() || !co_await send(*piece)) co_return;
+    piece.reset();
+  }
+}
+
 asio::awaitable<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {
   std::string out;
   append_head(out, std::move(head), {.length = length});

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/http/body_pieces.h"
 #include "server/http/connection.h"
 #include "server/http/http_request.h"
 #include "server/http/response_head.h"
@@ -31,6 +32,8 @@ class Exchange {
 
   // A whole answer. For HEAD its body is left out.
   boost::asio::awaitable<void> respond(ResponseHead head, std::string_view body);
+  // Each piece is let go when it has been sent.
+  boost::asio::awaitable<void> respond(ResponseHead head, BodyPieces body);
 
   // An answer of known length that comes in pieces: send_head(), then send() for all of it.
   boost::asio::awaitable<void> send_head(ResponseHead head, std::uint64_t length);

@@ -14,6 +14,12 @@
 
 namespace chorus::server {
 
+// 503: the budget for all clients together has nothing left.
+inline HttpError buffers_full() {
+  return {503, "the server holds as much for its clients as it may (--max-buffer-total)",
+          "buffers"};
+}
+
 struct HttpService {
   HttpService(const HttpOptions& given, HttpHandler& answers, HttpObserver& watches)
       : options(given), handler(answers), observer(watches), buffers(given.max_buffer_total) {}

@@ -87,6 +87,27 @@ HttpResult<void> to_origin_form(HttpRequest& request) {
   return ok();
 }
 
+// A name or an address, in brackets if it has colons, and maybe a port (RFC 9110, 7.2).
+bool is_valid_host(std::string_view host) {
+  constexpr std::string_view kOfNames = "-._~!$&'()*+,;=%";
+  auto is_one = [](char c, std::string_view others) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           others.find(c) != std::string_view::npos;
+  };
+  bool has_brackets = host.starts_with('[');
+  std::size_t end = has_brackets ? host.find(']') : std::min(host.find(':'), host.size());
+  if (end == std::string_view::npos || end == (has_brackets ? 1u : 0u)) return false;
+  std::string_view name = host.substr(has_brackets ? 1 : 0, end - (has_brackets ? 1 : 0));
+  std::string_view rest = host.substr(has_brackets ? end + 1 : end);
+  if (!std::all_of(name.begin(), name.end(),
+                   [&](char c) { return is_one(c, has_brackets ? ":." : kOfNames); })) {
+    return false;
+  }
+  if (rest.empty()) return true;
+  return rest[0] == ':' && rest.size() <= 6 &&
+         std::all_of(rest.begin() + 1, rest.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 // What Beast lets pass. `raw` is the whole head.
 HttpResult<void> check_head(std::string_view raw, HttpRequest& request) {
   if (raw.find("\r\n ") != std::string_view::npos || raw.find("\r\n\t") != std::string_view::npos) {
@@ -98,6 +119,9 @@ HttpResult<void> check_head(std::string_view raw, HttpRequest& request) {
   int hosts = count(request, "host");
   if (hosts > 1 || (hosts == 0 && request.version == 11)) {
     return bad_request(fmt::format("Host: expected one, found {}", hosts));
+  }
+  if (hosts == 1 && !is_valid_host(request.header("host"))) {
+    return bad_request("Host: expected a name or an address, and maybe a port");
   }
   CHORUS_TRY(check_framing(request));
   CHORUS_TRY(to_origin_form(request));

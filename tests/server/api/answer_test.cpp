@@ -28,11 +28,17 @@ TEST(CharacterCount, CountsWholeCharacters) {
   EXPECT_EQ(count.before(""), 4u);
 }
 
+std::string top_logprobs(const TokenInfo& token, std::int32_t most) {
+  std::string text;
+  append_top_logprobs(text, *word_engine(), token, most);
+  return text;
+}
+
 TEST(CompletionLogprobs, AddsTheTokenToTheLikeliest) {
   TokenInfo token{.id = 15496, .logprob = -2.5, .top = {{11, -0.5}, {995, -1.0}}};
-  EXPECT_EQ(top_logprobs(*word_engine(), token, 1), R"({",":-0.5,"Hello":-2.5})");
-  EXPECT_EQ(top_logprobs(*word_engine(), token, 0), R"({"Hello":-2.5})");
-  EXPECT_EQ(top_logprobs(*word_engine(), {.id = 1}, 5), "null");
+  EXPECT_EQ(top_logprobs(token, 1), R"({",":-0.5,"Hello":-2.5})");
+  EXPECT_EQ(top_logprobs(token, 0), R"({"Hello":-2.5})");
+  EXPECT_EQ(top_logprobs({.id = 1}, 5), "null");
   EXPECT_EQ(prompt_logprobs_json(*word_engine(), {{.id = 11}, token}, 1),
             R"([null,{"11":{"logprob":-0.5,"rank":1,"decoded_token":","},)"
             R"("15496":{"logprob":-2.5,"rank":null,"decoded_token":"Hello"}}])");

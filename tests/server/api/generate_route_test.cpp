@@ -71,7 +71,7 @@ TEST_F(GenerateRoute, WithoutASeedTextsDiffer) {
 TEST_F(GenerateRoute, HeadHasTheHeadersAndGeneratesNothing) {
   start();
   HttpClient client(server_->port());
-  client.send("HEAD /generate/a?seed=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("HEAD /generate/a?seed=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(client.answer(false).header("x-seed"), "1");
   client.get("/health");  // nothing was left between the two
   EXPECT_EQ(client.answer().status, 200);
@@ -129,7 +129,7 @@ TEST_F(GenerateRoute, AClientThatGoesAwayFreesItsSlot) {
 
 TEST_F(GenerateRoute, AClientThatHasSentALotAheadIsSeenToGoToo) {
   start({.http = {.max_body = 100000}});
-  const std::string next = "GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string next = "GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n";
   for (std::size_t ahead : {70000u, 400000u}) {
     HttpClient client(server_->port());
     client.post("/v1/completions", R"({"prompt":"a","max_tokens":1000,"n":4,"ignore_eos":true})");
@@ -150,7 +150,7 @@ TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
   start();
   std::mt19937 random(1);
   const std::string request =
-      "GET /generate/Some%20words?max_length=200 HTTP/1.1\r\nHost: x\r\n\r\n";
+      "GET /generate/Some%20words?max_length=200 HTTP/1.1\r\nHost: localhost\r\n\r\n";
   for (int i = 0; i < 200; ++i) {
     HttpClient client(server_->port());
     ASSERT_TRUE(client.is_connected());

@@ -164,6 +164,46 @@ TEST(CompletionsRequest, HalfACharacterIsTheReplacementCharacter) {
   EXPECT_EQ(request.base.stop[0], "\xef\xbf\xbd");
 }
 
+// Every list has a bound that is told, and what is within it works.
+TEST(CompletionsRequest, ListsAreBounded) {
+  auto list = [](std::size_t count, const std::string& element) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += (i == 0 ? "" : ",") + element;
+    return "[" + text + "]";
+  };
+  auto biases = [](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i)
+      text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":1";
+    return "{" + text + "}";
+  };
+  struct Case {
+    const char* field;
+    std::string most, more;
+  };
+  const Case cases[] = {
+      {"stop", list(kMostStopStrings, "\"x\""), list(kMostStopStrings + 1, "\"x\"")},
+      {"stop", "\"" + std::string(kMostStopBytes, 'x') + "\"",
+       list(2, "\"" + std::string(kMostStopBytes / 2 + 1, 'x') + "\"")},
+      {"stop_token_ids", list(kMostStopIds, "5"), list(kMostStopIds + 1, "5")},
+      {"logit_bias", biases(kMostLogitBiases), biases(kMostLogitBiases + 1)},
+      {"prompt", list(kMostChoices, "\"x\""), list(kMostChoices + 1, "\"x\"")},
+  };
+  for (const auto& [field, most, more] : cases) {
+    auto parse = [name = std::string(field)](const std::string& value) {
+      std::string prompt = name == "prompt" ? "" : R"("prompt":"a",)";
+      return parse_completions("{" + prompt + "\"" + name + "\":" + value + "}");
+    };
+    EXPECT_TRUE(parse(most)) << field;
+    auto refused = parse(more);
+    ASSERT_FALSE(refused) << field;
+    EXPECT_EQ(refused.assume_error().param, field);
+  }
+  auto empty = parse_completions(R"({"prompt":"a","stop":["","x",""]})");
+  ASSERT_TRUE(empty);
+  EXPECT_EQ(empty.assume_value().base.stop, std::vector<std::string>{"x"});
+}
+
 TEST(CompletionsRequest, NamesWhatIsWrong) {
   const std::pair<const char*, const char*> wrong[] = {
       {R"("max_tokens":-1)", "max_tokens"},
@@ -180,8 +220,7 @@ TEST(CompletionsRequest, NamesWhatIsWrong) {
       {R"("logprobs":-1)", "logprobs"},
       {R"("logprobs":true)", "logprobs"},
       {R"("echo":"yes")", "echo"},
-      {R"("stop":[""])", "stop"},
-      {R"("stop":["a","b","c","d","e"])", "stop"},
+      {R"("stop":[1])", "stop"},
       {R"("stop":5)", "stop"},
       {R"("logit_bias":{"a":1})", "logit_bias"},
       {R"("logit_bias":{"1":101})", "logit_bias"},

@@ -28,8 +28,9 @@ class Http : public ServerTest {
 TEST_F(Http, AnswersPipelinedRequestsInOrder) {
   start();
   HttpClient client(server_->port());
-  const std::string one = "GET /generate/a?max_length=30&seed=1 HTTP/1.1\r\nHost: x\r\n\r\n";
-  client.send(one + "GET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n" + one);
+  const std::string one =
+      "GET /generate/a?max_length=30&seed=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  client.send(one + "GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n" + one);
   HttpAnswer first = client.answer(), second = client.answer(), third = client.answer();
   EXPECT_TRUE(first.is_whole);
   EXPECT_EQ(second.body, "Hello, World!");
@@ -40,7 +41,8 @@ TEST_F(Http, BytesMayComeOneByOne) {
   start();
   HttpClient client(server_->port());
   const std::string request =
-      "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 19\r\n\r\n{\"content\":\"Hello\"}";
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+      "19\r\n\r\n{\"content\":\"Hello\"}";
   for (int round = 0; round < 2; ++round) {
     for (char byte : request) client.send(std::string(1, byte));
     EXPECT_EQ(client.answer().body, R"({"tokens":[15496],"count":1})");
@@ -68,11 +70,11 @@ TEST_F(Http, RefusalsAreJsonAndCloseTheConnection) {
   const Case cases[] = {
       {400, "nonsense\r\n\r\n"},
       {400,
-       "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+       "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-      {413, "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" +
+      {413, "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n" +
                 std::string(1001, 'x')},
-      {431, "GET /" + std::string(100'000, 'x') + " HTTP/1.1\r\nHost: x\r\n\r\n"},
+      {431, "GET /" + std::string(100'000, 'x') + " HTTP/1.1\r\nHost: localhost\r\n\r\n"},
   };
   for (const Case& one : cases) {
     HttpClient client(server_->port());
@@ -128,7 +130,7 @@ TEST_F(Http, ContinuesWhenTheClientWaitsForIt) {
   start();
   HttpClient client(server_->port());
   client.send(
-      "POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n"
+      "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n"
       "Expect: 100-continue\r\n\r\n");
   EXPECT_EQ(client.answer().status, 100);
   client.send("{\"content\":\"a\"}");
@@ -138,7 +140,7 @@ TEST_F(Http, ContinuesWhenTheClientWaitsForIt) {
 TEST_F(Http, MethodsAndPathsThatAreNotThere) {
   start_bare();
   HttpClient client(server_->port());
-  client.send("DELETE /health HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("DELETE /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
   HttpAnswer wrong = client.answer();
   EXPECT_EQ(wrong.status, 405);
   EXPECT_EQ(wrong.header("allow"), "GET, HEAD, OPTIONS");
@@ -146,7 +148,7 @@ TEST_F(Http, MethodsAndPathsThatAreNotThere) {
   EXPECT_EQ(get("/nothing").status, 404);
   EXPECT_EQ(get("/%00").status, 404);
   EXPECT_EQ(get("/%zz").status, 400);
-  client.send("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(client.answer().status, 204);
 }
 
@@ -183,7 +185,7 @@ TEST_F(Http, OnlyTheOriginsThatAreAllowedAreTold) {
   EXPECT_EQ(get("/plaintext", "Origin: http://b.example\r\n").header(allow), "");
   HttpClient client(server_->port());
   client.send(
-      "OPTIONS /v1/completions HTTP/1.1\r\nHost: x\r\nOrigin: http://a.example\r\n"
+      "OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a.example\r\n"
       "Access-Control-Request-Method: POST\r\n\r\n");
   HttpAnswer preflight = client.answer();
   EXPECT_EQ(preflight.status, 204);
@@ -227,7 +229,7 @@ TEST_F(Http, ServesFilesOfItsFolderAndNoOthers) {
   EXPECT_EQ(get("/a.txt", "If-Modified-Since: " + whole.header("last-modified") + "\r\n").status,
             304);
   HttpClient client(server_->port());
-  client.send("HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.send("HEAD /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(client.answer(false).header("content-length"), "10");
 }
 
@@ -279,7 +281,7 @@ TEST_F(Http, DrainingFinishesWhatRunsAndTakesNothingNew) {
   later.send("GET /generate/b HTTP/1.1\r\n");
   pause();
   server_->drain();
-  later.send("Host: x\r\n\r\n");
+  later.send("Host: localhost\r\n\r\n");
   HttpAnswer refused = later.answer();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.header("connection"), "close");

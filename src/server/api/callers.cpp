@@ -1,0 +1,81 @@
+#include "server/api/callers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/utf8.h"
+
+namespace chorus::server {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+// "name:80", "[::1]:80" without the port.
+std::string_view without_port(std::string_view host) {
+  std::size_t end = host.starts_with('[') ? host.find(']') + 1 : host.find(':');
+  return host.substr(0, end);
+}
+
+// "scheme://authority": the authority; empty for "null" and what is none.
+std::string_view authority(std::string_view origin) {
+  std::size_t begin = origin.find("://");
+  return begin == std::string_view::npos ? std::string_view() : origin.substr(begin + 3);
+}
+
+bool is_allowed(const std::vector<std::string>& allowed, std::string_view origin) {
+  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) {
+    return one == "*" || (!origin.empty() && lower(one) == lower(origin));
+  });
+}
+
+}  // namespace
+
+std::optional<ApiError> refuse_page(const HttpRequest& request,
+                                    const std::vector<std::string>& allowed) {
+  std::string_view origin = request.header("origin"), site = request.header("sec-fetch-site");
+  bool is_own = !origin.empty() && lower(authority(origin)) == lower(request.header("host"));
+  bool is_other_site = site == "cross-site" || site == "same-site";
+  bool is_followed = request.header("sec-fetch-mode") == "navigate" && request.method == "GET";
+  bool is_page = origin.empty() ? is_other_site && !is_followed : !is_own;
+  if (!is_page || is_allowed(allowed, origin)) return std::nullopt;
+  return ApiError(403,
+                  fmt::format("Origin: expected the server's own or one that --cors-origin allows, "
+                              "found {}",
+                              origin.empty() ? std::string("none, from another site's page")
+                                             : "\"" + replace_ill_formed(origin) + "\""),
+                  {}, "origin_not_allowed");
+}
+
+bool is_loopback(std::string_view host) {
+  std::string name = lower(host);
+  if (name == "localhost" || name.ends_with(".localhost") || name == "::1" || name == "[::1]") {
+    return true;
+  }
+  bool is_number = std::all_of(name.begin(), name.end(),
+                               [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  return is_number && name.starts_with("127.") && std::count(name.begin(), name.end(), '.') == 3;
+}
+
+std::optional<ApiError> refuse_host(const HttpRequest& request,
+                                    const std::vector<std::string>& allowed) {
+  std::string host = lower(without_port(request.header("host")));
+  if (host.empty() || is_loopback(host)) return std::nullopt;  // HTTP/1.0 may send none
+  bool is_known = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) {
+    return one == "*" || lower(one) == host;
+  });
+  if (is_known) return std::nullopt;
+  return ApiError(403,
+                  fmt::format("Host: expected localhost or one that --allowed-host names, as this "
+                              "server is on loopback and asks for no key; found \"{}\"",
+                              replace_ill_formed(host)),
+                  {}, "host_not_allowed");
+}
+
+}  // namespace chorus::server
