@@ -115,6 +115,8 @@ struct Checkpoint {
 struct OpenOptions {
   std::optional<std::int64_t> n_head = {};    // where the file does not state it
   std::optional<Activation> activation = {};  // whatever the file says
+  // "gpt2", "none", or the path of one; empty: the checkpoint's own. See model_tokenizer.h.
+  std::optional<std::string> tokenizer = {};
 };
 
 // Opens a file or a Hugging Face folder, recognised by content, and checks that every tensor of the

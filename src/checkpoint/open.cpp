@@ -10,7 +10,9 @@
 #include "checkpoint/weights_file.h"
 
 namespace chorus::checkpoint {
-Result<RawCheckpoint> read_raw(const std::string& path) {
+namespace {
+
+Result<RawCheckpoint> read_place(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return read_huggingface_folder(path);
   CHORUS_TRY(Bytes bytes, map_file(path));
@@ -18,9 +20,18 @@ Result<RawCheckpoint> read_raw(const std::string& path) {
   return read_lone_safetensors(bytes, std::filesystem::path(path).parent_path() / "config.json");
 }
 
+}  // namespace
+
+Result<RawCheckpoint> read_raw(const std::string& path) {
+  CHORUS_TRY(RawCheckpoint raw, read_place(path));
+  raw.tokenizer_hints.place = raw.path;  // a folder may lead on to another
+  return raw;
+}
+
 Result<Checkpoint> finish(RawCheckpoint raw, const OpenOptions& options) {
+  TokenizerHints hints = std::move(raw.tokenizer_hints);
   CHORUS_TRY(Checkpoint checkpoint, assemble(std::move(raw), options));
-  CHORUS_TRY(choose_tokenizer(checkpoint, options));
+  CHORUS_TRY(choose_tokenizer(checkpoint, hints, options));
   return Result<Checkpoint>(std::move(checkpoint));
 }
 

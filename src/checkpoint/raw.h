@@ -41,6 +41,14 @@ struct OtherTensor {
   std::span<const std::byte> data = {};
 };
 
+// What a file says of its tokenizer. Empty texts: it says nothing.
+struct TokenizerHints {
+  std::string place;      // the file or folder that it was read from
+  std::string dataset;    // nanoGPT's: the folder of data/ in which its meta.pkl may lie
+  std::string tokenizer;  // a converted file's: "gpt2", "none" or a tokenizer.json
+  std::string token_ids;  // a converted file's: an object with bos_token_id and so on
+};
+
 struct RawCheckpoint {
   std::string path;
   std::string format;                     // as Checkpoint::format
@@ -52,6 +60,7 @@ struct RawCheckpoint {
   Origin origin = Origin::kTalk;
   ConfigFields config;
   std::vector<std::string> notes;  // as Checkpoint::notes; assemble() adds its own
+  TokenizerHints tokenizer_hints;
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
   // Why no model can be made of it, though its tensors can be listed: a config that is missing.

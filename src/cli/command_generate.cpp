@@ -349,6 +349,14 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
       ->type_name("STRING")
       ->take_all()
       ->expected(1);
+  command
+      .add_option_function<std::string>(
+          "--stop-ids",
+          [&request](const std::string& text) {
+            request.engine.stop_ids = value_or_fail(in_place(parse_ids(text), "--stop-ids"));
+          },
+          "End at these ids, too: 13,50256")
+      ->type_name("IDS");
   std::optional<bool>& ignores = request.engine.ignore_eos;
   auto* ignore_eos = command.add_flag_callback(
       "--ignore-eos", [&ignores] { ignores = true; },

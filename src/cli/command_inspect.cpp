@@ -76,6 +76,13 @@ json::object sources_as_json(const Checkpoint& checkpoint) {
   return result;
 }
 
+json::object token_ids_as_json(const checkpoint::TokenIds& ids) {
+  auto one = [](std::optional<std::int32_t> id) { return id ? json::value(*id) : json::value(); };
+  return {{"bos", one(ids.bos)},
+          {"eos", json::array(ids.eos.begin(), ids.eos.end())},
+          {"pad", one(ids.pad)}};
+}
+
 // `nonfinite` is empty if there is none.
 json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options,
                      const std::optional<std::string>& nonfinite) {
@@ -87,6 +94,10 @@ json::object as_json(const Checkpoint& checkpoint, const InspectOptions& options
                          {"config", config_as_json(checkpoint.config)},
                          {"sources", sources_as_json(checkpoint)},
                          {"notes", json::value_from(checkpoint.notes)},
+                         {"tokenizer", checkpoint.tokenizer != nullptr
+                                           ? json::value(checkpoint.tokenizer->description())
+                                           : json::value()},
+                         {"token_ids", token_ids_as_json(checkpoint.token_ids)},
                          {"step", checkpoint.step ? json::value(*checkpoint.step) : json::value()},
                          {"val_loss", number_or_null(checkpoint.val_loss)},
                          {"parameters", checkpoint.parameter_count()},
@@ -114,6 +125,11 @@ std::string summary(const Checkpoint& checkpoint) {
     if (value.is_string()) shown = value.get_string();
     if (value.is_double()) shown = fmt::format("{}", value.get_double());
     text += fmt::format("{:<32} {:<14} {}\n", name, shown, source_of(checkpoint, name));
+  }
+  text += fmt::format(kLine, "tokenizer",
+                      checkpoint.tokenizer ? checkpoint.tokenizer->description() : "none");
+  for (const auto& [role, ids] : token_ids_as_json(checkpoint.token_ids)) {
+    text += fmt::format(kLine, std::string(role) + " id", json::serialize(ids));
   }
   text += fmt::format(kLine, "step",
                       checkpoint.step ? fmt::format("{}", *checkpoint.step) : "not stated");
@@ -161,8 +177,9 @@ void add_inspect(CLI::App& app) {
       ->excludes(file)
       ->type_name("FILE");
   inspect->add_flag("--json", options->as_json,
-                    "Print one JSON object: path, format, origin, config, sources, notes, step, "
-                    "val_loss, parameters, dtypes, tensors; what is not stated is null. Of what "
+                    "Print one JSON object: path, format, origin, config, sources, notes, "
+                    "tokenizer, token_ids, step, val_loss, parameters, dtypes, tensors; what is "
+                    "not stated is null. Of what "
                     "cannot be opened: path, format, problem, missing, unexpected, parameters, "
                     "dtypes, tensors");
   add_open_options(*inspect, options->open);

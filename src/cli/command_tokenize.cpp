@@ -1,4 +1,5 @@
-// `chorus tokenize` and `chorus detokenize`: text to GPT-2's ids and back, without a model.
+// `chorus tokenize` and `chorus detokenize`: text to ids and back, by GPT-2's tokenizer or any other,
+// which needs no model.
 
 #include <fmt/format.h>
 
@@ -7,9 +8,12 @@
 #include <iostream>
 #include <memory>
 
+#include "checkpoint/model_tokenizer.h"
 #include "cli/commands.h"
 #include "cli/input.h"
 #include "cli/json_lines.h"
+#include "cli/model_source.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "json/text.h"
 #include "tokenizer/tokenizer.h"
@@ -22,9 +26,11 @@ using tokenizer::Tokenizer;
 namespace json = boost::json;
 
 struct TokenizeOptions {
-  std::string text;              // tokenize
-  std::vector<std::string> ids;  // detokenize
-  bool given = false;            // as an argument; else standard input is read
+  std::string model;                     // whose tokenizer it is
+  std::optional<std::string> tokenizer;  // instead
+  std::string text;                      // tokenize
+  std::vector<std::string> ids;          // detokenize
+  bool given = false;                    // as an argument; else standard input is read
   bool as_json = false;
   bool lines = false;
   bool special = false;
@@ -38,72 +44,115 @@ std::string text_as_json(const std::string& bytes) {
   return "{\"text\":" + json_string(bytes) + "}";
 }
 
-std::vector<std::int32_t> encode(std::string_view text, bool special) {
-  return value_or_fail(
-      Tokenizer::gpt2()->encode(text, special ? Special::kRecognise : Special::kAsText));
+// Whose ids they are.
+struct Ids {
+  std::shared_ptr<const Tokenizer> tokenizer;  // null: ids have no text
+  std::string no_tokenizer;                    // why
+  std::int32_t count = 0;                      // from 0 on
+
+  std::vector<std::int32_t> encode(std::string_view text, bool special) const {
+    if (tokenizer == nullptr) throw CommandFailed(no_tokenizer);
+    return value_or_fail(tokenizer->encode(text, special ? Special::kRecognise : Special::kAsText));
+  }
+
+  std::string decode(const std::vector<std::int32_t>& ids) const {
+    bool is_gpt2 = tokenizer == Tokenizer::gpt2() && count == tokenizer->size();
+    std::string text;
+    for (std::int32_t id : ids) {
+      if (id < 0 || id >= count) {
+        throw CommandFailed(fmt::format("id {} is not {}: expected 0 to {}", id,
+                                        is_gpt2 ? "GPT-2's" : "the tokenizer's", count - 1));
+      }
+      text += tokenizer::text_of(tokenizer.get(), id);
+    }
+    return text;
+  }
+};
+
+Ids choose_ids(const TokenizeOptions& options) {
+  if (!options.model.empty()) {
+    checkpoint::Checkpoint model =
+        value_or_fail(open_model(options.model, {.n_head = {}, .tokenizer = options.tokenizer}));
+    print_notes(model.notes);
+    return {model.tokenizer, model.no_tokenizer,
+            static_cast<std::int32_t>(model.config.vocab_size)};
+  }
+  auto read = value_or_fail(checkpoint::read_tokenizer(options.tokenizer.value_or("gpt2")));
+  print_notes(read.notes);
+  std::int32_t count = read.tokenizer->size();
+  return {std::move(read.tokenizer), {}, count};
 }
 
 // Fields that mean nothing here are let pass: the lines may be records of a corpus.
-std::string tokenize_line(const json::object& line, bool special) {
+std::string tokenize_line(const json::object& line, bool special, const Ids& ids) {
   JsonFields fields(line, kRecordFields);
   std::string text;
   fields.require("text", "a string");
   fields.read("text", text);
   fields.read("special", special);
   expect_no_error(fields);
-  return ids_as_json(encode(text, special));
+  return ids_as_json(ids.encode(text, special));
 }
 
 void run_tokenize(const TokenizeOptions& options) {
+  Ids known = choose_ids(options);
   if (options.lines) {
     answer_json_lines(std::cin, 1, [&](const json::object& line) -> LineAnswer {
-      return {.json = tokenize_line(line, options.special)};
+      return {.json = tokenize_line(line, options.special, known)};
     });
     return;
   }
   std::vector<std::int32_t> ids =
-      encode(options.given ? options.text : read_all(std::cin), options.special);
+      known.encode(options.given ? options.text : read_all(std::cin), options.special);
   write_output(options.as_json ? ids_as_json(ids) + "\n"
                                : fmt::format("{}\n", fmt::join(ids, " ")));
 }
 
-std::string decode_checked(const std::vector<std::int32_t>& ids) {
-  for (std::int32_t id : ids) {
-    if (id < 0 || id >= Tokenizer::gpt2()->size()) {
-      throw CommandFailed(
-          fmt::format("id {} is not GPT-2's: expected 0 to {}", id, Tokenizer::gpt2()->size() - 1));
-    }
-  }
-  return Tokenizer::gpt2()->decode(ids);
-}
-
-std::string detokenize_line(const json::object& line) {
+std::string detokenize_line(const json::object& line, const Ids& known) {
   JsonFields fields(line, kRecordFields);
   std::vector<std::int32_t> ids;
   fields.require("ids", "an array of token ids");
   fields.read("ids", ids);
   expect_no_error(fields);
-  return text_as_json(decode_checked(ids));
+  return text_as_json(known.decode(ids));
 }
 
 void run_detokenize(const TokenizeOptions& options) {
+  Ids known = choose_ids(options);
   if (options.lines) {
-    answer_json_lines(std::cin, 1, [](const json::object& line) -> LineAnswer {
-      return {.json = detokenize_line(line)};
+    answer_json_lines(std::cin, 1, [&](const json::object& line) -> LineAnswer {
+      return {.json = detokenize_line(line, known)};
     });
     return;
   }
   std::string words =
       options.given ? fmt::format("{}", fmt::join(options.ids, " ")) : read_all(std::cin);
-  std::string bytes = decode_checked(value_or_fail(parse_ids(words)));
+  std::string bytes = known.decode(value_or_fail(parse_ids(words)));
   write_output(options.as_json ? text_as_json(bytes) + "\n" : bytes);
+}
+
+void add_tokenizer_options(CLI::App& command, TokenizeOptions& options) {
+  command
+      .add_option("--model,-m", options.model,
+                  "Use the tokenizer of this checkpoint, as generate --model takes it")
+      ->transform(not_empty("a path or a name"))
+      ->type_name("PATH|NAME");
+  command
+      .add_option_function<std::string>(
+          "--tokenizer", [&options](const std::string& text) { options.tokenizer = text; },
+          "Use this tokenizer: a folder or file (tokenizer.json, vocab.json, meta.pkl), or gpt2 "
+          "(default: gpt2, or the model's own)")
+      ->transform(not_empty("a path or gpt2"))
+      ->type_name("PATH|gpt2");
 }
 
 }  // namespace
 
 void add_tokenize(CLI::App& app) {
   auto options = std::make_shared<TokenizeOptions>();
-  CLI::App* tokenize = app.add_subcommand("tokenize", "Turn text into GPT-2's token ids");
+  CLI::App* tokenize =
+      app.add_subcommand("tokenize", "Turn text into token ids, GPT-2's or another tokenizer's");
+  add_tokenizer_options(*tokenize, *options);
   CLI::Option* text = tokenize->add_option(
       "TEXT", options->text,
       "The text; default: all of standard input, byte for byte (a last newline is part of it)");
@@ -115,7 +164,8 @@ void add_tokenize(CLI::App& app) {
                  "with {\"error\": ...}")
       ->excludes(text);
   tokenize->add_flag("--special", options->special,
-                     "Let <|endoftext|> in the text mean id 50256; default: it is text like any");
+                     "Let the names of special tokens in the text (<|endoftext|>) mean the tokens; "
+                     "default: they are text like any");
   tokenize->footer(
       "Bytes that are not UTF-8 count as U+FFFD.\nExample: chorus tokenize 'Hello, world'");
   tokenize->callback([options, text] {
@@ -124,11 +174,13 @@ void add_tokenize(CLI::App& app) {
   });
 
   auto back = std::make_shared<TokenizeOptions>();
-  CLI::App* detokenize = app.add_subcommand("detokenize", "Turn GPT-2's token ids into text");
-  CLI::Option* ids = detokenize->add_option(
-      "IDS", back->ids,
-      "Ids from 0 to 50256, separated by spaces, commas or newlines; default: all of standard "
-      "input");
+  CLI::App* detokenize =
+      app.add_subcommand("detokenize", "Turn token ids, GPT-2's or another tokenizer's, into text");
+  add_tokenizer_options(*detokenize, *back);
+  CLI::Option* ids = detokenize->add_option("IDS", back->ids,
+                                            "Ids (GPT-2's are 0 to 50256), separated by spaces, "
+                                            "commas or newlines; default: all of standard "
+                                            "input");
   detokenize->add_flag("--json", back->as_json,
                        "Print {\"text\": \"...\"} instead of the text's exact bytes");
   detokenize

@@ -54,6 +54,13 @@ Result<checkpoint::Listing> list_model(const std::string& model,
 
 void add_open_options(CLI::App& command, checkpoint::OpenOptions& options) {
   command
+      .add_option_function<std::string>(
+          "--tokenizer", [&options](const std::string& text) { options.tokenizer = text; },
+          "Tokenizer: a folder or file (tokenizer.json, vocab.json, meta.pkl), gpt2, or none, with "
+          "which ids alone are taken and given (default: the model's own)")
+      ->transform(not_empty("a path, gpt2 or none"))
+      ->type_name("PATH|gpt2|none");
+  command
       .add_option("--n-head", options.n_head,
                   "Attention heads of a checkpoint that does not state them (default: as its kind "
                   "or shape has them, which is said)")

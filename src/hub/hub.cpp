@@ -1,6 +1,7 @@
 #include "hub/hub.h"
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "hub/download.h"
@@ -15,6 +16,16 @@ namespace {
 constexpr const char* kConfig = "config.json";
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr std::string_view kTokenizer = "tokenizer.json";
+constexpr std::string_view kVocabulary = "vocab.json";  // and merges.txt say what it says
+constexpr std::string_view kMerges = "merges.txt";
+constexpr std::string_view kCompanions[] = {kTokenizer,
+                                            kVocabulary,
+                                            kMerges,
+                                            "added_tokens.json",
+                                            "special_tokens_map.json",
+                                            "tokenizer_config.json",
+                                            "generation_config.json"};
 constexpr std::uint64_t kMaxJsonBytes = 64'000'000;
 constexpr std::uint64_t kMaxWeightBytes = 1'000'000'000'000;
 
@@ -41,6 +52,7 @@ class CachedModel {
   Result<void> fetch() {
     if (!source_.file.empty()) return fetch_file(source_.file, kMaxWeightBytes);
     CHORUS_TRY(fetch_file(kConfig, kMaxJsonBytes));
+    CHORUS_TRY(fetch_companions());
     Result<void> single = fetch_file(kWeights, kMaxWeightBytes);
     if (single || single.assume_error().code != ErrorCode::kNotFound) return single;
     return fetch_shards();
@@ -62,6 +74,19 @@ class CachedModel {
       if (!has(shard)) return false;
     }
     return true;
+  }
+
+  // What a repository may have beside its weights: the tokenizer, and how texts end. Before the
+  // weights, so that a folder with these has what there is.
+  Result<void> fetch_companions() {
+    for (std::string_view name : kCompanions) {
+      std::string file(name);
+      bool is_spared = has(std::string(kTokenizer)) && (file == kVocabulary || file == kMerges);
+      if (is_spared) continue;
+      Result<void> fetched = fetch_file(file, kMaxJsonBytes);
+      if (!fetched && fetched.assume_error().code != ErrorCode::kNotFound) return fetched;
+    }
+    return ok();
   }
 
   Result<void> fetch_shards() {

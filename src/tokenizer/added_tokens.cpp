@@ -72,13 +72,15 @@ void AddedTokens::split_by(const Group& group, std::string_view text, Special sp
       continue;
     }
     // What an earlier one took is gone.
-    if (token.lstrip && begin > done) begin -= space_at_end(text.substr(done, begin - done));
+    if (token.lstrip) {
+      begin = begin > done ? begin - space_at_end(text.substr(done, begin - done)) : done;
+    }
     if (token.rstrip) {
       if (end >= spaces_end) spaces_end = end + space_at_begin(text.substr(end));
       end = spaces_end;
     }
     if (done < begin) visitor.text(text.substr(done, begin - done));
-    visitor.token(token.id);
+    if (begin < end) visitor.token(token.id);
     done = end;
   }
   if (done < text.size()) visitor.text(text.substr(done));

@@ -28,8 +28,34 @@ TEST_F(HubTest, RepositoryIsConfigAndWeights) {
   EXPECT_EQ(fetched.assume_value(), cached("openai-community--gpt2"));
   EXPECT_EQ(read_file(fetched.assume_value() + "/config.json"), "{}");
   EXPECT_EQ(read_file(fetched.assume_value() + "/model.safetensors"), "weights");
+  std::size_t count = server.requests().size();
   ASSERT_TRUE(fetch("gpt2", options(server)));
-  EXPECT_EQ(server.requests().size(), 2u);
+  EXPECT_EQ(server.requests().size(), count);
+}
+
+TEST_F(HubTest, WhatSaysHowTextsAreWrittenComesWithTheWeights) {
+  std::map<std::string, std::string> files = {
+      {"/a/b/resolve/main/config.json", "{}"},
+      {"/a/b/resolve/main/vocab.json", "vocabulary"},
+      {"/a/b/resolve/main/merges.txt", "merges"},
+      {"/a/b/resolve/main/tokenizer_config.json", "{\"x\": 1}"},
+      {"/a/b/resolve/main/generation_config.json", "{\"y\": 1}"},
+      {"/a/b/resolve/main/model.safetensors", "weights"},
+      {"/c/d/resolve/main/config.json", "{}"},
+      {"/c/d/resolve/main/tokenizer.json", "whole"},
+      {"/c/d/resolve/main/vocab.json", "not needed"},
+      {"/c/d/resolve/main/model.safetensors", "weights"}};
+  HttpServer server(serve_all(files));
+  ASSERT_TRUE(fetch("hf:a/b", options(server)));
+  for (const char* name :
+       {"vocab.json", "merges.txt", "tokenizer_config.json", "generation_config.json"}) {
+    EXPECT_EQ(read_file(cached(std::string("a--b/") + name)),
+              files[std::string("/a/b/resolve/main/") + name]);
+  }
+  EXPECT_FALSE(std::filesystem::exists(cached("a--b/tokenizer.json")));
+  ASSERT_TRUE(fetch("hf:c/d", options(server)));
+  EXPECT_EQ(read_file(cached("c--d/tokenizer.json")), "whole");
+  EXPECT_FALSE(std::filesystem::exists(cached("c--d/vocab.json")));
 }
 
 TEST_F(HubTest, ShardedRepositoryIsFetchedByItsIndex) {

@@ -56,6 +56,16 @@ Result<void> read_tensors(PytorchArchive& archive, const StateDict& state_dict,
   return ok();
 }
 
+// nanoGPT's flags name the data that it was trained on.
+void read_dataset(const PytorchArchive& archive, const StateDict& state_dict, RawCheckpoint& raw) {
+  const Pickle& pickle = archive.pickle;
+  PickleRef flags = find_around(pickle, state_dict, "config");
+  if (flags == kNoPickleRef || !is_dict(pickle, flags)) return;
+  PickleRef dataset = pickle.find(flags, "dataset");
+  if (dataset == kNoPickleRef || pickle[dataset].kind != PickleKind::kString) return;
+  raw.tokenizer_hints.dataset = std::string(pickle[dataset].text);
+}
+
 // The training's progress, where it is stated as a number.
 Result<void> read_progress(PytorchArchive& archive, const StateDict& state_dict,
                            RawCheckpoint& raw) {
@@ -90,6 +100,7 @@ Result<RawCheckpoint> read_archive(const Bytes& bytes) {
   raw.notes = state_dict.notes;
   CHORUS_TRY(read_tensors(archive, state_dict, raw));
   CHORUS_TRY(read_pytorch_config(archive, state_dict, raw));
+  read_dataset(archive, state_dict, raw);
   CHORUS_TRY(read_progress(archive, state_dict, raw));
   return raw;
 }

@@ -6,14 +6,18 @@
 
 #include "checkpoint/gpt2/config_json.h"
 #include "checkpoint/safetensors/quantised.h"
+#include "checkpoint/token_ids.h"
 #include "core/error_text.h"
 #include "core/printable.h"
+#include "tokenizer/huggingface.h"
 
 namespace chorus::checkpoint {
 namespace {
 
 constexpr const char* kConfig = "chorus.config";
 constexpr const char* kOrigin = "chorus.origin";
+constexpr const char* kTokenizer = "chorus.tokenizer";
+constexpr const char* kTokenIds = "chorus.token_ids";
 constexpr const char* kStep = "chorus.step";
 constexpr const char* kValLoss = "chorus.val_loss";
 
@@ -31,6 +35,12 @@ Result<void> read_number(const std::map<std::string, std::string>& metadata, con
   }
   result = number;
   return ok();
+}
+
+std::string tokenizer_text(const tokenizer::Tokenizer* tokenizer) {
+  if (tokenizer == nullptr) return "none";
+  if (tokenizer == tokenizer::Tokenizer::gpt2().get()) return "gpt2";
+  return tokenizer::to_tokenizer_json(*tokenizer);
 }
 
 }  // namespace
@@ -59,6 +69,12 @@ Result<void> read_own_figures(const std::map<std::string, std::string>& metadata
     }
     raw.origin = *origin;
   }
+  if (auto found = metadata.find(kTokenizer); found != metadata.end()) {
+    raw.tokenizer_hints.tokenizer = found->second;
+  }
+  if (auto found = metadata.find(kTokenIds); found != metadata.end()) {
+    raw.tokenizer_hints.token_ids = found->second;
+  }
   CHORUS_TRY(read_number(metadata, kStep, raw.step));
   return read_number(metadata, kValLoss, raw.val_loss);
 }
@@ -67,6 +83,8 @@ std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint) {
   std::map<std::string, std::string> metadata = {{"format", "pt"},
                                                  {kConfig, config_to_json(checkpoint.config)}};
   metadata[kOrigin] = origin_name(checkpoint.origin);
+  metadata[kTokenizer] = tokenizer_text(checkpoint.tokenizer.get());
+  metadata[kTokenIds] = "{" + token_ids_fields(checkpoint.token_ids) + "}";
   if (!checkpoint.quantised.empty()) metadata[kQuantised] = quantised_metadata();
   if (checkpoint.step) metadata[kStep] = fmt::format("{}", *checkpoint.step);
   if (checkpoint.val_loss) metadata[kValLoss] = fmt::format("{}", *checkpoint.val_loss);

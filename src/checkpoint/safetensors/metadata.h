@@ -4,6 +4,8 @@
 //   "format"           "pt": what transformers asks for
 //   "chorus.config"    the config as one line of JSON, see config_json.h
 //   "chorus.origin"    whose program the checkpoint comes from: talk, nanogpt or transformers
+//   "chorus.tokenizer" "gpt2", "none", or the text of a tokenizer.json
+//   "chorus.token_ids" {"bos_token_id": ..., "eos_token_id": ..., "pad_token_id": ...}
 //   "chorus.step"      a whole number (if known)
 //   "chorus.quantised" the layout of quantised matrices (if there are any), see quantised.h
 //   "chorus.val_loss"  a number, in as many digits as give back the same double (if known)
@@ -23,7 +25,7 @@ bool has_own_config(const std::map<std::string, std::string>& metadata);
 Result<void> read_own_config(const std::map<std::string, std::string>& metadata,
                              RawCheckpoint& raw);
 
-// Sets origin, step and val_loss, where present.
+// Sets origin, tokenizer hints, step and val_loss, where present.
 // Errors: kCorrupt for a number that is none; kUnsupported for an origin of another name.
 Result<void> read_own_figures(const std::map<std::string, std::string>& metadata,
                               RawCheckpoint& raw);

@@ -20,7 +20,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kLengthSize = 8;
-constexpr std::uint64_t kLargestHeader = 16u << 20;  // GPT-2 XL's is under 0.1 MB
+constexpr std::uint64_t kLargestHeader = 100'000'000;  // as Hugging Face's reader has it
 constexpr std::size_t kLargestRank = 8;
 
 // Bytes of one element of the other types that the format knows; empty for one that we do not.
