@@ -17,6 +17,7 @@ import urllib.parse
 from serving import Server, skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PROMPT = "The same beginning of a text"
 READERS = 12
 # What is read before one server is killed, and afterwards: as long as that takes on this machine.
 ENOUGH = 4 * READERS
@@ -80,9 +81,16 @@ def answered(server):
 def check_affinity(front, servers):
     before = [answered(server) for server in servers]
     for _ in range(6):
-        assert read(front, "The same beginning of a text") is not None
-    counts = [answered(server) - count for server, count in zip(servers, before)]
-    assert sorted(counts) == [0, 6], counts
+        assert read(front, PROMPT) is not None
+    # An answer is counted once its last byte is sent, so its reader may be here before.
+    deadline = time.monotonic() + 10
+    while True:
+        counts = [answered(server) - count for server, count in zip(servers, before)]
+        if sum(counts) >= 6 or time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    # Maybe one more: of the one that was read first of all.
+    assert min(counts) == 0 and max(counts) in (6, 7), counts
 
 
 def check_loss(front, servers):
@@ -139,7 +147,7 @@ def main(program, folder):
         nginx = start_nginx(folder, front, (one, two))
         try:
             deadline = time.monotonic() + 30
-            while read(front, "a") is None:
+            while read(front, PROMPT) is None:
                 assert nginx.poll() is None, f"nginx did not start: see {folder}/error.log"
                 assert time.monotonic() < deadline, "nginx does not answer"
                 time.sleep(0.05)
