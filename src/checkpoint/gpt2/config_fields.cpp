@@ -15,7 +15,8 @@ namespace {
 
 using Kind = ConfigValue::Kind;
 
-constexpr std::size_t kMostNamed = 16;  // unknown fields in a note
+constexpr std::size_t kMostNamed = 16;    // unknown fields in a note
+constexpr std::size_t kLongestName = 80;  // bytes of a field's name in messages
 
 // What minGPT's presets are; GPT-2's own sizes among them.
 struct Preset {
@@ -45,7 +46,9 @@ class Reader {
 
   Result<void> read(const ConfigValue& record, const std::string& place) {
     for (const ConfigField& field : record.fields) {
-      CHORUS_TRY(read_field(field, place + field.name));
+      std::string shown = field.name.substr(0, kLongestName);
+      if (shown.size() < field.name.size()) shown += "...";
+      CHORUS_TRY(read_field(field, place + shown));
     }
     return ok();
   }

@@ -37,6 +37,7 @@ constexpr Group kGroups[] = {
      "n_inner intermediate_size d_ff ffn_dim d_mlp mlp_dim dim_feedforward ffn_hidden_size "
      "feedforward_dim decoder_ffn_dim n_ff"},
     {Meaning::kHeadSize, nullptr,
+     "kv_channels size_per_head "
      "head_size head_dim d_head dim_head attention_head_size dim_per_head"},
     {Meaning::kKeyValueHeads, nullptr,
      "n_kv_head n_kv_heads num_kv_heads num_kv_head kv_heads num_key_value_heads "
@@ -218,6 +219,8 @@ constexpr Group kGroups[] = {
     {Meaning::kHarmless, nullptr,
      "dropout attn_pdrop resid_pdrop embd_pdrop drop_rate summary_first_dropout attn_dropout "
      "resid_dropout embd_dropout emb_dropout layer_drop layerdrop stochastic_depth "
+     "loss_type loss_fn loss_function criterion keys_to_ignore_at_inference transformers.js_config "
+     "pretraining_tp base_model_tp_plan base_model_pp_plan instantiator class_path "
      "initializer_range initializer init_std init_method init_type init_weights zero_init "
      "summary_type summary_use_proj summary_activation summary_proj_to_labels use_cache "
      "bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id n_special "

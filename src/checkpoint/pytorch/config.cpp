@@ -230,9 +230,11 @@ class ConfigFinder {
     CHORUS_TRY(ConfigValue record, converter_.convert(ref));
     if (record.kind != Kind::kRecord) {
       if (!kind || is_tensor(pickle_, ref)) return ok();
-      return Error{ErrorCode::kCorrupt,
-                   fmt::format("{}: byte {}: {} is not a dict or an object with fields",
-                               pickle_.name, pickle_[ref].offset, place)};
+      return Error{
+          ErrorCode::kCorrupt,
+          fmt::format("{}: byte {}: {} is not a dict or an object with fields; save the model's "
+                      "config as a dict",
+                      pickle_.name, pickle_[ref].offset, place)};
     }
     if (!is_found_) {
       if (is_of_transformers(record)) kind = Origin::kTransformers;

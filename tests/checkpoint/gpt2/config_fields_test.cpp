@@ -55,6 +55,7 @@ TEST(ConfigFieldNames, SizesAreReadUnderAllNamesInUse) {
       {"intermediate_size", &ConfigFields::n_inner},
       {"d_ff", &ConfigFields::n_inner},
       {"head_dim", &ConfigFields::head_size},
+      {"kv_channels", &ConfigFields::head_size},
       {"n_kv_head", &ConfigFields::n_kv_head},
       {"kv_heads", &ConfigFields::n_kv_head},
       {"num_key_value_heads", &ConfigFields::n_kv_head},
@@ -230,6 +231,7 @@ TEST(ConfigFieldNames, ASwitchThatIsOffAndAKindThatIsComputedAreFine) {
            R"("reorder_and_upcast_attn": true)",
            R"("n_inner": null)",
            R"("qkv_bias": true)",
+           R"("loss_type": "ForCausalLM")",
            R"("dropout": 0.1)",
            R"("learning_rate": 6e-4)",
            R"("wandb_project": "owt")",
@@ -252,6 +254,8 @@ TEST(ConfigFieldNames, WhatIsNotKnownIsNamedInANoteUnlessItIsOff) {
   EXPECT_THAT(
       json_fields(R"({"model": {"flux": "b\n"}})").notes,
       ElementsAre(testing::AllOf(HasSubstr("model.flux = "), testing::Not(HasSubstr("\n")))));
+  std::string long_name(100'000, 'q');
+  EXPECT_LT(json_fields("{\"" + long_name + "\": 1}").notes.at(0).size(), 400u);
   std::string many = "{\"n_layer\": 1";
   for (int i = 0; i < 40; ++i) many += fmt::format(R"(, "odd{}": 1)", i);
   EXPECT_THAT(json_fields(many + "}").notes, ElementsAre(HasSubstr(" and 24 more")));
