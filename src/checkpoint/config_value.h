@@ -30,7 +30,7 @@ struct ConfigValue {
   // kText; kBigInteger: its digits, if known; kRecord: the object's class, if it has one; kOther:
   // the function or class, or what it is.
   std::string text = {};
-  std::vector<ConfigField> fields = {};
+  std::vector<ConfigField> fields;
 
   bool is_number() const { return kind == Kind::kInteger || kind == Kind::kReal; }
   const ConfigValue* find(const char* name) const;  // of a record's fields; null if there is none
