@@ -1,14 +1,19 @@
-// `chorus convert`: any checkpoint that Chorus reads becomes one safetensors file.
+// `chorus convert`: any checkpoint that Chorus reads becomes one safetensors file, or a Hugging Face
+// folder.
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors/huggingface_write.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "checkpoint/safetensors/write.h"
 #include "cli/commands.h"
@@ -42,11 +47,35 @@ void refuse_requantising(const ConvertOptions& options, const Checkpoint& input)
                                   number_format_name(*found), number_format_name(*options.dtype)));
 }
 
+bool is_folder(const std::string& output) {
+  std::error_code ignored;
+  return output.ends_with('/') || std::filesystem::is_directory(output, ignored);
+}
+
+// A name that promises another format is not filled with safetensors.
+void refuse_other_formats(const std::string& output) {
+  constexpr const char* kOthers[] = {
+      ".bin", ".ckpt", ".ggml",    ".gguf", ".h5",     ".hdf5",  ".index", ".joblib", ".json",
+      ".llm", ".meta", ".msgpack", ".npy",  ".npz",    ".onnx",  ".pb",    ".pickle", ".pkl",
+      ".pt",  ".pt2",  ".pth",     ".tar",  ".tflite", ".torch", ".zip"};
+  std::string extension = std::filesystem::path(output).extension();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (std::ranges::find(kOthers, extension) == std::end(kOthers)) return;
+  throw CommandFailed(
+      fmt::format("{}: convert writes safetensors, not {}; expected NAME.safetensors "
+                  "or, for a Hugging Face folder, NAME/",
+                  output, extension));
+}
+
 // The output would replace what is being read: of a folder, any file of it that holds weights.
 void refuse_same_file(const ConvertOptions& options) {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  bool is_same = fs::equivalent(options.input, options.output, ignored);
+  bool is_same =
+      fs::equivalent(options.input, options.output, ignored) ||
+      (is_folder(options.output) &&
+       fs::equivalent(options.input, fs::path(options.output) / "model.safetensors", ignored));
   if (!is_same && fs::is_directory(options.input, ignored)) {
     fs::path folder = fs::path(options.output).parent_path();
     if (folder.empty()) folder = ".";
@@ -57,7 +86,15 @@ void refuse_same_file(const ConvertOptions& options) {
   }
 }
 
+std::uint64_t write(const Checkpoint& checkpoint, const std::string& output, NumberFormat dtype) {
+  if (is_folder(output)) {
+    return value_or_fail(checkpoint::write_huggingface_folder(checkpoint, output, dtype));
+  }
+  return value_or_fail(checkpoint::write_safetensors(checkpoint, output, dtype));
+}
+
 void run(const ConvertOptions& options) {
+  if (!is_folder(options.output)) refuse_other_formats(options.output);
   refuse_same_file(options);
   Checkpoint input = value_or_fail(open_model(options.input, options.open));
   print_notes(input.notes);
@@ -73,7 +110,7 @@ void run(const ConvertOptions& options) {
     input = model::quantise(input, *options.dtype, team);
   }
   NumberFormat dtype = choose_dtype(options, input);
-  std::uint64_t size = value_or_fail(checkpoint::write_safetensors(input, options.output, dtype));
+  std::uint64_t size = write(input, options.output, dtype);
   fmt::print(stderr, "Wrote {}: {} tensors, {} parameters, {} bytes, {}\n", options.output,
              input.tensors.size() + input.quantised.size(), input.parameter_count(), size,
              number_format_name(checkpoint::quantised_format(input).value_or(dtype)));
@@ -83,7 +120,8 @@ void run(const ConvertOptions& options) {
 
 void add_convert(CLI::App& app) {
   auto options = std::make_shared<ConvertOptions>();
-  CLI::App* convert = app.add_subcommand("convert", "Write a checkpoint as one safetensors file");
+  CLI::App* convert = app.add_subcommand(
+      "convert", "Write a checkpoint as one safetensors file, or a Hugging Face folder");
   convert
       ->add_option("IN", options->input,
                    "A PyTorch checkpoint, a safetensors file, a Hugging Face folder, or a name "
@@ -92,8 +130,10 @@ void add_convert(CLI::App& app) {
       ->transform(not_empty("a path or a name"))
       ->type_name("");
   convert
-      ->add_option("OUT", options->output,
-                   "The file to write, replaced if it is there; it appears whole or not at all")
+      ->add_option(
+          "OUT", options->output,
+          "The file to write, replaced if it is there; it appears whole or not at all. With / at "
+          "its end: a Hugging Face folder, which transformers loads")
       ->required()
       ->transform(not_empty("a path"))
       ->type_name("");
@@ -108,12 +148,15 @@ void add_convert(CLI::App& app) {
   convert->add_flag("--allow-nonfinite", options->allow_nonfinite,
                     "Convert weights that are NaN or infinite too (default: refuse them by name)");
   convert->footer(
-      "The config goes into the file's metadata, and the layout is Hugging Face's: the file "
-      "stands\n"
-      "alone, and serves as model.safetensors of a folder. Files of int8 and int4 are Chorus's "
+      "The config and the tokenizer go into the file's metadata, and the layout is Hugging Face's: "
+      "the\n"
+      "file stands alone, and serves as model.safetensors of a folder. Files of int8 and int4 are "
+      "Chorus's "
       "own\n"
       "and are mapped, not read, when they are opened.\n"
-      "Example: chorus convert model_19072.pt model.safetensors --dtype bf16");
+      "Examples:\n"
+      "  chorus convert model_19072.pt model.safetensors --dtype bf16\n"
+      "  chorus convert out-shakespeare-char/ckpt.pt shakespeare/");
   convert->callback([options] { run(*options); });
 }
 

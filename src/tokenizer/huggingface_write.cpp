@@ -121,6 +121,10 @@ std::string characters_json(const Characters& characters) {
       json_string(kAnyCharacter), fmt::join(vocabulary, ","));
 }
 
+bool is_named(const Tokenizer& tokenizer, std::optional<std::int32_t> id) {
+  return id && tokenizer.token_bytes(*id) && tokenizer.is_special(*id);
+}
+
 // "bos_token":"<s>",... of those that have a name.
 std::vector<std::string> role_fields(const Tokenizer& tokenizer, const Roles& roles) {
   std::vector<std::string> fields;
@@ -128,7 +132,7 @@ std::vector<std::string> role_fields(const Tokenizer& tokenizer, const Roles& ro
                                  {"eos_token", roles.eos},
                                  {"unk_token", roles.unk},
                                  {"pad_token", roles.pad}}) {
-    if (!id || !tokenizer.token_bytes(*id) || !tokenizer.is_special(*id)) continue;
+    if (!is_named(tokenizer, id)) continue;
     fields.push_back(fmt::format("\"{}\":{}", name, json_string(name_of(tokenizer, *id))));
   }
   return fields;
@@ -139,7 +143,8 @@ std::string config_json(const Tokenizer& tokenizer, const Roles& roles) {
   // a role has no name.
   std::vector<std::string> fields = role_fields(tokenizer, roles);
   const auto* bpe = dynamic_cast<const ByteLevelBpe*>(&tokenizer);
-  bool is_gpt2 = bpe != nullptr && fields.size() >= 2 && roles.bos && roles.eos;
+  bool is_gpt2 = bpe != nullptr && is_named(tokenizer, roles.bos) &&
+                 is_named(tokenizer, roles.eos) && is_named(tokenizer, roles.unk);
   fields.insert(fields.begin(), fmt::format(R"("tokenizer_class":"{}")",
                                             is_gpt2 ? "GPT2Tokenizer" : "PreTrainedTokenizerFast"));
   fields.emplace_back(R"("clean_up_tokenization_spaces":false)");
@@ -167,6 +172,7 @@ std::string to_tokenizer_json(const Tokenizer& tokenizer) {
 std::vector<NamedText> to_huggingface_files(const Tokenizer& tokenizer, const Roles& roles) {
   Roles all = roles;
   if (!all.unk) all.unk = tokenizer.roles().unk;
+  if (!all.unk) all.unk = all.eos;  // as GPT-2 has it: byte-level BPE needs none
   std::vector<NamedText> files = {
       {"tokenizer.json", to_tokenizer_json(tokenizer)},
       {"tokenizer_config.json", config_json(tokenizer, all)},

@@ -76,7 +76,7 @@ class Header {
 
 // The tensors in the order in which they are written: the quantised matrices first, whose sizes are
 // multiples of kFileAlignment, so that all of them are aligned.
-Header make_entries(const Checkpoint& checkpoint, NumberFormat dtype) {
+Header make_entries(const Checkpoint& checkpoint, NumberFormat dtype, const std::string& prefix) {
   Header header;
   for (const auto& [name, matrix] : checkpoint.quantised) {
     header.add(name + "." + number_format_name(matrix.type), "U8", weights_shape(matrix),
@@ -85,7 +85,7 @@ Header make_entries(const Checkpoint& checkpoint, NumberFormat dtype) {
   }
   for (const auto& [name, tensor] : plain_tensors(checkpoint)) {
     Tensor view = in_file_layout(name, tensor);
-    header.add(name, type_name(dtype), view.shape,
+    header.add(name.starts_with("lm_head.") ? name : prefix + name, type_name(dtype), view.shape,
                static_cast<std::uint64_t>(view.element_count()) * block_bytes(dtype));
   }
   return header;
@@ -179,9 +179,9 @@ class Writer {
 }  // namespace
 
 Result<std::uint64_t> write_safetensors(const Checkpoint& checkpoint, const std::string& path,
-                                        NumberFormat dtype) {
+                                        NumberFormat dtype, const std::string& prefix) {
   CHORUS_TRY(AtomicFile file, AtomicFile::create(path));
-  Header entries = make_entries(checkpoint, dtype);
+  Header entries = make_entries(checkpoint, dtype, prefix);
   std::string header = make_header(checkpoint, entries);
   CHORUS_TRY(file.write(std::as_bytes(std::span(header))));
   Writer writer(file, dtype);
