@@ -44,18 +44,20 @@ CLI::Validator number_from_zero() {
 }
 
 CLI::Validator number_format(std::span<const NumberFormat> formats) {
-  auto check = [formats](std::string& text) -> std::string {
+  std::vector<std::string> names;
+  for (NumberFormat each : formats) names.push_back(number_format_name(each));
+  // In braces, as CLI11's IsMember has it: --help shows the words, and completions offer them.
+  std::string words = fmt::format("{{{}}}", fmt::join(names, ","));
+  auto check = [formats, names](std::string& text) -> std::string {
     auto format = parse_number_format(text);
     if (format && std::ranges::find(formats, *format) != formats.end()) {
       text = std::to_string(static_cast<int>(*format));  // as CLI11 reads an enum
       return {};
     }
-    std::vector<std::string> names;
-    for (NumberFormat each : formats) names.push_back(number_format_name(each));
     return fmt::format("expected {} or {}, found \"{}\"",
                        fmt::join(names.begin(), names.end() - 1, ", "), names.back(), text);
   };
-  return {check, ""};
+  return {check, words};
 }
 
 CLI::Validator not_empty(const char* what) {

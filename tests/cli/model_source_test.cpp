@@ -69,7 +69,7 @@ TEST_F(ModelSource, NoNameIsTheEmbeddedStoryteller) {
 TEST_F(ModelSource, WhatWasFetchedIsOpenedAndItsFaultsAreNamed) {
   Result<checkpoint::Checkpoint> opened = open_model("gpt2");
   ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.assume_error().code, ErrorCode::kCorrupt) << opened.assume_error().message;
+  EXPECT_EQ(opened.assume_error().code, ErrorCode::kUnsupported) << opened.assume_error().message;
   EXPECT_NE(opened.assume_error().message.find("openai-community--gpt2"), std::string::npos)
       << opened.assume_error().message;
 }

@@ -35,7 +35,7 @@ TEST_F(LoadByName, ANameIsFetchedAndOpened) {
   };
   auto engine = Engine::load("hf:somebody/model", options);
   ASSERT_FALSE(engine);
-  EXPECT_EQ(engine.error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(engine.error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(engine.error().message, HasSubstr(cached("somebody--model")));
   EXPECT_THAT(fetched, Contains("config.json"));
 }

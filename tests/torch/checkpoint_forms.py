@@ -240,7 +240,8 @@ def check_form(chorus, number, form, folder):
     save(path, files.torch_state(state))
     model = Gpt2(CONFIG, state)
     requests = [{"prompt_ids": [rng.randrange(CONFIG.vocab_size) for _ in range(4)],
-                 "max_length": CONFIG.block_size, "top_k": (50, 5, 200)[i % 3], "seed": seed}
+                 "max_length": CONFIG.block_size, "top_k": (50, 5, 200)[i % 3], "seed": seed,
+                 "loop": "talk"}
                 for i, seed in enumerate(SEEDS)]
     results = chorus_program.generate(chorus, path, requests, *options)
     compared = 0

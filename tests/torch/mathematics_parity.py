@@ -287,7 +287,7 @@ def check_refusals(chorus, folder):
     path = os.path.join(folder, "refused.pt")
     for fields, message in REFUSED:
         torch.save(config(dict, **fields)(gpt, TANH), path)
-        said = chorus_program.messages(chorus, "inspect", path, status=1)
+        said = chorus_program.messages(chorus, "score", "--ids", "1,2", "--model", path, status=1)
         if message not in said:
             raise Mismatch(f"{fields}: expected {message!r}, found {said!r}")
 
