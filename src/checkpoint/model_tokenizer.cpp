@@ -11,6 +11,7 @@
 #include "checkpoint/safetensors/safetensors.h"
 #include "checkpoint/token_ids.h"
 #include "core/error_text.h"
+#include "core/placeholder.h"
 #include "core/printable.h"
 #include "json/parse.h"
 #include "tokenizer/byte_level_bpe.h"
@@ -42,6 +43,9 @@ bool is_folder(const fs::path& path) {
 Result<std::optional<Bytes>> map_if_there(const fs::path& path) {
   if (!has_file(path)) return std::optional<Bytes>();
   CHORUS_TRY(Bytes bytes, map_file(path));
+  if (auto message = placeholder_message(bytes.text())) {
+    return Error{ErrorCode::kUnsupported, path.string() + ": " + *message};
+  }
   return std::optional(std::move(bytes));
 }
 

@@ -16,8 +16,11 @@ Result<RawCheckpoint> read_place(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return read_huggingface_folder(path);
   CHORUS_TRY(Bytes bytes, map_file(path));
-  if (!looks_like_safetensors(bytes)) return read_weights_file(bytes);
-  return read_lone_safetensors(bytes, std::filesystem::path(path).parent_path() / "config.json");
+  std::string beside = std::filesystem::path(path).parent_path() / "config.json";
+  if (looks_like_safetensors(bytes)) return read_lone_safetensors(bytes, beside);
+  CHORUS_TRY(RawCheckpoint raw, read_weights_file(bytes));
+  CHORUS_TRY(read_config_beside(beside, raw));
+  return Result<RawCheckpoint>(std::move(raw));
 }
 
 }  // namespace

@@ -100,6 +100,19 @@ TEST(Foreign, PointersInPlaceOfAFoldersJsonAreRecognised) {
   EXPECT_THAT(refusal(sharded.path()), AllOf(StartsWith(index), HasSubstr("Git LFS pointer")));
 }
 
+TEST(Foreign, PointersInPlaceOfAVocabularyAreRecognised) {
+  for (const char* name : {"vocab.json", "merges.txt", "tokenizer.json"}) {
+    ScratchFolder folder;
+    folder.write("config.json", test::tiny_config());
+    folder.write("model.safetensors", test::safetensors_file(test::tiny_gpt2()));
+    std::string pointer = folder.write(name, kPointer);
+    auto opened = open(folder.path());
+    // Ids alone still work: the model is there.
+    std::string said = opened ? opened.assume_value().no_tokenizer : opened.assume_error().message;
+    EXPECT_THAT(said, AllOf(HasSubstr(pointer), HasSubstr("Git LFS pointer")));
+  }
+}
+
 TEST(Foreign, FoldersWithoutAModelSayWhatTheyHold) {
   struct Row {
     std::vector<std::string> files;

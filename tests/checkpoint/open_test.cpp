@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "checkpoint/checkpoint.h"
 #include "support/pickle_writer.h"
 #include "support/safetensors_writer.h"
@@ -163,7 +165,22 @@ TEST(Open, ReadsAHuggingFaceFolderWithAPytorchFile) {
   folder.write("config.json", test::tiny_config());
   std::string file = folder.write("pytorch_model.bin", pytorch_model());
   expect_tiny(open(folder.path()), "huggingface");
+  expect_tiny(open(file), "huggingface");  // the config lies beside it
+  std::filesystem::remove(folder.file("config.json"));
   expect_tiny(open(file, {.n_head = 2}), "pytorch");
+  expect_tiny(open(folder.path(), {.n_head = 2}), "pytorch");
+}
+
+TEST(Open, ReadsShardsWithoutAConfig) {
+  ScratchFolder folder;
+  auto [first, second] = two_shards();
+  folder.write("a.safetensors", pytorch_file_of(first));
+  folder.write("b.bin", pytorch_file_of(second));
+  folder.write("pytorch_model.bin.index.json", index_of(first, second, "b.bin"));
+  expect_tiny(open(folder.path(), {.n_head = 2}), "huggingface");
+  auto wrong = open(folder.path(), {.n_head = 3});
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.assume_error().message, testing::StartsWith(folder.path() + ": "));
 }
 
 TEST(Open, ContentAndNotTheNameSaysWhatAFileIs) {

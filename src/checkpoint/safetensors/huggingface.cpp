@@ -1,10 +1,12 @@
 #include "checkpoint/safetensors/huggingface.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
 #include "checkpoint/foreign.h"
 #include "checkpoint/gpt2/config_json.h"
+#include "checkpoint/gpt2/names.h"
 #include "checkpoint/model_folder.h"
 #include "checkpoint/safetensors/metadata.h"
 #include "checkpoint/safetensors/quantised.h"
@@ -68,7 +70,24 @@ Result<bool> read_weights(const std::filesystem::path& folder, RawCheckpoint& ra
   return false;
 }
 
+bool has_conv1d_layout(const RawCheckpoint& raw) {
+  return std::ranges::any_of(raw.tensors, [](const auto& item) {
+    std::optional<SplitName> split = split_name(item.first);
+    auto parts = split ? split_layer(split->plain) : std::nullopt;
+    const auto& shape = item.second.shape;
+    return parts && parts->rest == "attn.c_attn.weight" && shape.size() == 2 && shape[1] % 3 == 0 &&
+           shape[1] / 3 == shape[0];
+  });
+}
+
 }  // namespace
+
+Result<void> read_config_beside(const std::string& beside, RawCheckpoint& raw) {
+  if (!raw.config.stated.empty() || !exists(beside) || !has_conv1d_layout(raw)) return ok();
+  raw.format = "huggingface";
+  raw.origin = Origin::kTransformers;
+  return read_config_file(beside, raw);
+}
 
 Result<RawCheckpoint> read_huggingface_folder(const std::string& given) {
   CHORUS_TRY(ModelFolder folder, find_model_folder(given));
@@ -80,9 +99,10 @@ Result<RawCheckpoint> read_huggingface_folder(const std::string& given) {
   CHORUS_TRY(bool has_weights, read_weights(place, raw));
   if (!has_weights) return foreign_folder(folder.path, has_config ? "weights" : "config.json");
   raw.notes.insert(raw.notes.begin(), folder.notes.begin(), folder.notes.end());
+  raw.path = folder.path;
+  if (raw.format.empty()) raw.format = "huggingface";
   if (!has_config) return raw;
   // Whatever the weights' file says of it.
-  raw.path = folder.path;
   if (raw.format == "pytorch") raw.origin = Origin::kTransformers;
   raw.format = "huggingface";
   raw.conv1d_layout = true;
