@@ -169,7 +169,8 @@ void add_inspect(CLI::App& app) {
       inspect
           ->add_option("FILE", options->path,
                        "A PyTorch checkpoint, a safetensors file, a Hugging Face folder, or a name "
-                       "as generate --model takes (default: the storyteller in this program)")
+                       "as generate --model takes " +
+                           default_model_help())
           ->transform(not_empty("a path or a name"))
           ->type_name("");
   inspect->add_option("--model", options->path, "The same as FILE")

@@ -17,8 +17,8 @@ void add_model_name_option(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--model,-m", options.model,
                   "Checkpoint file, Hugging Face folder, or name: gpt2, gpt2-medium, gpt2-large, "
-                  "gpt2-xl, distilgpt2, hf:owner/name, parallelopedia "
-                  "(default: the storyteller in this program)")
+                  "gpt2-xl, distilgpt2, hf:owner/name, parallelopedia " +
+                      default_model_help())
       ->transform(not_empty("a path or a name"))
       ->type_name("PATH|NAME");
 }

@@ -9,6 +9,7 @@
 
 #include "cli/option_checks.h"
 #include "cli/progress.h"
+#include "core/assets.h"
 #include "library/model_source.h"
 
 namespace chorus::cli {
@@ -81,6 +82,11 @@ void add_open_options(CLI::App& command, checkpoint::OpenOptions& options) {
 
 void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& note : notes) fmt::print(stderr, "chorus: note: {}\n", note);
+}
+
+std::string default_model_help() {
+  return embedded_storyteller() ? "(default: the storyteller in this program)"
+                                : "(needed: no model is in this program)";
 }
 
 }  // namespace chorus::cli

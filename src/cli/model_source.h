@@ -32,4 +32,7 @@ Result<checkpoint::Listing> list_model(const std::string& model,
 // command that opens a model does so once (the server writes them into its log).
 void print_notes(const std::vector<std::string>& notes);
 
+// What --help says of leaving the model out: the storyteller, unless this build has none.
+std::string default_model_help();
+
 }  // namespace chorus::cli

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "cli/model_source.h"
 #include "cli/option_checks.h"
 
 namespace chorus::cli {
@@ -187,7 +188,8 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
           },
           "Checkpoint file, Hugging Face folder, or name, as generate --model takes it; with NAME= "
           "in front, clients ask for that name; may be given several times, the first is the "
-          "default (default: the storyteller in this program)")
+          "default " +
+              default_model_help())
       ->type_name("[NAME=]PATH|NAME")
       ->take_all()
       ->expected(1);

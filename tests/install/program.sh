@@ -21,8 +21,8 @@ if [ -d share/man ]; then
   grep -q "\"$version\"" share/man/man1/chorus.1 || fail "chorus.1 is of another version"
   for command in $commands; do
     page=share/man/man1/chorus-$command.1
-    grep -q "^chorus-$command \\\\- " "$page" || grep -q 'NAME' "$page" || fail "no $page"
-    sed 's/\\f.//g; s/\\//g' "$page" >page.txt
+    sed 's/\\f.//g; s/\\//g' "$page" >page.txt || fail "no $page"
+    grep -q "^chorus-$command - ." page.txt || fail "$page has no name"
     for option in $(bin/chorus "$command" --help | grep -oE '^ +(-[a-z],)?--[a-z-]+' | grep -oE -e '--[a-z-]+'); do
       grep -q -e "$option" page.txt || fail "$page does not tell of $option"
     done

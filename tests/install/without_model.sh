@@ -19,5 +19,8 @@ for command in "generate Once" "score Once" bench; do
     *) fail "chorus $command: $message" ;;
   esac
 done
+for command in generate score inspect serve bench; do
+  "$program" "$command" --help | grep -q '(needed: no model is in this program)' || fail "chorus $command --help"
+done
 [ "$("$program" tokenize "Hello, world")" = "15496 11 995" ] || fail "tokenize"
 "$program" generate --model "$model" "Once upon" --max-length 20 --seed 1 | grep -q '^Once upon' || fail "--model"
