@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -19,15 +18,17 @@
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "cli/sampling_options.h"
 #include "core/error_text.h"
 #include "json/text.h"
+#include "sampling/sampling_json.h"
 
 namespace chorus::cli {
 namespace {
 
 constexpr std::int32_t kDefaultMaxLength = 100;
-constexpr std::int32_t kMostSamples = 100000;
-constexpr std::int32_t kMostSamplesAtOnce = 64;
+constexpr std::int32_t kMostSamplesOfARun = 100000;
+constexpr std::int32_t kSamplesOfARequest = 64;
 
 // What one request asks for, in the words of the command line.
 struct GenerateRequest {
@@ -35,9 +36,6 @@ struct GenerateRequest {
   std::vector<std::int32_t> prompt_ids;
   bool special = false;
   std::int32_t max_length = 0;  // 0: not given
-  std::string rng = "torch-cpu";
-  std::string loop;  // empty: the model's own
-  std::string past_block = "refuse";
   std::int32_t samples = 1;
   Request engine;  // prompt, max_length and seed left out
 };
@@ -49,21 +47,6 @@ struct GenerateOptions {
   bool no_stream = false, as_json = false, lines = false;
   std::size_t parallel = kDefaultParallel;
 };
-
-std::uint64_t parse_seed(const std::string& text) {
-  const char* end = text.data() + text.size();
-  std::uint64_t seed = 0;
-  std::int64_t negative = 0;
-  if (auto result = std::from_chars(text.data(), end, seed);
-      result.ec == std::errc() && result.ptr == end) {
-    return seed;
-  }
-  if (auto result = std::from_chars(text.data(), end, negative);
-      result.ec == std::errc() && result.ptr == end) {
-    return static_cast<std::uint64_t>(negative);
-  }
-  throw CommandFailed("--seed: expected a whole number of 64 bits, found \"" + text + "\"");
-}
 
 std::vector<std::int32_t> parse_prompt_ids(const std::string& text) {
   Result<std::vector<std::int32_t>> ids = parse_ids(text);
@@ -90,9 +73,6 @@ Request to_engine_request(const GenerateRequest& asked, std::uint64_t seed, cons
     request.max_length = std::min(kDefaultMaxLength, engine.info().block_size);
   }
   request.sampling.seed = seed;
-  request.sampling.rng = value_or_fail(parse_random_stream(asked.rng));
-  if (!asked.loop.empty()) request.sampling.loop = value_or_fail(parse_sampling_loop(asked.loop));
-  request.past_block = value_or_fail(parse_past_block(asked.past_block));
   return request;
 }
 
@@ -139,7 +119,7 @@ LineAnswer generate_json(const GenerateRequest& asked, std::uint64_t seed,
     Request request =
         to_engine_request(asked, seed + static_cast<std::uint64_t>(done), *loaded.engine);
     request.n = asked.samples - done;
-    if (!request.one_stream) request.n = std::min(request.n, kMostSamplesAtOnce);
+    if (!request.one_stream) request.n = std::min(request.n, kSamplesOfARequest);
     done += request.n;
     for (const Completion& sample : value_or_fail(loaded.engine->complete(request))) {
       samples.push_back(to_json(sample, request, loaded));
@@ -167,25 +147,13 @@ LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& o
   }
   fields.read("special", asked.special);
   fields.read("max_length", asked.max_length, 1);
-  SamplingParams& sampling = asked.engine.sampling;
-  fields.read("top_k", sampling.top_k);
-  fields.read("temperature", sampling.temperature);
-  fields.read("top_p", sampling.top_p);
-  fields.read("min_p", sampling.min_p);
-  fields.read("repetition_penalty", sampling.repetition_penalty);
-  fields.read("presence_penalty", sampling.presence_penalty);
-  fields.read("frequency_penalty", sampling.frequency_penalty);
-  fields.read("rng", asked.rng);
-  fields.read("loop", asked.loop);
-  fields.read("past_block", asked.past_block);
-  fields.read("one_stream", asked.engine.one_stream);
+  asked.engine.sampling.seed = seed;
+  sampling::visit_sampling_fields(asked.engine, sampling::SamplingJson(fields));
+  seed = asked.engine.sampling.seed;
   fields.read("stop", asked.engine.stop);
   fields.read("stop_ids", asked.engine.stop_ids);
-  fields.read("min_tokens", asked.engine.min_tokens);
-  fields.read("ignore_eos", asked.engine.ignore_eos);
   fields.read("logprobs", asked.engine.logprobs);
-  fields.read("seed", seed);
-  fields.read("n", asked.samples, 1, kMostSamples);
+  fields.read("n", asked.samples, 1, kMostSamplesOfARun);
   expect_no_error(fields);
   return generate_json(asked, seed, loaded);
 }
@@ -261,7 +229,7 @@ void generate_text(const GenerateOptions& options, std::uint64_t seed, const Loa
 // Which loop a checkpoint's kind has chosen, where that is not what --help says of one that tells
 // nothing.
 void print_loop(const GenerateOptions& options, const ModelInfo& info) {
-  if (!options.request.loop.empty() || info.loop == SamplingLoop::kTalk) return;
+  if (options.request.engine.sampling.loop || info.loop == SamplingLoop::kTalk) return;
   print_notes(
       {fmt::format("sampling loop {}, that of the program the checkpoint comes from (--loop "
                    "names another)",
@@ -311,37 +279,8 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
                   "(default: 100, or the block size if that is less)")
       ->transform(whole_number(1))
       ->type_name("TOKENS");
-  command
-      .add_option_function<std::string>(
-          "--seed", [&options](const std::string& text) { options.seed = parse_seed(text); },
-          "As torch.manual_seed (default: random, and printed)")
-      ->type_name("SEED");
-  command
-      .add_option("--rng", request.rng,
-                  "Whose random numbers: torch-cpu, torch-cpu-mkl (x86 wheels up to 2.6) or "
-                  "torch-cuda (default: torch-cpu)")
-      ->check(CLI::IsMember({"torch-cpu", "torch-cpu-mkl", "torch-cuda"}))
-      ->type_name("STREAM");
-  command
-      .add_option("--loop", request.loop,
-                  "Whose generation loop: talk (and build-nanogpt), nanogpt (sample.py) or "
-                  "transformers (generate); it decides what top-k and its like do, and whether "
-                  "<|endoftext|> ends the text (default: that of the model's own program)")
-      ->check(CLI::IsMember({"talk", "nanogpt", "transformers"}))
-      ->type_name("LOOP");
-  command
-      .add_option(
-          "--past-block", request.past_block,
-          "What to do with a text longer than the model's block: refuse, or crop: go on with "
-          "the last block of tokens, as nanoGPT does; each token past the block then costs "
-          "the reading of a whole block (default: refuse)")
-      ->check(CLI::IsMember({"refuse", "crop"}))
-      ->type_name("WHAT");
-  command.add_flag("--one-stream", request.engine.one_stream,
-                   "Draw all samples of -n from SEED's one stream, one after another, as nanoGPT's "
-                   "sample.py (default: each from a seed of its own)");
   command.add_option("-n", request.samples, "Samples, with seeds SEED, SEED+1, ... (default: 1)")
-      ->transform(whole_number(1, kMostSamples))
+      ->transform(whole_number(1, kMostSamplesOfARun))
       ->type_name("N");
   command
       .add_option("--stop", request.engine.stop,
@@ -357,63 +296,11 @@ void add_request_options(CLI::App& command, GenerateOptions& options) {
           },
           "End at these ids, too: 13,50256")
       ->type_name("IDS");
-  std::optional<bool>& ignores = request.engine.ignore_eos;
-  auto* ignore_eos = command.add_flag_callback(
-      "--ignore-eos", [&ignores] { ignores = true; },
-      "Go on after the model's end of text (default: with nanoGPT's loop; the others end there)");
-  command
-      .add_flag_callback(
-          "--eos", [&ignores] { ignores = false; },
-          "End at the model's end of text, with nanoGPT's loop too")
-      ->excludes(ignore_eos);
-  command
-      .add_option("--min-tokens", request.engine.min_tokens,
-                  "Tokens before which nothing but --max-length ends the text (default: 0)")
-      ->transform(whole_number(0))
-      ->type_name("TOKENS");
   command
       .add_option("--logprobs", request.engine.logprobs,
                   "With --json: each token's log-probability, and those of the N likeliest")
       ->transform(whole_number(0, kMostLogprobs))
       ->type_name("N");
-}
-
-void add_sampling_options(CLI::App& command, SamplingParams& sampling) {
-  command
-      .add_option("--top-k", sampling.top_k,
-                  "Choose among the k likeliest tokens; 0: among all (default: 50)")
-      ->transform(whole_number(0))
-      ->type_name("K");
-  command
-      .add_option("--temperature", sampling.temperature,
-                  "Divides the logits; 0: always the likeliest token (default: 1)")
-      ->transform(number_from_zero())
-      ->type_name("T");
-  command
-      .add_option("--top-p", sampling.top_p,
-                  "Choose among the likeliest tokens that together have this probability "
-                  "(default: 1)")
-      ->transform(number_from_zero())
-      ->type_name("P");
-  command
-      .add_option("--min-p", sampling.min_p,
-                  "Leave out tokens with less than this share of the likeliest's probability "
-                  "(default: 0)")
-      ->transform(number_from_zero())
-      ->type_name("P");
-  command
-      .add_option(
-          "--repetition-penalty", sampling.repetition_penalty,
-          "Divides the positive logits of tokens seen, multiplies the negative (default: 1)")
-      ->type_name("X");
-  command
-      .add_option("--presence-penalty", sampling.presence_penalty,
-                  "Subtracted from the logits of tokens generated before (default: 0)")
-      ->type_name("X");
-  command
-      .add_option("--frequency-penalty", sampling.frequency_penalty,
-                  "Subtracted for each time a token was generated before (default: 0)")
-      ->type_name("X");
 }
 
 }  // namespace
@@ -422,7 +309,7 @@ void add_generate(CLI::App& app) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Continue a prompt");
   add_request_options(*command, *options);
-  add_sampling_options(*command, options->request.engine.sampling);
+  add_sampling_options(*command, options->request.engine, options->seed);
   add_parallel_option(*command, options->parallel);
   add_model_options(*command, options->model);
   command->add_flag("--no-stream", options->no_stream,

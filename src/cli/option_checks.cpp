@@ -34,11 +34,12 @@ CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
   return {check, ""};
 }
 
-CLI::Validator number_from_zero() {
-  auto check = [](std::string& text) -> std::string {
+CLI::Validator number_between(double low, double high, const std::string& expected) {
+  auto check = [low, high, expected](std::string& text) -> std::string {
     float number = 0.0f;
-    if (read_number(text, number) && std::isfinite(number) && number >= 0.0f) return {};
-    return fmt::format("expected a finite number of at least 0, found \"{}\"", text);
+    auto wide = static_cast<double>(read_number(text, number) ? number : NAN);
+    if (std::isfinite(wide) && wide >= low && wide <= high) return {};
+    return fmt::format("expected {}, found \"{}\"", expected, text);
   };
   return {check, ""};
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 
 #include "chorus/number_format.h"
 
@@ -15,8 +16,8 @@ namespace chorus::cli {
 CLI::Validator whole_number(std::int64_t low,
                             std::int64_t high = std::numeric_limits<std::int32_t>::max());
 
-// A finite number of at least 0 that fits a float.
-CLI::Validator number_from_zero();
+// A finite number from `low` to `high` that fits a float; `expected` says so in words.
+CLI::Validator number_between(double low, double high, const std::string& expected);
 
 // The name of one of `formats`.
 CLI::Validator number_format(std::span<const NumberFormat> formats);

@@ -5,22 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-namespace chorus {
-
-const char* past_block_name(PastBlock past_block) {
-  return past_block == PastBlock::kCrop ? "crop" : "refuse";
-}
-
-Result<PastBlock> parse_past_block(std::string_view name) {
-  for (PastBlock past_block : {PastBlock::kRefuse, PastBlock::kCrop}) {
-    if (name == past_block_name(past_block)) return past_block;
-  }
-  return Error{ErrorCode::kInvalidArgument,
-               fmt::format("past_block: \"{}\" is not one of refuse, crop", name)};
-}
-
-}  // namespace chorus
-
 namespace chorus::engine {
 namespace {
 

@@ -2,19 +2,31 @@
 
 #include <array>
 #include <cmath>
+#include <optional>
+#include <type_traits>
+#include <utility>
 
-#include "chorus/sampling.h"
+#include "chorus/request.h"
+#include "sampling/sampling_fields.h"
 
 namespace chorus {
 namespace {
 
-// Errors: kInvalidArgument unless low <= value <= high.
-template <class Number>
-Result<void> check_range(const char* field, Number value, Number low, Number high) {
-  if (value >= low && value <= high) return ok();
-  return Error{ErrorCode::kInvalidArgument,
-               fmt::format("{}: {} is not from {} to {}", field, value, low, high)};
-}
+// A visitor of sampling_fields.h: keeps the first number that is not in its range.
+struct RangeCheck {
+  std::optional<Error> error = {};
+
+  template <class Number>
+  void number(const sampling::NumberField<Number>& field, Number value) {
+    bool is_finite = std::is_integral_v<Number> || std::isfinite(value);
+    if (error || (is_finite && value >= field.low && value <= field.high)) return;
+    error = Error{ErrorCode::kInvalidArgument,
+                  fmt::format("{}: {} is not {}", field.name, value, range_text(field))};
+  }
+  void word(const sampling::WordField&, RandomStream) {}
+  void word(const sampling::WordField&, const std::optional<SamplingLoop>&) {}
+  void seed(const sampling::Field&, std::uint64_t) {}
+};
 
 }  // namespace
 
@@ -62,26 +74,29 @@ Result<SamplingLoop> parse_sampling_loop(std::string_view name) {
                fmt::format("loop: \"{}\" is not one of talk, nanogpt, transformers", name)};
 }
 
+const char* past_block_name(PastBlock past_block) {
+  return past_block == PastBlock::kCrop ? "crop" : "refuse";
+}
+
+Result<PastBlock> parse_past_block(std::string_view name) {
+  for (PastBlock past_block : {PastBlock::kRefuse, PastBlock::kCrop}) {
+    if (name == past_block_name(past_block)) return past_block;
+  }
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("past_block: \"{}\" is not one of refuse, crop", name)};
+}
+
 Result<void> check(const SamplingParams& params) {
-  if (!std::isfinite(params.temperature) || params.temperature < 0.0f) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        fmt::format("temperature: {} is not a finite number of at least 0", params.temperature)};
-  }
-  if (params.top_k < 0) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("top_k: {} is negative (0 keeps the whole vocabulary)", params.top_k)};
-  }
-  CHORUS_TRY(check_range("top_p", params.top_p, 0.0, 1.0));
-  CHORUS_TRY(check_range("min_p", params.min_p, 0.0f, 1.0f));
-  CHORUS_TRY(check_range("repetition_penalty", params.repetition_penalty, 1e-3f, 1e3f));
-  CHORUS_TRY(check_range("presence_penalty", params.presence_penalty, -100.0f, 100.0f));
-  CHORUS_TRY(check_range("frequency_penalty", params.frequency_penalty, -100.0f, 100.0f));
+  RangeCheck ranges;
+  sampling::visit_sampling_params(params, ranges);
+  if (ranges.error) return std::move(*ranges.error);
   for (const auto& [id, bias] : params.logit_bias) {
     if (id < 0) {
       return Error{ErrorCode::kInvalidArgument, fmt::format("logit_bias: {} is not an id", id)};
     }
-    CHORUS_TRY(check_range("logit_bias", bias, -1000.0f, 1000.0f));
+    if (bias >= -1000.0f && bias <= 1000.0f) continue;
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("logit_bias: {} is not a number from -1000 to 1000", bias)};
   }
   return ok();
 }

@@ -239,7 +239,7 @@ TEST(Sampler, RefusesParametersOutOfRange) {
   EXPECT_EQ(error_of(params_with(kNan, 5, 0), logits, 10),
             "temperature: nan is not a finite number of at least 0");
   EXPECT_EQ(error_of(params_with(1.0f, -5, 0), logits, 10),
-            "top_k: -5 is negative (0 keeps the whole vocabulary)");
+            "top_k: -5 is not a whole number from 0 to 2147483647");
   EXPECT_EQ(error_of(params_with(1.0f, 5, 0), logits, 0),
             "logits: 0 usable ids of 10, expected at least 1 and at most all");
   EXPECT_EQ(error_of(params_with(1.0f, 5, 0), logits, 11),

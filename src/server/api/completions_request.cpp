@@ -9,6 +9,7 @@
 #include "chorus/engine.h"
 #include "chorus/sampling.h"
 #include "json/value.h"
+#include "sampling/sampling_json.h"
 #include "server/api/request_body.h"
 
 namespace chorus::server {
@@ -83,49 +84,28 @@ void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
   }
 }
 
-// Empty: the model's own.
-void read_loop(JsonFields& fields, SamplingParams& sampling) {
-  if (!fields.has("loop")) return;
-  std::string name;
-  fields.read("loop", name);
-  if (Result<SamplingLoop> loop = parse_sampling_loop(name)) {
-    sampling.loop = loop.assume_value();
-  } else {
-    fields.refuse("loop", "talk, nanogpt or transformers");
+// The fields as everywhere, but that -1 also stands for all in top_k, as vLLM has it.
+struct CompletionsFields : sampling::SamplingJson {
+  explicit CompletionsFields(JsonFields& fields)
+      : SamplingJson(fields), top_k(fields.find("top_k")) {}
+  using SamplingJson::number;
+  void number(const sampling::NumberField<std::int32_t>& field, std::int32_t& value) {
+    std::int32_t whole = 0;
+    bool is_top_k = std::string_view(field.name) == "top_k" && top_k != nullptr;
+    if (is_top_k && read_json(*top_k, whole) == nullptr && whole == -1) {
+      value = 0;
+    } else {
+      SamplingJson::number(field, value);
+    }
   }
-}
-
-void read_past_block(JsonFields& fields, Request& base) {
-  std::string name = past_block_name(base.past_block);
-  fields.read("past_block", name);
-  if (Result<PastBlock> past_block = parse_past_block(name)) {
-    base.past_block = past_block.assume_value();
-  } else {
-    fields.refuse("past_block", "refuse or crop");
-  }
-}
+  const json::value* top_k;
+};
 
 void read_sampling(JsonFields& fields, CompletionsRequest& request) {
   SamplingParams& sampling = request.base.sampling;
   sampling.top_k = 0;  // OpenAI's sampler has none
-  fields.read("temperature", sampling.temperature);
-  fields.read("top_p", sampling.top_p);
-  fields.read("min_p", sampling.min_p);
-  fields.read("top_k", sampling.top_k, -1);
-  if (sampling.top_k == -1) sampling.top_k = 0;
-  fields.read("repetition_penalty", sampling.repetition_penalty);
-  fields.read("presence_penalty", sampling.presence_penalty);
-  fields.read("frequency_penalty", sampling.frequency_penalty);
-  fields.read("seed", sampling.seed);
+  sampling::visit_sampling_fields(request.base, CompletionsFields(fields));
   request.has_seed = fields.has("seed");
-  std::string rng = random_stream_name(sampling.rng);
-  fields.read("rng", rng);
-  if (Result<RandomStream> stream = parse_random_stream(rng)) {
-    sampling.rng = stream.assume_value();
-  } else {
-    fields.refuse("rng", "torch-cpu, torch-cpu-mkl or torch-cuda");
-  }
-  read_loop(fields, sampling);
   read_logit_bias(fields, sampling);
 }
 
@@ -136,8 +116,6 @@ void read_ends(JsonFields& fields, Request& base) {
     fields.refuse("stop_token_ids", fmt::format("at most {} token ids", kMostStopIds));
   }
   fields.read("include_stop_str_in_output", base.include_stop);
-  fields.read("ignore_eos", base.ignore_eos);
-  fields.read("min_tokens", base.min_tokens, 0);
 }
 
 void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
@@ -158,7 +136,6 @@ void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
 
 void read_choices(JsonFields& fields, CompletionsRequest& request) {
   fields.read("n", request.base.n, 1, kMostChoicesEach);
-  fields.read("one_stream", request.base.one_stream);
   std::int32_t best_of = request.base.n;
   fields.read("best_of", best_of, 1, kMostChoicesEach);
   if (best_of != request.base.n) fields.refuse("best_of", "the same number as n");
@@ -186,7 +163,6 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   read_choices(fields, request);
   read_sampling(fields, request);
   read_ends(fields, request.base);
-  read_past_block(fields, request.base);
   read_answer_form(fields, request);
   if (auto error = fields.error()) return *error;
   if (auto checked = check(request.base.sampling); !checked) {

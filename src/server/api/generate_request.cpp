@@ -5,99 +5,94 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
-#include <cmath>
+#include <limits>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "chorus/engine.h"
 #include "chorus/sampling.h"
 #include "core/utf8.h"
+#include "json/fields.h"
+#include "sampling/sampling_json.h"
 #include "server/api/completions_request.h"
 #include "server/api/request_body.h"
 
 namespace chorus::server {
 namespace {
 
-// A parameter's text as a number; ranges are the engine's to check.
-template <class T>
-ApiResult<bool> read(const Target& target, const char* name, const char* expected, T& value) {
-  const std::string* text = target.parameter(name);
-  if (text == nullptr) return false;
-  const char* end = text->data() + text->size();
-  auto [stop, error] = std::from_chars(text->data(), end, value);
-  if (error == std::errc() && stop == end) return true;
-  return bad_field(name,
-                   fmt::format("expected {}, found \"{}\"", expected, replace_ill_formed(*text)));
-}
+constexpr sampling::NumberField<std::int32_t> kMaxLength{
+    {"max_length", "Tokens of prompt and result"},
+    "TOKENS",
+    1,
+    std::numeric_limits<std::int32_t>::max()};
 
-// 64 bits; a negative one s is 2^64 + s, as PyTorch takes it.
-ApiResult<bool> read_seed(const Target& target, std::uint64_t& seed) {
-  constexpr const char* kExpected = "a whole number of 64 bits";
-  const std::string* text = target.parameter("seed");
-  if (text == nullptr || !text->starts_with('-')) return read(target, "seed", kExpected, seed);
-  std::int64_t negative = 0;
-  CHORUS_TRY(bool is_there, read(target, "seed", kExpected, negative));
-  seed = static_cast<std::uint64_t>(negative);
-  return is_there;
-}
+// The fields of sampling_fields.h among the parameters of a query. The first that is wrong is kept.
+class QueryFields {
+ public:
+  explicit QueryFields(const Target& target) : target_(target) {}
 
-ApiResult<void> read_rng(const std::string& name, SamplingParams& sampling) {
-  Result<RandomStream> stream = parse_random_stream(name);
-  if (!stream) return bad_field("rng", "expected torch-cpu, torch-cpu-mkl or torch-cuda");
-  sampling.rng = stream.assume_value();
-  return ok();
-}
-
-ApiResult<void> read_loop(const std::string& name, SamplingParams& sampling) {
-  Result<SamplingLoop> loop = parse_sampling_loop(name);
-  if (!loop) return bad_field("loop", "expected talk, nanogpt or transformers");
-  sampling.loop = loop.assume_value();
-  return ok();
-}
-
-ApiResult<void> read_past_block(const std::string& name, Request& base) {
-  Result<PastBlock> past_block = parse_past_block(name);
-  if (!past_block) return bad_field("past_block", "expected refuse or crop");
-  base.past_block = past_block.assume_value();
-  return ok();
-}
-
-ApiResult<void> check_sampling(const GenerateRequest& request) {
-  if (request.max_length && *request.max_length < 1) {
-    return bad_field("max_length",
-                     fmt::format("expected at least 1, found {}", *request.max_length));
+  template <class Number>
+  void number(const sampling::NumberField<Number>& field, Number& value) {
+    const std::string* text = target_.parameter(field.name);
+    if (text == nullptr) return;
+    const char* end = text->data() + text->size();
+    auto [stop, error] = std::from_chars(text->data(), end, value);
+    bool is_number = error == std::errc() && stop == end;
+    if (!is_number || !(value >= field.low && value <= field.high)) {
+      refuse(field.name, range_text(field), *text);
+    }
   }
-  if (auto checked = check(request.base.sampling); !checked) {
-    return to_api_error(checked.assume_error());
+  template <class Value>
+  void word(const sampling::WordField& field, Value& value) {
+    const std::string* text = target_.parameter(field.name);
+    if (text != nullptr && !sampling::set_word(*text, value)) {
+      refuse(field.name, fmt::format("one of {}", fmt::join(field.words, ", ")), *text);
+    }
   }
-  return ok();
-}
+  template <class Bool>
+  void flag(const sampling::Field& field, Bool& value) {
+    const std::string* text = target_.parameter(field.name);
+    if (text == nullptr) return;
+    value = *text == "true";
+    if (*text != "true" && *text != "false") refuse(field.name, "true or false", *text);
+  }
+  void seed(const sampling::Field& field, std::uint64_t& value) {
+    const std::string* text = target_.parameter(field.name);
+    if (text == nullptr) return;
+    auto seed = sampling::parse_seed(*text);
+    value = seed.value_or(0);
+    if (!seed) refuse(field.name, "a whole number of 64 bits", *text);
+  }
+
+  const std::optional<ApiError>& error() const { return error_; }
+
+ private:
+  void refuse(const char* name, const std::string& expected, const std::string& text) {
+    if (error_) return;
+    error_ = bad_field(
+        name, fmt::format("expected {}, found \"{}\"", expected, replace_ill_formed(text)));
+  }
+
+  const Target& target_;
+  std::optional<ApiError> error_;
+};
 
 }  // namespace
 
 ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target& target) {
-  constexpr const char* kWhole = "a whole number of 32 bits";
   if (!is_well_formed(prompt)) return bad_field("prompt", "expected UTF-8");
   GenerateRequest request;
   request.prompt = std::string(prompt);
-  SamplingParams& sampling = request.base.sampling;
+  QueryFields fields(target);
   std::int32_t max_length = 0;
-  CHORUS_TRY(bool has_length, read(target, "max_length", kWhole, max_length));
-  if (has_length) request.max_length = max_length;
-  CHORUS_TRY(read(target, "top_k", kWhole, sampling.top_k));
-  CHORUS_TRY(read(target, "temperature", "a number", sampling.temperature));
-  CHORUS_TRY(request.has_seed, read_seed(target, sampling.seed));
-  if (const std::string* rng = target.parameter("rng")) {
-    CHORUS_TRY(read_rng(*rng, sampling));
-  }
-  if (const std::string* loop = target.parameter("loop")) {
-    CHORUS_TRY(read_loop(*loop, sampling));
-  }
-  if (const std::string* past_block = target.parameter("past_block")) {
-    CHORUS_TRY(read_past_block(*past_block, request.base));
-  }
+  fields.number(kMaxLength, max_length);
+  if (max_length > 0) request.max_length = max_length;
+  sampling::visit_sampling_fields(request.base, fields);
+  request.has_seed = target.parameter("seed") != nullptr;
   if (const std::string* model = target.parameter("model")) request.model = *model;
   if (const std::string* salt = target.parameter("cache_salt")) request.cache_salt = *salt;
-  CHORUS_TRY(check_sampling(request));
+  if (fields.error()) return *fields.error();
   return request;
 }
 
@@ -105,10 +100,6 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   CHORUS_TRY(boost::json::object object, parse_body(body));
   JsonFields fields(object);
   GenerateRequest request;
-  SamplingParams& sampling = request.base.sampling;
-  std::string rng = random_stream_name(sampling.rng);
-  std::string loop = sampling_loop_name(*sampling.loop);
-  std::string past_block = past_block_name(request.base.past_block);
   fields.read("model", request.model);
   fields.read("cache_salt", request.cache_salt);
   fields.read("prompt", request.prompt);
@@ -117,19 +108,10 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
     fields.refuse("prompt", "either prompt or prompt_ids");
   }
   fields.read("special", request.special);
-  fields.read("max_length", request.max_length, 1, std::numeric_limits<std::int32_t>::max());
-  fields.read("top_k", sampling.top_k, 0);
-  fields.read("temperature", sampling.temperature);
-  fields.read("seed", sampling.seed);
+  fields.read("max_length", request.max_length, kMaxLength.low, kMaxLength.high);
+  sampling::visit_sampling_fields(request.base, sampling::SamplingJson(fields));
   request.has_seed = fields.has("seed");
-  fields.read("rng", rng);
-  fields.read("loop", loop);
-  fields.read("past_block", past_block);
   if (auto error = fields.error()) return *error;
-  CHORUS_TRY(read_rng(rng, sampling));
-  CHORUS_TRY(read_loop(loop, sampling));
-  CHORUS_TRY(read_past_block(past_block, request.base));
-  CHORUS_TRY(check_sampling(request));
   return request;
 }
 
