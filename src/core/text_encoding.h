@@ -1,0 +1,33 @@
+// Bytes as they lie in somebody's file become UTF-8, or an error that names the byte. Encodings
+// other than UTF-8 are iconv's. It guesses nothing: a byte order mark is recognised, but what is in
+// another encoding is converted only if that is named. Pure functions: any thread may call them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "chorus/error.h"
+
+namespace chorus {
+
+struct TextEncoding {
+  std::string name = {};  // in iconv's spelling or Python's; empty: UTF-8
+  // U+FFFD for what is ill-formed, as Python's bytes.decode(errors="replace").
+  bool replace_invalid = false;
+};
+
+// Whether the name means UTF-8, in which lines can be told apart before they are converted.
+bool is_utf8(const TextEncoding& encoding);
+
+// Errors: kInvalidArgument for a name that is not known.
+Result<void> check_encoding(const std::string& name);
+
+// The encoding whose byte order mark `bytes` begin with: "utf-8", "utf-16" or "utf-32"; empty if
+// there is none. All but the first cannot be UTF-8.
+std::string_view encoding_of_mark(std::string_view bytes);
+
+// The text, without a byte order mark. Errors: kCorrupt, with the offset of the first byte that is
+// ill-formed; kInvalidArgument as check_encoding().
+Result<std::string> to_utf8(std::string bytes, const TextEncoding& encoding);
+
+}  // namespace chorus
