@@ -26,6 +26,11 @@ constexpr sampling::NumberField<std::int32_t> kMaxLength{
     "TOKENS",
     1,
     std::numeric_limits<std::int32_t>::max()};
+constexpr sampling::NumberField<std::int32_t> kMaxNewTokens{
+    {"max_new_tokens", "Tokens of the result, instead of max_length"},
+    "TOKENS",
+    1,
+    std::numeric_limits<std::int32_t>::max()};
 
 // The fields of sampling_fields.h among the parameters of a query. The first that is wrong is kept.
 class QueryFields {
@@ -85,9 +90,11 @@ ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target&
   GenerateRequest request;
   request.prompt = std::string(prompt);
   QueryFields fields(target);
-  std::int32_t max_length = 0;
+  std::int32_t max_length = 0, max_new_tokens = 0;
   fields.number(kMaxLength, max_length);
-  if (max_length > 0) request.max_length = max_length;
+  fields.number(kMaxNewTokens, max_new_tokens);
+  if (max_length > 0) request.length.max_length = max_length;
+  if (max_new_tokens > 0) request.length.max_new_tokens = max_new_tokens;
   sampling::visit_sampling_fields(request.base, fields);
   request.has_seed = target.parameter("seed") != nullptr;
   if (const std::string* model = target.parameter("model")) request.model = *model;
@@ -108,7 +115,8 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
     fields.refuse("prompt", "either prompt or prompt_ids");
   }
   fields.read("special", request.special);
-  fields.read("max_length", request.max_length, kMaxLength.low, kMaxLength.high);
+  fields.read("max_length", request.length.max_length, kMaxLength.low);
+  fields.read("max_new_tokens", request.length.max_new_tokens, kMaxNewTokens.low);
   sampling::visit_sampling_fields(request.base, sampling::SamplingJson(fields));
   request.has_seed = fields.has("seed");
   if (auto error = fields.error()) return *error;
@@ -116,7 +124,6 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
 }
 
 ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& engine) {
-  LongestText longest(request.base.past_block, engine.info().block_size);
   Request result = request.base;
   result.prompt = request.prompt_ids;
   if (result.prompt.empty()) {
@@ -125,18 +132,11 @@ ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& eng
   } else {
     request.prompt = engine.decode(result.prompt);
   }
-  auto length = static_cast<std::int64_t>(result.prompt.size());
-  if (length > longest.tokens) {
-    return bad_field("prompt", fmt::format("expected at most {} tokens ({}), found {}",
-                                           longest.tokens, longest.why, length));
-  }
-  if (request.max_length && *request.max_length < length) {
-    return bad_field("max_length", fmt::format("expected at least the prompt's {} tokens, found {}",
-                                               length, *request.max_length));
-  }
-  std::int64_t wanted =
-      request.max_length.value_or(std::max(kDefaultMaxLength, static_cast<std::int32_t>(length)));
-  result.max_length = static_cast<std::int32_t>(std::min<std::int64_t>(wanted, longest.tokens));
+  Result<std::int32_t> length =
+      total_length(request.length, result.prompt.size(), request.base.past_block,
+                   engine.info().block_size, "max_length or max_new_tokens");
+  if (!length) return to_api_error(length.assume_error());
+  result.max_length = length.assume_value();
   return result;
 }
 

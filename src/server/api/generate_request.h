@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "chorus/engine.h"
+#include "chorus/request_length.h"
 #include "server/api/api_error.h"
 #include "server/http/target.h"
 
 namespace chorus::server {
-
-inline constexpr std::int32_t kDefaultMaxLength = 100;
 
 struct GenerateRequest {
   GenerateRequest() { base.sampling.loop = SamplingLoop::kTalk; }  // whatever the model's own is
@@ -23,7 +22,7 @@ struct GenerateRequest {
   std::string prompt;                    // UTF-8
   std::vector<std::int32_t> prompt_ids;  // instead of the text
   bool special = false;                  // a special token's name in the prompt is the token
-  std::optional<std::int32_t> max_length;
+  LengthAsked length;
   bool has_seed = false;
   std::string cache_salt;  // who gives another shares no cached keys and values
   Request base;            // all but the prompt and max_length
@@ -34,8 +33,7 @@ struct GenerateRequest {
 ApiResult<GenerateRequest> parse_generate(std::string_view prompt, const Target& target);
 ApiResult<GenerateRequest> parse_generate_body(std::string_view body);
 
-// With max_length brought down to the block size, unless past_block is crop. If none was given: 100 tokens, or the prompt's
-// if that is longer. Fills in the prompt's text if ids were given. Errors: 400, naming the field.
+// Fills in the prompt's text if ids were given. Errors: 400, naming the field.
 ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& engine);
 
 }  // namespace chorus::server

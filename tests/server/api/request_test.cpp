@@ -39,7 +39,7 @@ TEST(GenerateRequest, ReadsParameters) {
   auto parsed = generate("max_length=20&top_k=7&seed=0&device=cuda:0&model=m&temperature=0.5&zz=1");
   ASSERT_TRUE(parsed);
   GenerateRequest& request = parsed.assume_value();
-  EXPECT_EQ(request.max_length, 20);
+  EXPECT_EQ(request.length.max_length, 20);
   EXPECT_EQ(request.base.sampling.top_k, 7);
   EXPECT_TRUE(request.has_seed);
   EXPECT_EQ(request.base.sampling.seed, 0u);
@@ -52,7 +52,6 @@ TEST(GenerateRequest, ReadsParameters) {
 TEST(GenerateRequest, NamesWhatIsWrong) {
   const std::pair<const char*, const char*> wrong[] = {{"max_length=abc", "max_length"},
                                                        {"max_length=", "max_length"},
-                                                       {"max_length=0", "max_length"},
                                                        {"max_length=1e3", "max_length"},
                                                        {"top_k=-1", "top_k"},
                                                        {"top_k=99999999999", "top_k"},
@@ -69,18 +68,32 @@ TEST(GenerateRequest, NamesWhatIsWrong) {
   EXPECT_EQ(generate("", "\xFF").assume_error().param, "prompt");
 }
 
-TEST(GenerateRequest, MaxLengthCountsThePromptAndIsClamped) {
+TEST(GenerateRequest, MaxLengthCountsThePromptAndFitsTheBlock) {
   auto engine_request = [](const std::string& query, const std::string& prompt) {
     GenerateRequest asked = generate(query, prompt).assume_value();
     return to_engine_request(asked, *word_engine());
   };
   EXPECT_EQ(engine_request("", "Hi").assume_value().max_length, 100);
-  EXPECT_EQ(engine_request("max_length=5000", "Hi").assume_value().max_length, 1024);
+  EXPECT_EQ(engine_request("max_length=1024", "Hi").assume_value().max_length, 1024);
+  EXPECT_EQ(engine_request("max_length=1025", "Hi").assume_error().message,
+            "max_length: expected 1 to 1024 (the model's block size), found 1025; past_block crop "
+            "goes on past it");
+  EXPECT_EQ(engine_request("max_length=1025&past_block=crop", "Hi").assume_value().max_length,
+            1025);
+  EXPECT_EQ(engine_request("max_length=0", "Hi").assume_error().param, "max_length");
+  EXPECT_EQ(engine_request("max_new_tokens=20", "Hi").assume_value().max_length, 21);
+  EXPECT_EQ(engine_request("max_new_tokens=1024", "Hi").assume_error().param, "max_new_tokens");
+  EXPECT_EQ(engine_request("max_new_tokens=0", "Hi").assume_error().param, "max_new_tokens");
+  EXPECT_EQ(engine_request("max_length=5&max_new_tokens=5", "Hi").assume_error().message,
+            "max_new_tokens: expected max_length or max_new_tokens, found both");
   EXPECT_EQ(engine_request("", "").assume_value().prompt,
             std::vector<std::int32_t>{tokenizer::kEndOfText});
   std::string words;
   for (int i = 0; i < 150; ++i) words += " word";
-  EXPECT_EQ(engine_request("", words).assume_value().max_length, 150);
+  EXPECT_EQ(engine_request("", words).assume_error().message,
+            "prompt: expected at most 100 tokens (the default length of prompt and result "
+            "together), found 150; give max_length or max_new_tokens");
+  EXPECT_EQ(engine_request("max_length=150", words).assume_value().max_length, 150);
   EXPECT_EQ(engine_request("max_length=149", words).assume_error().param, "max_length");
   std::string many;
   for (int i = 0; i < 1025; ++i) many += " word";
