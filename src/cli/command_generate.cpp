@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 
+#include "chorus/request_length.h"
 #include "cli/commands.h"
 #include "cli/engine_options.h"
 #include "cli/input.h"
@@ -19,6 +20,7 @@
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/sampling_options.h"
+#include "cli/text_input.h"
 #include "core/error_text.h"
 #include "json/text.h"
 #include "sampling/sampling_json.h"
@@ -26,7 +28,6 @@
 namespace chorus::cli {
 namespace {
 
-constexpr std::int32_t kDefaultMaxLength = 100;
 constexpr std::int32_t kMostSamplesOfARun = 100000;
 constexpr std::int32_t kSamplesOfARequest = 64;
 
@@ -35,7 +36,7 @@ struct GenerateRequest {
   std::string prompt;
   std::vector<std::int32_t> prompt_ids;
   bool special = false;
-  std::int32_t max_length = 0;  // 0: not given
+  LengthAsked length;
   std::int32_t samples = 1;
   Request engine;  // prompt, max_length and seed left out
 };
@@ -43,6 +44,8 @@ struct GenerateRequest {
 struct GenerateOptions {
   ModelOptions model;
   GenerateRequest request;
+  std::optional<std::string> prompt, prompt_file;  // where the request's prompt is read from
+  TextEncoding encoding;
   std::optional<std::uint64_t> seed;
   bool no_stream = false, as_json = false, lines = false;
   std::size_t parallel = kDefaultParallel;
@@ -68,11 +71,10 @@ Request to_engine_request(const GenerateRequest& asked, std::uint64_t seed, cons
     request.prompt = {
         value_or_fail(in_place(engine.bos(), "prompt: expected a text or ids, found none"))};
   }
-  request.max_length = asked.max_length;
-  if (asked.max_length == 0) {
-    request.max_length = std::min(kDefaultMaxLength, engine.info().block_size);
-  }
   request.sampling.seed = seed;
+  request.max_length =
+      value_or_fail(total_length(asked.length, request.prompt.size(), request.past_block,
+                                 engine.info().block_size, "--max-length or --max-new-tokens"));
   return request;
 }
 
@@ -146,7 +148,9 @@ LineAnswer answer_line(const boost::json::object& line, const GenerateOptions& o
     fields.refuse("prompt_ids", "at least one id");
   }
   fields.read("special", asked.special);
-  fields.read("max_length", asked.max_length, 1);
+  if (fields.has("max_length") || fields.has("max_new_tokens")) asked.length = {};
+  fields.read("max_length", asked.length.max_length, 1);
+  fields.read("max_new_tokens", asked.length.max_new_tokens, 1);
   asked.engine.sampling.seed = seed;
   sampling::visit_sampling_fields(asked.engine, sampling::SamplingJson(fields));
   seed = asked.engine.sampling.seed;
@@ -236,15 +240,33 @@ void print_loop(const GenerateOptions& options, const ModelInfo& info) {
                    sampling_loop_name(info.loop))});
 }
 
-void run(const GenerateOptions& options) {
+// The prompt's text, wherever it is, before the model is loaded, so that a mistake is met at once.
+std::string read_prompt(const GenerateOptions& options) {
+  if (options.lines && (options.prompt == "-" || options.prompt_file == "-")) {
+    throw CommandFailed(fmt::format(
+        "{}: expected a text or a file, found - for standard input, which --jsonl reads",
+        options.prompt ? "PROMPT" : "--prompt-file"));
+  }
+  if (options.prompt_file) return read_text(*options.prompt_file, options.encoding);
+  if (options.prompt) return argument_or_input(*options.prompt, "PROMPT", options.encoding);
+  if (options.lines || !options.request.prompt_ids.empty() || !is_input_piped()) return {};
+  fmt::print(stderr, "Reading the prompt from standard input\n");
+  return read_text("-", options.encoding);
+}
+
+void run(GenerateOptions& options) {
+  options.request.prompt = read_prompt(options);
+  for (std::string& stop : options.request.engine.stop) {
+    stop = text_of(stop, "--stop", {"utf-8", options.encoding.replace_invalid});
+  }
   LoadedEngine loaded = load_engine(options.model);
   print_notes(loaded.engine->info().notes);
   print_loop(options, loaded.engine->info());
   fmt::print(stderr, "Loaded {} in {:.2f} s\n", describe(loaded.engine->info()), loaded.seconds);
   if (options.lines) {
-    answer_json_lines(std::cin, options.parallel, [&](const boost::json::object& line) {
-      return answer_line(line, options, loaded);
-    });
+    answer_json_lines(
+        std::cin, options.encoding, options.parallel,
+        [&](const boost::json::object& line) { return answer_line(line, options, loaded); });
     return;
   }
   std::uint64_t seed = options.seed ? *options.seed : random_seed();
@@ -258,26 +280,42 @@ void run(const GenerateOptions& options) {
 
 void add_request_options(CLI::App& command, GenerateOptions& options) {
   GenerateRequest& request = options.request;
-  auto* prompt = command.add_option("PROMPT", request.prompt,
-                                    "Text to continue (default: none, the start of a text)");
+  // By functions, since CLI11 takes an empty string for no value of an optional.
+  auto put = [](std::optional<std::string>& place) {
+    return [&place](const std::string& text) { place = text; };
+  };
+  auto* prompt = command.add_option_function<std::string>(
+      "PROMPT", put(options.prompt),
+      "Text to continue; - for standard input, which is also read if it is piped and no prompt is "
+      "given (default: none, the start of a text)");
   prompt->type_name("");
+  auto* prompt_file = command.add_option_function<std::string>(
+      "--prompt-file", put(options.prompt_file),
+      "File with the prompt, byte for byte (a last newline is part of it); - for standard input");
+  prompt_file->transform(not_empty("a path"))->excludes(prompt)->type_name("PATH");
+  add_text_options(command, options.encoding, "the prompt, its file or the lines are");
   command
       .add_option_function<std::string>(
           "--prompt-ids",
           [&request](const std::string& text) { request.prompt_ids = parse_prompt_ids(text); },
           "The prompt as ids: 1,2,3")
       ->excludes(prompt)
+      ->excludes(prompt_file)
       ->type_name("IDS");
   command.add_flag(
       "--special", request.special,
       "Take the names of special tokens in the prompt (<|endoftext|>) for the tokens, not "
       "for their letters");
+  auto* max_length = command.add_option(
+      "--max-length", request.length.max_length,
+      "Tokens of prompt and result together, at most the model's block size "
+      "(but see --past-block) (default: 100, or the block size if that is less)");
+  max_length->transform(whole_number(1))->type_name("TOKENS");
   command
-      .add_option("--max-length", request.max_length,
-                  "Tokens of prompt and result together, at most the model's block size (but see "
-                  "--past-block) "
-                  "(default: 100, or the block size if that is less)")
+      .add_option("--max-new-tokens", request.length.max_new_tokens,
+                  "Tokens of the result alone, instead of --max-length")
       ->transform(whole_number(1))
+      ->excludes(max_length)
       ->type_name("TOKENS");
   command.add_option("-n", request.samples, "Samples, with seeds SEED, SEED+1, ... (default: 1)")
       ->transform(whole_number(1, kMostSamplesOfARun))
@@ -325,6 +363,7 @@ void add_generate(CLI::App& app) {
       "Examples:\n"
       "  chorus generate \"Once upon a time\" --seed 42\n"
       "  chorus generate --model model_19072.pt --max-length 200 --top-k 50 \"Albert Einstein\"\n"
+      "  chorus generate --max-new-tokens 50 < prompt.txt\n"
       "  echo '{\"prompt\": \"Once\", \"seed\": 1}' | chorus generate --jsonl\n"
       "The same model, prompt, options and seed give the same text, on any processor and with any "
       "number of threads.");

@@ -15,6 +15,7 @@
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "cli/text_input.h"
 #include "core/error_text.h"
 #include "json/text.h"
 
@@ -24,6 +25,7 @@ namespace {
 struct ScoreOptions {
   ModelOptions model;
   std::optional<std::string> text, file, ids;
+  TextEncoding encoding;
   bool bos = false, special = false;
   std::int32_t stride = 0;
   bool as_json = false, lines = false;
@@ -98,10 +100,12 @@ struct ScoreInput {
 ScoreInput read_input(const ScoreOptions& options) {
   ScoreInput input;
   input.name = options.ids ? "--ids" : options.file ? *options.file : "TEXT";
+  if (options.file == "-" || options.text == "-") input.name = "standard input";
   if (options.ids) {
     input.ids = value_or_fail(in_place(parse_ids(*options.ids), input.name));
   } else {
-    input.text = options.file ? value_or_fail(read_file(*options.file)) : *options.text;
+    input.text = options.file ? read_text(*options.file, options.encoding)
+                              : argument_or_input(*options.text, input.name, options.encoding);
   }
   if (input.text.empty() && input.ids.empty()) {
     throw CommandFailed(input.name + ": expected at least one token, found none");
@@ -133,9 +137,10 @@ void run(const ScoreOptions& options) {
   }
   if (options.lines) {
     LoadedEngine loaded = load(options);
-    answer_json_lines(std::cin, options.parallel, [&](const boost::json::object& line) {
-      return answer_line(line, options, *loaded.engine);
-    });
+    answer_json_lines(std::cin, options.encoding, options.parallel,
+                      [&](const boost::json::object& line) {
+                        return answer_line(line, options, *loaded.engine);
+                      });
     return;
   }
   ScoreInput input = read_input(options);
@@ -156,13 +161,16 @@ void add_score(CLI::App& app) {
   auto put = [](std::optional<std::string>& place) {
     return [&place](const std::string& text) { place = text; };
   };
-  command->add_option_function<std::string>("TEXT", put(options->text), "Text to score")
+  command
+      ->add_option_function<std::string>("TEXT", put(options->text),
+                                         "Text to score; - for standard input")
       ->type_name("");
   command
       ->add_option_function<std::string>("--file,-f", put(options->file),
                                          "File with the text; - for standard input")
       ->transform(not_empty("a path"))
       ->type_name("PATH");
+  add_text_options(*command, options->encoding, "the text or the lines are");
   command->add_option_function<std::string>("--ids", put(options->ids), "The text as ids: 1,2,3")
       ->type_name("IDS");
   command->add_flag("--jsonl", options->lines,

@@ -15,6 +15,7 @@
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "cli/text_input.h"
 #include "json/text.h"
 #include "tokenizer/tokenizer.h"
 
@@ -28,9 +29,9 @@ namespace json = boost::json;
 struct TokenizeOptions {
   std::string model;                     // whose tokenizer it is
   std::optional<std::string> tokenizer;  // instead
-  std::string text;                      // tokenize
-  std::vector<std::string> ids;          // detokenize
-  bool given = false;                    // as an argument; else standard input is read
+  std::string text = "-";                // tokenize; "-": standard input
+  TextEncoding encoding;
+  std::vector<std::string> ids = {"-"};  // detokenize
   bool as_json = false;
   bool lines = false;
   bool special = false;
@@ -97,13 +98,13 @@ std::string tokenize_line(const json::object& line, bool special, const Ids& ids
 void run_tokenize(const TokenizeOptions& options) {
   Ids known = choose_ids(options);
   if (options.lines) {
-    answer_json_lines(std::cin, 1, [&](const json::object& line) -> LineAnswer {
+    answer_json_lines(std::cin, options.encoding, 1, [&](const json::object& line) -> LineAnswer {
       return {.json = tokenize_line(line, options.special, known)};
     });
     return;
   }
-  std::vector<std::int32_t> ids =
-      known.encode(options.given ? options.text : read_all(std::cin), options.special);
+  std::string text = argument_or_input(options.text, "TEXT", options.encoding);
+  std::vector<std::int32_t> ids = known.encode(text, options.special);
   write_output(options.as_json ? ids_as_json(ids) + "\n"
                                : fmt::format("{}\n", fmt::join(ids, " ")));
 }
@@ -120,13 +121,13 @@ std::string detokenize_line(const json::object& line, const Ids& known) {
 void run_detokenize(const TokenizeOptions& options) {
   Ids known = choose_ids(options);
   if (options.lines) {
-    answer_json_lines(std::cin, 1, [&](const json::object& line) -> LineAnswer {
+    answer_json_lines(std::cin, {}, 1, [&](const json::object& line) -> LineAnswer {
       return {.json = detokenize_line(line, known)};
     });
     return;
   }
-  std::string words =
-      options.given ? fmt::format("{}", fmt::join(options.ids, " ")) : read_all(std::cin);
+  std::string words = fmt::format("{}", fmt::join(options.ids, " "));
+  if (words == "-") words = value_or_fail(read_file("-"));
   std::string bytes = known.decode(value_or_fail(parse_ids(words)));
   write_output(options.as_json ? text_as_json(bytes) + "\n" : bytes);
 }
@@ -155,7 +156,8 @@ void add_tokenize(CLI::App& app) {
   add_tokenizer_options(*tokenize, *options);
   CLI::Option* text = tokenize->add_option(
       "TEXT", options->text,
-      "The text; default: all of standard input, byte for byte (a last newline is part of it)");
+      "The text; default, or -: all of standard input (a last newline is part of it)");
+  add_text_options(*tokenize, options->encoding, "the text or the lines are");
   tokenize->add_flag("--json", options->as_json, "Print {\"ids\": [...]} instead of plain ids");
   tokenize
       ->add_flag("--jsonl", options->lines,
@@ -167,11 +169,9 @@ void add_tokenize(CLI::App& app) {
                      "Let the names of special tokens in the text (<|endoftext|>) mean the tokens; "
                      "default: they are text like any");
   tokenize->footer(
-      "Bytes that are not UTF-8 count as U+FFFD.\nExample: chorus tokenize 'Hello, world'");
-  tokenize->callback([options, text] {
-    options->given = text->count() > 0;
-    run_tokenize(*options);
-  });
+      "A byte order mark is no part of the text.\n"
+      "Example: chorus tokenize 'Hello, world'");
+  tokenize->callback([options] { run_tokenize(*options); });
 
   auto back = std::make_shared<TokenizeOptions>();
   CLI::App* detokenize =
@@ -179,7 +179,7 @@ void add_tokenize(CLI::App& app) {
   add_tokenizer_options(*detokenize, *back);
   CLI::Option* ids = detokenize->add_option("IDS", back->ids,
                                             "Ids (GPT-2's are 0 to 50256), separated by spaces, "
-                                            "commas or newlines; default: all of standard "
+                                            "commas or newlines; default, or -: all of standard "
                                             "input");
   detokenize->add_flag("--json", back->as_json,
                        "Print {\"text\": \"...\"} instead of the text's exact bytes");
@@ -190,10 +190,7 @@ void add_tokenize(CLI::App& app) {
       ->excludes(ids);
   detokenize->footer(
       "In JSON, bytes that are not UTF-8 become U+FFFD.\nExample: chorus detokenize 15496 11 995");
-  detokenize->callback([back, ids] {
-    back->given = ids->count() > 0;
-    run_detokenize(*back);
-  });
+  detokenize->callback([back] { run_detokenize(*back); });
 }
 
 }  // namespace chorus::cli

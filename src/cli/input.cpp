@@ -7,9 +7,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <system_error>
 
@@ -20,27 +17,23 @@ namespace {
 
 constexpr std::string_view kSeparators = ", \t\r\n";
 
-}  // namespace
-
-std::string read_all(std::istream& in) {
-  std::string text(std::istreambuf_iterator<char>(in), {});
+Result<std::string> read_to_end(std::FILE* file, const std::string& name) {
+  std::string text;
+  std::array<char, 1 << 16> buffer;
+  while (std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file)) {
+    text.append(buffer.data(), count);
+  }
+  if (std::ferror(file) != 0) return system_error(name, errno);
   return text;
 }
 
+}  // namespace
+
 Result<std::string> read_file(const std::string& path) {
-  if (path == "-") return read_all(std::cin);
+  if (path == "-") return read_to_end(stdin, "standard input");
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (file == nullptr) {
-    return system_error(path, errno);
-  }
-  std::string text;
-  std::array<char, 1 << 16> buffer;
-  while (std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
-    text.append(buffer.data(), count);
-  }
-  if (std::ferror(file.get()) != 0)
-    return Error{ErrorCode::kIo, path + ": " + std::strerror(errno)};
-  return text;
+  if (file == nullptr) return system_error(path, errno);
+  return read_to_end(file.get(), path);
 }
 
 Result<std::vector<std::int32_t>> parse_ids(std::string_view text) {

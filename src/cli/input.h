@@ -1,9 +1,9 @@
-// What the commands read: standard input and lists of ids; lines of JSON are json_lines.h's. It is
+// What the commands read: files, standard input and lists of ids. Text is text_input.h's, lines of
+// JSON json_lines.h's. It is
 // not a parser of options (CLI11 is) and knows nothing of what the input means. Single-threaded.
 #pragma once
 
 #include <cstdint>
-#include <istream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,10 +12,7 @@
 
 namespace chorus::cli {
 
-// Everything up to the end of the stream, byte for byte.
-std::string read_all(std::istream& in);
-
-// The whole of a file, a pipe too; "-" is standard input. Errors: kNotFound, kIo, with the system's
+// The whole of a file, a pipe too, byte for byte; "-" is standard input. Errors: kNotFound, kIo, with the system's
 // reason.
 Result<std::string> read_file(const std::string& path);
 

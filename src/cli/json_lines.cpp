@@ -4,14 +4,19 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <cstdio>
+#include <iostream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <semaphore>
+#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/text_input.h"
 #include "json/parse.h"
 #include "json/text.h"
 
@@ -19,6 +24,13 @@ namespace chorus::cli {
 namespace {
 
 namespace json = boost::json;
+
+// That the end of `in` is no error of reading, which of standard input the stream does not tell.
+void expect_whole(std::istream& in) {
+  if (in.bad() || (&in == &std::cin && std::ferror(stdin) != 0)) {
+    throw CommandFailed("standard input: cannot be read");
+  }
+}
 
 // The answers in the order of their lines: one that comes early waits for those before it.
 // Thread contract: put() and put_error() from any thread.
@@ -81,13 +93,20 @@ class OrderedAnswers {
 
 }  // namespace
 
-void answer_json_lines(std::istream& in, std::size_t parallel,
+void answer_json_lines(std::istream& in, const TextEncoding& encoding, std::size_t parallel,
                        const std::function<LineAnswer(const json::object&)>& answer) {
+  if (!is_utf8(encoding)) {
+    std::string bytes(std::istreambuf_iterator<char>(in), {});
+    expect_whole(in);
+    std::istringstream text(text_of(std::move(bytes), "standard input", encoding));
+    return answer_json_lines(text, {}, parallel, answer);
+  }
   OrderedAnswers answers;
   std::size_t number = 0;
   auto work = [&](std::size_t place, std::size_t line_number, const std::string& line) {
     try {
-      answers.put(place, answer(value_or_fail(parse_json_object(line))));
+      std::string text = text_of(line, "the line", encoding);
+      answers.put(place, answer(value_or_fail(parse_json_object(text))));
     } catch (const CommandFailed& error) {
       answers.put_error(place, line_number, error.what());
     }
@@ -111,6 +130,7 @@ void answer_json_lines(std::istream& in, std::size_t parallel,
   }
   pool.join();
   answers.finish();
+  expect_whole(in);
 }
 
 void expect_no_error(const JsonFields& fields) {

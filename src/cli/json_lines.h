@@ -7,6 +7,7 @@
 #include <istream>
 #include <string>
 
+#include "core/text_encoding.h"
 #include "json/fields.h"
 
 namespace chorus::cli {
@@ -21,8 +22,10 @@ struct LineAnswer {
 // its own; with 1, a line is answered before the next is read. A line that is no object, or for
 // which `answer` throws CommandFailed, is answered with {"error": {"line": N, "message": "..."}};
 // the others go on. Blank lines are skipped. Shows tokens per second on a terminal. Throws
-// CommandFailed at the end, with how many failed, if any did; soon if writing fails.
-void answer_json_lines(std::istream& in, std::size_t parallel,
+// CommandFailed at the end, with how many failed, if any did; soon if writing or reading fails.
+// Lines of UTF-8 are converted one by one; of other encodings the whole of `in` is, before the
+// first is answered.
+void answer_json_lines(std::istream& in, const TextEncoding& encoding, std::size_t parallel,
                        const std::function<LineAnswer(const boost::json::object&)>& answer);
 
 // How the fields of a line are read: found under the option's name with '_' or '-' between its words,

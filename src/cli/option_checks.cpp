@@ -9,6 +9,8 @@
 #include <system_error>
 #include <vector>
 
+#include "core/text_encoding.h"
+
 namespace chorus::cli {
 namespace {
 
@@ -59,6 +61,14 @@ CLI::Validator number_format(std::span<const NumberFormat> formats) {
                        fmt::join(names.begin(), names.end() - 1, ", "), names.back(), text);
   };
   return {check, words};
+}
+
+CLI::Validator text_encoding() {
+  auto check = [](const std::string& text) -> std::string {
+    Result<void> known = check_encoding(text);
+    return known ? std::string() : known.assume_error().message;
+  };
+  return {check, ""};
 }
 
 CLI::Validator not_empty(const char* what) {

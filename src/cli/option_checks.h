@@ -22,6 +22,9 @@ CLI::Validator number_between(double low, double high, const std::string& expect
 // The name of one of `formats`.
 CLI::Validator number_format(std::span<const NumberFormat> formats);
 
+// The name of an encoding that texts can be converted from.
+CLI::Validator text_encoding();
+
 // Anything but an empty string, which is what an unset variable of a shell gives. `what` names what
 // is expected, for example "a path".
 CLI::Validator not_empty(const char* what);

@@ -23,6 +23,10 @@ Result<std::int32_t> total_length(const LengthAsked& asked, std::size_t prompt_t
   if (asked.max_length && asked.max_new_tokens) {
     return invalid("max_new_tokens: expected max_length or max_new_tokens, found both");
   }
+  if (asked.max_length && (*asked.max_length < 1 || *asked.max_length > most)) {
+    return invalid(fmt::format("max_length: expected 1 to {} ({}), found {}{}", most, why,
+                               *asked.max_length, *asked.max_length < 1 ? "" : way_out));
+  }
   if (prompt > most) {
     return invalid(fmt::format("prompt: expected at most {} tokens ({}), found {}{}", most, why,
                                prompt, way_out));
@@ -35,10 +39,6 @@ Result<std::int32_t> total_length(const LengthAsked& asked, std::size_t prompt_t
         most - prompt, most, why, prompt, added, added < 1 ? "" : way_out));
   }
   std::int32_t length = asked.max_length.value_or(std::min(kDefaultMaxLength, block_size));
-  if (length < 1 || length > most) {
-    return invalid(fmt::format("max_length: expected 1 to {} ({}), found {}{}", most, why, length,
-                               length < 1 ? "" : way_out));
-  }
   if (prompt <= length) return length;
   if (asked.max_length) {
     return invalid(fmt::format("max_length: expected at least the prompt's {} tokens, found {}",

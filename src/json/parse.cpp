@@ -13,6 +13,7 @@
 
 #include "core/error_text.h"
 #include "core/printable.h"
+#include "core/utf8.h"
 
 namespace chorus {
 namespace {
@@ -169,8 +170,11 @@ Result<json::value> parse(std::string_view text, std::size_t skipped) {
   }
   if (!error && used < text.size()) error = json::error::extra_data;
   if (error) {
+    std::size_t good = well_formed_length(text.substr(0, used + 4));  // 4: a character's length
+    bool is_utf8 = good > used || good == text.size();
     return Error{ErrorCode::kCorrupt,
-                 fmt::format("bad JSON at byte {}: {}", skipped + used, error.message())};
+                 is_utf8 ? fmt::format("bad JSON at byte {}: {}", skipped + used, error.message())
+                         : fmt::format("bad JSON: not utf-8 at byte {}", skipped + good)};
   }
   return parser.handler().release();
 }

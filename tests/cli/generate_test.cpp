@@ -203,7 +203,7 @@ TEST(GenerateCommand, MaxLengthIsAHundredUnlessGivenAndAtMostTheBlockSize) {
                  "max_length: expected 1 to 1024 (the model's block size), found 1025; past_block "
                  "crop goes on past it");
   expect_failure(generate({kPrompt, "--max-length", "3"}), 1,
-                 "prompt: expected at most max_length = 3 tokens, found 4");
+                 "max_length: expected at least the prompt's 4 tokens, found 3");
   json::value full = json_of(generate({kPrompt, "--max-length", "4", "--json"}));
   EXPECT_EQ(full.at("tokens"), full.at("prompt_tokens"));
 }
@@ -407,6 +407,14 @@ TEST(GenerateCommand, AWrongFieldIsNamed) {
       {R"({"max_length": 0})", "max_length: expected a whole number from 1 to 2147483647, found 0"},
       {R"({"max_length": 1e99})",
        "max_length: expected a whole number from 1 to 2147483647, found 1e+99"},
+      {R"({"max_length": 5, "max-new-tokens": 5})",
+       "max_new_tokens: expected max_length or max_new_tokens, found both"},
+      {R"({"max_new_tokens": 0})",
+       "max_new_tokens: expected a whole number from 1 to 2147483647, found 0"},
+      {R"({"prompt_ids": [1, 2], "max_new_tokens": 1023})",
+       "max_new_tokens: expected 1 to 1022 (of 1024 tokens, the model's block size, the prompt "
+       "takes "
+       "2), found 1023; past_block crop goes on past it"},
       {R"({"max_length": 2000})",
        "max_length: expected 1 to 1024 (the model's block size), found 2000; past_block crop goes "
        "on past it"},
@@ -443,7 +451,8 @@ TEST(GenerateCommand, TextIsAlwaysWellFormed) {
     EXPECT_TRUE(is_well_formed(text)) << text;
     EXPECT_THAT(text, StartsWith("\xEF\xBF\xBD"));
   }
-  RunResult invalid = generate({"caf\xE9 \xF0\x9F", "--seed", "1", "--max-length", "12"});
+  RunResult invalid =
+      generate({"caf\xE9 \xF0\x9F", "--replace-invalid", "--seed", "1", "--max-length", "12"});
   EXPECT_THAT(text_of(invalid), StartsWith("caf\xEF\xBF\xBD \xEF\xBF\xBD"));
   std::string nul = text_of(generate({"--jsonl", "--max-length", "5", "--seed", "1"},
                                      {.input = R"({"prompt": "a\u0000b"})"}));

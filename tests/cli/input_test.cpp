@@ -2,9 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <sstream>
 #include <string>
 #include <vector>
+
+#include "support/scratch_folder.h"
 
 namespace chorus::cli {
 namespace {
@@ -26,10 +27,12 @@ TEST(ParseIds, NamesTheWordThatIsNoId) {
   }
 }
 
-TEST(ReadAll, IsExact) {
+TEST(ReadFile, IsExact) {
+  test::ScratchFolder folder;
   std::string text("a\r\n\0\xFF\n", 6);
-  std::istringstream in(text);
-  EXPECT_EQ(read_all(in), text);
+  EXPECT_EQ(read_file(folder.write("text", text)).assume_value(), text);
+  EXPECT_EQ(read_file(folder.file("none")).assume_error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(read_file(folder.path()).assume_error().code, ErrorCode::kIo);
 }
 
 }  // namespace

@@ -60,7 +60,10 @@ TEST(TokenizeCommand, ABadLineIsAnsweredWithItsErrorAndTheOthersGoOn) {
   expect_error("{\"text\":7}", "text: expected a string, found 7");
   expect_error("{\"text\":\"\", \"special\":1}", "special: expected true or false, found 1");
   expect_error("{\"text\":\"", "bad JSON at byte 9: incomplete JSON");
-  expect_error("{\"text\":\"\xFF\"}", "bad JSON at byte 9: syntax error");
+  expect_error(
+      "{\"text\":\"\xFF\"}",
+      "the line: not utf-8 at byte 9 (0xff); --encoding latin-1, cp1252, utf-16 or another "
+      "converts it, --replace-invalid reads U+FFFD there");
   expect_error("{\"text\":\"\\ud80\"}", "bad JSON at byte 14: expected hex digit");
   expect_error("{\"text\":1,\"text\":2}", "bad JSON: the key 'text' stands twice in one object");
 }

@@ -64,8 +64,10 @@ TEST(ParseJson, AByteOrderMarkIsTakenOff) {
 
 TEST(ParseJson, BytesThatAreNoUtf8AreAnError) {
   for (const char* wrong : {"\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\x80\"", "\"\xe2\x82\""}) {
-    EXPECT_EQ(error_of_parse(wrong).find("bad JSON at byte "), 0u) << wrong;
+    EXPECT_EQ(error_of_parse(wrong), "bad JSON: not utf-8 at byte 1") << wrong;
   }
+  EXPECT_EQ(error_of_parse("{\"a\": \"\xc3\xa4\xf0\x9f\x98\"}"), "bad JSON: not utf-8 at byte 9");
+  EXPECT_EQ(error_of_parse("x \"\xff\"").find("bad JSON at byte 0: "), 0u);  // the first error
 }
 
 TEST(ParseJson, ADoubledKeyAndDeepNestingAreErrors) {

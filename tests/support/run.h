@@ -18,6 +18,7 @@ namespace chorus::test {
 
 struct RunOptions {
   std::string input = {};                                             // standard input
+  std::string input_file = {};                                        // what is open there instead
   std::vector<std::pair<std::string, std::string>> environment = {};  // set beside the test's own
   std::string output_file = {};  // where standard output goes instead of to RunResult::out
 };
@@ -35,6 +36,12 @@ using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 inline File temporary_file() {
   std::FILE* file = std::tmpfile();
   if (file == nullptr) throw std::system_error(errno, std::generic_category(), "tmpfile");
+  return File(file, std::fclose);
+}
+
+inline File open_for_reading(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "r");
+  if (file == nullptr) throw std::system_error(errno, std::generic_category(), path);
   return File(file, std::fclose);
 }
 
@@ -73,12 +80,15 @@ inline std::string contents(std::FILE* file) {
 // the system refuses a file or a process.
 inline RunResult run_chorus(const std::vector<std::string>& arguments,
                             const RunOptions& options = {}) {
-  detail::File in = detail::temporary_file();
+  detail::File in = options.input_file.empty() ? detail::temporary_file()
+                                               : detail::open_for_reading(options.input_file);
   detail::File out = options.output_file.empty() ? detail::temporary_file()
                                                  : detail::open_for_writing(options.output_file);
   detail::File err = detail::temporary_file();
-  std::fwrite(options.input.data(), 1, options.input.size(), in.get());
-  std::rewind(in.get());
+  if (options.input_file.empty()) {
+    std::fwrite(options.input.data(), 1, options.input.size(), in.get());
+    std::rewind(in.get());
+  }
 
   std::vector<std::string> command{CHORUS_BINARY};
   command.insert(command.end(), arguments.begin(), arguments.end());
