@@ -69,8 +69,9 @@ TEST(GenerateRequest, NamesWhatIsWrong) {
 }
 
 TEST(GenerateRequest, MaxLengthCountsThePromptAndFitsTheBlock) {
-  auto engine_request = [](const std::string& query, const std::string& prompt) {
-    GenerateRequest asked = generate(query, prompt).assume_value();
+  auto engine_request = [](const std::string& query,
+                           const std::string& prompt) -> ApiResult<Request> {
+    CHORUS_TRY(GenerateRequest asked, generate(query, prompt));
     return to_engine_request(asked, *word_engine());
   };
   EXPECT_EQ(engine_request("", "Hi").assume_value().max_length, 100);
