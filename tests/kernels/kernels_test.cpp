@@ -120,7 +120,7 @@ TEST_P(KernelsTest, MatmulEqualsTheScalarChain) {
   }
 }
 
-// More rows than a tile's (12, or AVX2's 6) go through K in chunks of 768, and through panels four
+// More rows than a tile's (12, or AVX2's 6) go through K in slices of 768, and through panels four
 // at a time.
 TEST_P(KernelsTest, MatmulInChunksOfKEqualsTheScalarChain) {
   for (std::size_t k : {767u, 768u, 769u, 1536u, 1537u, 3071u, 3072u}) {

@@ -156,7 +156,7 @@ void matmul_some_rows(const MatmulArgs& args, std::size_t row, std::size_t rows,
 // Panels outside, tiles of rows inside: a panel is read from memory once and stays in the cache for
 // all the rows. All tiles get as many rows, or one more.
 template <class Weight>
-void matmul_chunk(const MatmulArgs& args) {
+void matmul_slice(const MatmulArgs& args) {
   std::size_t tiles = (args.rows + kMaxTileRows - 1) / kMaxTileRows;
   std::size_t group = tiles == 1 ? args.panels : 4;
   for (std::size_t panel = 0; panel < args.panels; panel += group) {
@@ -169,23 +169,23 @@ void matmul_chunk(const MatmulArgs& args) {
   }
 }
 
-// More rows than a tile's go through K in chunks, so that x and the panels stay in the caches.
+// More rows than a tile's go through K in slices, so that x and the panels stay in the caches.
 template <class Weight>
 void matmul(const MatmulArgs& args) {
-  constexpr std::size_t kChunk = 768;
+  constexpr std::size_t kSlice = 768;
   if (args.rows == 0) return;
-  if (args.rows <= kMaxTileRows || args.k <= kChunk) return matmul_chunk<Weight>(args);
-  MatmulArgs chunk = args;
-  for (std::size_t k = 0; k < args.k; k += kChunk) {
-    chunk.k = args.k - k < kChunk ? args.k - k : kChunk;
-    matmul_chunk<Weight>(chunk);
-    chunk.x += kChunk;
-    if (chunk.panel_table != nullptr) {
-      chunk.panel_offset += kChunk * kPanelWidth * sizeof(Weight);
+  if (args.rows <= kMaxTileRows || args.k <= kSlice) return matmul_slice<Weight>(args);
+  MatmulArgs slice = args;
+  for (std::size_t k = 0; k < args.k; k += kSlice) {
+    slice.k = args.k - k < kSlice ? args.k - k : kSlice;
+    matmul_slice<Weight>(slice);
+    slice.x += kSlice;
+    if (slice.panel_table != nullptr) {
+      slice.panel_offset += kSlice * kPanelWidth * sizeof(Weight);
     } else {
-      chunk.weights = static_cast<const Weight*>(chunk.weights) + kChunk * kPanelWidth;
+      slice.weights = static_cast<const Weight*>(slice.weights) + kSlice * kPanelWidth;
     }
-    chunk.accumulate = true;
+    slice.accumulate = true;
   }
 }
 
