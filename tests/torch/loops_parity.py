@@ -14,36 +14,10 @@ from require_torch import torch  # first: ends the test where there is none
 import checkpoint_files as files
 import chorus_program
 from chorus_program import Mismatch
-from gpt2_reference import Config, Gpt2, STOP_TOKEN, choose, random_weights
-from loops_reference import SCORES, draw, near_the_mask
+from gpt2_reference import Config, Gpt2, random_weights
+from loops_reference import continue_text
 
 SEEDS = [0, 1, 42, 1337, 7, 4294967301, 123456789, 2**31, 99, 5, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]
-
-
-def next_token(loop, logits, ids, options, generator):
-    if loop == "talk":
-        scaled = logits / options.get("temperature", 1.0)
-        return choose(torch.softmax(scaled, dim=-1), min(options["top_k"], logits.shape[-1]), generator)
-    token, near = draw(SCORES[loop](logits, ids, **options), generator)
-    return token, near or near_the_mask(logits, ids, loop, options)
-
-
-@torch.no_grad()
-def continue_text(model, request, loop, options, generator):
-    """(ids, finish reason, position of the first near choice or None); past the block as nanoGPT crops."""
-    ids, near_from = list(request["prompt_ids"]), None
-    ends = set(request.get("stop_ids", []))
-    if loop != "nanogpt":
-        ends.add(STOP_TOKEN)
-    while len(ids) < request["max_length"]:
-        context = ids[-model.config.block_size:]
-        token, near = next_token(loop, model.logits(context, last_only=True), ids, options, generator)
-        if near and near_from is None:
-            near_from = len(ids)
-        ids.append(token)
-        if token in ends:
-            return ids, "stop", near_from
-    return ids, "length", near_from
 
 
 def random_options(loop, rng):

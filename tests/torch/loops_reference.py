@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from gpt2_reference import NEAR
+from gpt2_reference import NEAR, STOP_TOKEN, choose
 
 
 def nanogpt_scores(logits, ids, temperature=1.0, top_k=None):
@@ -79,3 +79,29 @@ def near_the_mask(logits, ids, loop, options):
         if len(values) > k and values[k - 1] != values[k] and values[k - 1] - values[k] < NEAR:
             return True
     return False
+
+
+def next_token(loop, logits, ids, options, generator):
+    if loop == "talk":
+        scaled = logits / options.get("temperature", 1.0)
+        return choose(torch.softmax(scaled, dim=-1), min(options["top_k"], logits.shape[-1]), generator)
+    token, near = draw(SCORES[loop](logits, ids, **options), generator)
+    return token, near or near_the_mask(logits, ids, loop, options)
+
+
+@torch.no_grad()
+def continue_text(model, request, loop, options, generator, eos=(STOP_TOKEN,)):
+    """(ids, finish reason, position of the first near choice or None); past the block as nanoGPT crops."""
+    ids, near_from = list(request["prompt_ids"]), None
+    ends = set(request.get("stop_ids", []))
+    if loop != "nanogpt":
+        ends.update(eos)
+    while len(ids) < request["max_length"]:
+        context = ids[-model.config.block_size:]
+        token, near = next_token(loop, model.logits(context, last_only=True), ids, options, generator)
+        if near and near_from is None:
+            near_from = len(ids)
+        ids.append(token)
+        if token in ends:
+            return ids, "stop", near_from
+    return ids, "length", near_from
