@@ -70,7 +70,7 @@ struct ModelInfo {
 struct EngineStats {
   std::size_t running = 0, waiting = 0;  // samples
   double kv_usage = 0.0;                 // of the pages that may be held, the share that is
-  double kv_promised = 0.0;              // the same, with what is promised to running samples
+  double kv_reserved = 0.0;              // the same, with what is reserved for running samples
   std::uint64_t prefix_queries = 0, prefix_hits = 0;  // prompt tokens looked for and found
   std::uint64_t prompt_tokens = 0, generated_tokens = 0;
   std::uint64_t steps = 0;
@@ -126,11 +126,8 @@ class CHORUS_EXPORT Engine {
   // What a text from nothing begins with. Errors: kUnsupported for a model without such a token.
   Result<std::int32_t> bos() const;
 
-  // Whether pages, reservations and sequences agree; waits for the step that is being made. For
-  // tests. Errors: kCorrupt, with what disagrees.
-  Result<void> check_integrity();
-
  private:
+  friend struct EngineInternals;  // engine/engine_impl.h: for tests
   struct CHORUS_HIDDEN Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

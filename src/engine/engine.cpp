@@ -178,9 +178,10 @@ Result<Stream> Engine::submit(Request request, EventCallback on_event) {
   return stream;
 }
 
-Result<void> Engine::check_integrity() {
+Result<void> EngineInternals::check_integrity(Engine& engine) {
   std::promise<Result<void>> result;
-  impl_->mailbox->post_errand([&] { result.set_value(impl_->loop->check()); });
+  Engine::Impl& impl = *engine.impl_;
+  impl.mailbox->post_task([&] { result.set_value(impl.loop->check()); });
   return result.get_future().get();
 }
 

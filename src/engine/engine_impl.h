@@ -1,4 +1,4 @@
-// What an Engine holds, for the files that implement it: engine.cpp, score.cpp.
+// What an Engine holds, for its tests and the files that implement it: engine.cpp, score.cpp.
 #pragma once
 
 #include <memory>
@@ -28,6 +28,13 @@ struct Engine::Impl {
   std::shared_ptr<engine::Mailbox> mailbox;
   std::unique_ptr<engine::Loop> loop;
   std::thread thread;  // runs the loop
+};
+
+// What tests may see of an engine.
+struct EngineInternals {
+  // Whether pages, reservations and sequences agree; waits for the step that is being made. Errors:
+  // kCorrupt, with what disagrees.
+  static Result<void> check_integrity(Engine& engine);
 };
 
 }  // namespace chorus

@@ -1,6 +1,7 @@
 #include "engine/loop.h"
 
 #include <algorithm>
+#include <cassert>
 #include <new>
 #include <utility>
 
@@ -31,7 +32,7 @@ void Loop::run() {
     end_cancelled();
     scheduler_.admit();
     update_stats();
-    for (const auto& errand : mail.errands) errand();
+    for (const auto& task : mail.tasks) task();
     if (mail.stop) return;
     step();
   }
@@ -111,6 +112,7 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   Sequence& sequence = *row.sequence;
   const Request& request = sequence.request;
   const kernels::Kernels& kernels = model_.kernels();
+  assert(row.index <= sequence.tokens.size());
   if (row.of_prompt()) {
     return {sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
                                  *request.prompt_logprobs),
@@ -222,6 +224,7 @@ void Loop::deliver_end(Sequence& sequence, Event event) {
   if (std::exchange(sequence.ended, true)) return;
   RequestState& state = *sequence.state;
   if (state.request.one_stream) state.sampler = std::move(sequence.sampler);
+  assert(state.unfinished > 0);
   event.last = --state.unfinished == 0;
   scheduler_.end(sequence);
   ends_.push_back({sequence.state, std::move(event)});
@@ -247,7 +250,7 @@ void Loop::update_stats() {
   counts_.running = scheduler_.running().size();
   auto capacity = static_cast<double>(pool.capacity());
   counts_.kv_usage = static_cast<double>(pool.held()) / capacity;
-  counts_.kv_promised = static_cast<double>(pool.held() + pool.reserved()) / capacity;
+  counts_.kv_reserved = static_cast<double>(pool.held() + pool.reserved()) / capacity;
   Lock lock(stats_mutex_);
   stats_ = counts_;
 }

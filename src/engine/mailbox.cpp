@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cassert>
 #include <utility>
 
 namespace chorus::engine {
 
 Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
+  assert(request->stream != nullptr && request->request.n > 0 && !request->request.prompt.empty());
   auto samples = static_cast<std::size_t>(request->request.n);
   Lock lock(mutex_);
   if (contents_.stop) return Error{ErrorCode::kUnavailable, "the engine is going away"};
@@ -22,9 +24,9 @@ Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
   return ok();
 }
 
-void Mailbox::post_errand(std::function<void()> errand) {
+void Mailbox::post_task(std::function<void()> task) {
   Lock lock(mutex_);
-  contents_.errands.push_back(std::move(errand));
+  contents_.tasks.push_back(std::move(task));
   changed_.notify_one();
 }
 
@@ -43,13 +45,13 @@ void Mailbox::stop() {
 Mailbox::Contents Mailbox::take(bool wait) {
   Lock lock(mutex_);
   while (wait && !woken_ && !contents_.stop && contents_.requests.empty() &&
-         contents_.errands.empty()) {
+         contents_.tasks.empty()) {
     changed_.wait(mutex_);
   }
   woken_ = false;
   waiting_ += std::exchange(posted_, 0);
   bool stop = contents_.stop;
-  return std::exchange(contents_, Contents{.requests = {}, .errands = {}, .stop = stop});
+  return std::exchange(contents_, Contents{.requests = {}, .tasks = {}, .stop = stop});
 }
 
 void Mailbox::set_waiting(std::size_t samples) {

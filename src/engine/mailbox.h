@@ -18,7 +18,7 @@ class Mailbox {
  public:
   struct Contents {
     std::vector<std::shared_ptr<RequestState>> requests;
-    std::vector<std::function<void()>> errands;  // to be run between two steps
+    std::vector<std::function<void()>> tasks;  // to be run between two steps
     bool stop = false;
   };
 
@@ -26,7 +26,7 @@ class Mailbox {
 
   // Errors: kOverloaded if with its samples more than max_waiting would wait.
   Result<void> post(std::shared_ptr<RequestState> request);
-  void post_errand(std::function<void()> errand);
+  void post_task(std::function<void()> task);
   void wake();
   void stop();
 

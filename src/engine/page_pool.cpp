@@ -100,7 +100,7 @@ PagePool::Match PagePool::publish(PageNumber page, PrefixKey parent, const PageT
   auto [entry, added] = cache_.try_emplace({parent, tokens}, page);
   if (!added) {
     PageNumber other = entry->second;
-    retain(other);  // before the release: the promises stay covered by what is available
+    retain(other);  // before the release: the reservations stay covered by what is available
     release(page);
     return {other, pages_[other].key};
   }
@@ -169,7 +169,7 @@ std::size_t PagePool::CacheKeyHash::operator()(const CacheKey& key) const {
 }
 
 Result<void> PagePool::check(std::span<const std::span<const PageNumber>> holders,
-                             std::size_t promised) const {
+                             std::size_t reserved) const {
   auto fail = [](std::string message) { return Error{ErrorCode::kCorrupt, std::move(message)}; };
   std::vector<std::uint32_t> counts(pages_.size(), 0);
   for (std::span<const PageNumber> table : holders) {
@@ -192,8 +192,8 @@ Result<void> PagePool::check(std::span<const std::span<const PageNumber>> holder
     if (counts[page] == 0 && !cached) ++unheld;
   }
   if (pages_.size() > max_pages_) return fail("more pages than the bound");
-  if (promised != reserved_) {
-    return fail(fmt::format("{} pages reserved, {} promised", reserved_, promised));
+  if (reserved != reserved_) {
+    return fail(fmt::format("{} pages reserved, {} by sequences", reserved_, reserved));
   }
   if (reserved_ > available()) {
     return fail(fmt::format("{} pages reserved, {} available", reserved_, available()));

@@ -4,10 +4,10 @@
 // found to be copied. A cached page that no sequence holds is kept until its room is needed, the
 // one used longest ago first.
 //
-// Pages are promised before they are taken: a sequence reserves its worst case when it is admitted,
+// Pages are reserved before they are taken: a sequence reserves its worst case when it is admitted,
 // so that it never finds the pool empty later.
 //
-// The pool deals in page numbers alone. Where their memory is, and what it holds, is the matter of
+// The pool knows page numbers alone. Where their memory is, and what it holds, is the matter of
 // whatever computes with them: model/kv_store.h.
 //
 // Thread contract: belongs to the thread that makes the steps.
@@ -49,8 +49,8 @@ class PagePool {
   bool reserve(std::size_t count);
   void unreserve(std::size_t count);
 
-  // A promised page, held once, its contents unspecified; numbers that have been taken before come
-  // first. Throws std::bad_alloc, the promise kept.
+  // A reserved page, held once, its contents unspecified; numbers that have been taken before come
+  // first. Throws std::bad_alloc, the reservation kept.
   PageNumber take();
   void release(PageNumber page);
 
@@ -59,7 +59,7 @@ class PagePool {
     PrefixKey key;
   };
   // The cached page that continues `parent` with `tokens`, now held once more; empty if there is
-  // none, or if nobody holds it and its room is promised to others.
+  // none, or if nobody holds it and its room is reserved for others.
   std::optional<Match> find(PrefixKey parent, const PageTokens& tokens);
 
   // Caches `page`, which is full and continues `parent` with `tokens`. If another page is cached
@@ -79,10 +79,10 @@ class PagePool {
   std::optional<Beginning> find_beginning(PrefixKey parent, std::span<const std::int32_t> tokens);
 
   // Whether every count agrees with `holders`, the page tables of all sequences, and with the pages
-  // still promised to them. Errors: kCorrupt, with what disagrees. For tests: it looks at
+  // still reserved for them. Errors: kCorrupt, with what disagrees. For tests: it looks at
   // everything.
   Result<void> check(std::span<const std::span<const PageNumber>> holders,
-                     std::size_t promised) const;
+                     std::size_t reserved) const;
 
  private:
   struct CacheKey {

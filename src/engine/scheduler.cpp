@@ -60,7 +60,7 @@ void Scheduler::admit() {
 // Takes over cached pages from where the sequence stands, and reserves the rest of its worst case;
 // false if there is no room, which cannot happen to one that runs.
 bool Scheduler::match_prefix(Sequence& sequence) {
-  pool_.unreserve(std::exchange(sequence.promised, 0));
+  pool_.unreserve(std::exchange(sequence.reserved, 0));
   while (!sequence.state->may_pass_block() && sequence.done % kPagePositions == 0 &&
          sequence.done + kPagePositions <= sequence.first_logits()) {
     std::size_t page = sequence.done / kPagePositions;
@@ -74,7 +74,7 @@ bool Scheduler::match_prefix(Sequence& sequence) {
   }
   std::size_t rest = pages_for(sequence.state->positions()) - sequence.pages.size();
   if (!pool_.reserve(rest)) return false;
-  sequence.promised = rest;
+  sequence.reserved = rest;
   return true;
 }
 
@@ -104,9 +104,9 @@ void Scheduler::keep_prompts_end(const Sequence& sequence) {
 }
 
 void Scheduler::take_page(Sequence& sequence) {
-  assert(sequence.promised > 0);
+  assert(sequence.reserved > 0);
   sequence.pages.push_back(pool_.take());
-  --sequence.promised;
+  --sequence.reserved;
 }
 
 const Plan& Scheduler::plan() {
@@ -123,6 +123,7 @@ const Plan& Scheduler::plan() {
       ++reading;
     }
   }
+  assert(decoding <= step_rows_);  // no more run than a step has rows
   std::size_t rows = step_rows_ - decoding;
   if (decoding > 0) rows = std::min(rows, std::max(decoding, kPromptRowsBesideDecoding));
   std::size_t logits = kPromptLogitsRows;
@@ -151,6 +152,7 @@ std::size_t Scheduler::rows_within(const Sequence& sequence, std::size_t rows,
 }
 
 void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
+  assert(rows > 0 && rows <= sequence.rows());
   std::size_t end = sequence.done + rows;
   while (sequence.pages.size() * kPagePositions < end) {
     take_page(sequence);
@@ -173,6 +175,8 @@ void Scheduler::advance() {
     Sequence& sequence = *plan_.sequences[i];
     bool read_prompt = sequence.reads_prompt();
     sequence.done += plan_.chunks[i].ids.size();
+    assert(sequence.done <= sequence.state->positions());
+    assert(sequence.done <= sequence.pages.size() * kPagePositions);
     publish_full_pages(sequence);
     if (!read_prompt || sequence.reads_prompt()) continue;
     keep_prompts_end(sequence);
@@ -196,7 +200,7 @@ void Scheduler::release_pages(Sequence& sequence) {
   for (auto page = sequence.pages.rbegin(); page != sequence.pages.rend(); ++page) {
     pool_.release(*page);
   }
-  pool_.unreserve(std::exchange(sequence.promised, 0));
+  pool_.unreserve(std::exchange(sequence.reserved, 0));
   sequence.pages.clear();
   sequence.published = 0;
   sequence.prefix = sequence.state->cache_root();
@@ -220,20 +224,20 @@ void Scheduler::remove_ended() {
 
 Result<void> Scheduler::check() const {
   std::vector<std::span<const PageNumber>> tables;
-  std::size_t promised = 0;
+  std::size_t reserved = 0;
   for (const auto& sequence : running_) {
     tables.emplace_back(sequence->pages);
-    promised += sequence->promised;
-    if (sequence->pages.size() + sequence->promised != pages_for(sequence->state->positions())) {
+    reserved += sequence->reserved;
+    if (sequence->pages.size() + sequence->reserved != pages_for(sequence->state->positions())) {
       return Error{ErrorCode::kCorrupt, "a sequence's pages are not its worst case"};
     }
   }
   for (const auto& sequence : waiting_) {
-    if (!sequence->pages.empty() || sequence->promised > 0) {
+    if (!sequence->pages.empty() || sequence->reserved > 0) {
       return Error{ErrorCode::kCorrupt, "a waiting sequence holds pages"};
     }
   }
-  return pool_.check(tables, promised);
+  return pool_.check(tables, reserved);
 }
 
 }  // namespace chorus::engine

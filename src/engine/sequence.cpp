@@ -1,6 +1,7 @@
 #include "engine/sequence.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace chorus::engine {
 namespace {
@@ -41,7 +42,9 @@ std::size_t Sequence::first_logits() const {
 }
 
 std::size_t Sequence::rows() const {
-  return std::min(tokens.size() - window, state->positions()) - done;
+  std::size_t runnable = std::min(tokens.size() - window, state->positions());
+  assert(done <= runnable);
+  return runnable - done;
 }
 
 Usage Sequence::usage() const {

@@ -73,7 +73,7 @@ struct Sequence {
   std::size_t done = 0;              // positions whose keys and values are in the pages
 
   std::vector<PageNumber> pages;
-  std::size_t promised = 0;   // pages reserved and not taken
+  std::size_t reserved = 0;   // pages reserved and not taken
   std::size_t published = 0;  // pages that were offered to the prefix cache
   PrefixKey prefix;           // of the last of these; before, the request's cache_root()
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cassert>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -28,6 +29,7 @@ std::uint32_t sort_key(float value) {
 
 void MaskedLogits::assign(const kernels::Kernels& kernels, std::span<const float> logits,
                           std::size_t usable, std::size_t k) {
+  assert(1 <= usable && usable <= logits.size());
   kernels_ = &kernels;
   size_ = logits.size();
   kept_.clear();
@@ -45,6 +47,7 @@ void MaskedLogits::assign(const kernels::Kernels& kernels, std::span<const float
 // transformers sorts all logits, ascending, sums the probabilities in double precision, each sum
 // rounded to float, and takes out those whose sum is not over 1 - top_p.
 void MaskedLogits::keep_top_p(double top_p) {
+  assert(!kept_.empty());
   sort_ascending();
   std::size_t first = size_ - sorted_.size();  // those before it are -inf
   softmax_at(sorted_, [first](std::size_t i) { return first + i; });

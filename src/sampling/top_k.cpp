@@ -1,6 +1,7 @@
 #include "sampling/top_k.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <functional>
 
@@ -63,6 +64,7 @@ void select_by_partition(std::span<const float> probabilities, std::size_t usabl
 
 void top_k(const kernels::Kernels& kernels, std::span<const float> probabilities,
            std::int32_t usable, std::int32_t k, std::vector<Candidate>& candidates) {
+  assert(1 <= k && k <= usable && static_cast<std::size_t>(usable) <= probabilities.size());
   auto count = static_cast<std::size_t>(k);
   auto end = static_cast<std::size_t>(usable);
   if (count * 64 <= probabilities.size()) {
@@ -74,6 +76,7 @@ void top_k(const kernels::Kernels& kernels, std::span<const float> probabilities
 
 float kth_largest(const kernels::Kernels& kernels, std::span<const float> values, std::size_t k,
                   std::vector<float>& room) {
+  assert(1 <= k && k <= values.size());
   if (k * 64 > values.size()) {
     room.assign(values.begin(), values.end());
     auto kth = room.begin() + static_cast<std::ptrdiff_t>(k) - 1;

@@ -1,5 +1,6 @@
 #include "sampling/torch_random.h"
 
+#include <cassert>
 #include <limits>
 
 #include "sampling/natural_log.h"
@@ -182,6 +183,7 @@ std::size_t ExponentialStream::choose_torch_cpu(const Candidates& candidates, st
   for (std::size_t place = 0; place < candidates.count(); ++place) {
     std::size_t id = candidates.id(place);
     if (id >= usable) break;
+    assert(id >= drawn && id < size);  // ascending
     generator_.discard64(id - drawn);
     drawn = id + 1;
     double uniform = torch_cpu_uniform(generator_);
@@ -203,6 +205,7 @@ std::size_t ExponentialStream::choose_torch_cpu_mkl(const Candidates& candidates
   for (std::size_t place = 0; place < candidates.count(); ++place) {
     std::size_t id = candidates.id(place);
     if (id >= usable) break;
+    assert(id >= drawn);  // ascending
     uniforms.discard(id - drawn);
     drawn = id + 1;
     double uniform = uniforms.next();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "chorus/engine.h"
+#include "engine/engine_impl.h"
 #include "support/tiny_model.h"
 
 namespace chorus {
@@ -120,7 +121,7 @@ TEST(OneStream, EndsAtOnceWhenCancelled) {
   int ends = 0;
   while (auto event = stream.assume_value().next()) ends += event->kind == Event::Kind::kDone;
   EXPECT_EQ(ends, 50);
-  EXPECT_TRUE(engine->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine));
 }
 
 // The window as a text of its own: the next token of the last 77 ids, with as many draws passed
@@ -145,7 +146,7 @@ TEST(PastBlock, EachTokenIsThatOfTheLastBlockReadAlone) {
       ASSERT_EQ(tokens_of(*engine, next).back(), tokens[i]) << length << " " << i;
     }
   }
-  EXPECT_TRUE(engine->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine));
 }
 
 TEST(PastBlock, IsAnErrorUnlessAskedForAndHasABoundOfItsOwn) {
@@ -178,11 +179,11 @@ TEST(PastBlock, TakesTheMemoryOfOneBlockAndIsCancelledLikeOthers) {
   Request request{.prompt = {1}, .max_length = 100'000, .past_block = PastBlock::kCrop};
   Stream endless = std::move(engine->submit(request).assume_value());
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(endless.next());
-  EXPECT_TRUE(engine->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine));
   endless.cancel();
   while (endless.next()) {
   }
-  EXPECT_TRUE(engine->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine));
   EXPECT_EQ(engine->stats().kv_usage, 0.0);
   request.max_length = 90;
   EXPECT_EQ(tokens_of(*engine, request).size(), 90u);

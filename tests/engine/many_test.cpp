@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "chorus/engine.h"
+#include "engine/engine_impl.h"
 #include "kernels/kernels.h"
 #include "support/tiny_model.h"
 
@@ -80,7 +81,7 @@ std::vector<Completion> drain(Stream& stream, const Request& request, int& ends)
 }
 
 void expect_idle(Engine& engine) {
-  auto intact = engine.check_integrity();
+  auto intact = EngineInternals::check_integrity(engine);
   EXPECT_TRUE(intact) << intact.assume_error().message;
   EngineStats stats = engine.stats();
   EXPECT_EQ(stats.running, 0u);
@@ -153,7 +154,7 @@ void run_mix(Engine& engine, const std::vector<Request>& requests,
       streams.erase(streams.begin() + static_cast<std::ptrdiff_t>(victim));
     }
     if (mix() % 10 == 0) {
-      ASSERT_TRUE(engine.check_integrity());
+      ASSERT_TRUE(EngineInternals::check_integrity(engine));
     }
   }
   for (auto& [which, stream] : streams) {

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "engine/engine_impl.h"
 #include "server/fixture.h"
 
 namespace chorus::server {
@@ -118,7 +119,7 @@ TEST_F(Callers, TheCacheTellsNobodyOfAnothersPrompts) {
   EXPECT_EQ(cached(R"(,"cache_salt":"minE")", one), 0);
   EXPECT_GT(cached(R"(,"cache_salt":"")", one), 64);
   EXPECT_EQ(texts_.size(), 1u) << "the text depends on the cache";
-  EXPECT_TRUE(engine_->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine_));
 }
 
 TEST_F(Callers, WithoutKeysASaltAloneSeparates) {

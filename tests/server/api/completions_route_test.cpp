@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "engine/engine_impl.h"
 #include "server/fixture.h"
 
 namespace chorus::server {
@@ -185,7 +186,7 @@ TEST_F(CompletionsRoute, ARequestIsTakenWholeOrNotAtAll) {
   HttpAnswer answer = post("/v1/completions", R"({"prompt":["a","b","c"],"n":4})");
   EXPECT_EQ(answer.status, 429);
   EXPECT_TRUE(becomes_idle());
-  EXPECT_TRUE(engine_->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine_));
 }
 
 TEST_F(CompletionsRoute, ScoresTextsLongerThanTheBlockToo) {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/utf8.h"
+#include "engine/engine_impl.h"
 #include "server/fixture.h"
 
 namespace chorus::server {
@@ -122,7 +123,7 @@ TEST_F(GenerateRoute, AClientThatGoesAwayFreesItsSlot) {
     EXPECT_TRUE(becomes_idle());
     EXPECT_LT(engine_->stats().generated_tokens - before, 900u);
   }
-  EXPECT_TRUE(engine_->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine_));
   EXPECT_NE(get("/metrics").body.find("finished_reason=\"cancelled\",model_name=\"tiny\"} 2"),
             std::string::npos);
 }
@@ -162,7 +163,7 @@ TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
     if (random() % 2 == 0) client.reset();
   }
   EXPECT_TRUE(becomes_idle());
-  auto integrity = engine_->check_integrity();
+  auto integrity = EngineInternals::check_integrity(*engine_);
   EXPECT_TRUE(integrity) << integrity.assume_error().message;
   EXPECT_EQ(get("/generate/a?max_length=10&seed=1").status, 200);
 }
@@ -216,7 +217,7 @@ TEST_F(GenerateRoute, ASlowReaderIsCutAndOthersFeelNothing) {
   EXPECT_TRUE(get("/generate/b?max_length=20").is_whole);
   EXPECT_TRUE(becomes_idle());
   EXPECT_FALSE(slow.answer().is_whole);
-  EXPECT_TRUE(engine_->check_integrity());
+  EXPECT_TRUE(EngineInternals::check_integrity(*engine_));
 }
 
 }  // namespace
