@@ -47,6 +47,7 @@ Result<void> Vocabulary::add_tokens(const std::vector<TokenText>& tokens) {
   if (bytes > kMostTokenBytes) return corrupt(fmt::format("tokens of {} bytes in all", bytes));
   tokens_.resize(size);
   blob_.reserve(bytes);
+  std::string text;
   for (const TokenText& given : tokens) {
     Token& token = tokens_[static_cast<std::size_t>(given.id)];
     if (token.is_named) {
@@ -55,10 +56,10 @@ Result<void> Vocabulary::add_tokens(const std::vector<TokenText>& tokens) {
     }
     token.is_named = true;
     token.begin = static_cast<std::uint32_t>(blob_.size());
-    if (!append_bytes_of(given.text, blob_)) {
-      token.is_plain = true;
-      blob_ += given.text;
-    }
+    text.clear();
+    token.is_plain = !append_bytes_of(given.text, text);
+    if (token.is_plain) text = given.text;
+    blob_.insert(blob_.end(), text.begin(), text.end());
     token.length = static_cast<std::uint32_t>(blob_.size()) - token.begin;
   }
   // A second walk, because the keys of the maps point into the blob, which must have stopped
@@ -66,11 +67,11 @@ Result<void> Vocabulary::add_tokens(const std::vector<TokenText>& tokens) {
   byte_tokens_.fill(kNoToken);
   by_bytes_.reserve(tokens.size());
   for (const TokenText& given : tokens) {
-    std::string_view text = bytes_of(given.id);
-    bool is_new = (at(given.id).is_plain ? plain_ : by_bytes_).emplace(text, given.id).second;
+    std::string_view own = bytes_of(given.id);
+    bool is_new = (at(given.id).is_plain ? plain_ : by_bytes_).emplace(own, given.id).second;
     if (!is_new) return corrupt("token " + in_quotes(given.text) + " stands twice");
-    if (text.size() == 1 && !at(given.id).is_plain) {
-      byte_tokens_[static_cast<std::uint8_t>(text[0])] = given.id;
+    if (own.size() == 1 && !at(given.id).is_plain) {
+      byte_tokens_[static_cast<std::uint8_t>(own[0])] = given.id;
     }
   }
   return ok();
@@ -118,7 +119,7 @@ Vocabulary::Merge Vocabulary::merged(std::int32_t left, std::int32_t right) cons
 }
 
 std::string_view Vocabulary::bytes_of(std::int32_t id) const {
-  return std::string_view(blob_).substr(at(id).begin, at(id).length);
+  return {blob_.data() + at(id).begin, at(id).length};
 }
 
 std::string Vocabulary::text_of(std::int32_t id) const {

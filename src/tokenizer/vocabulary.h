@@ -78,7 +78,8 @@ class Vocabulary {
   Result<void> add_merges(const std::vector<MergeTexts>& merges);
   void insert(const Merge& merge);
 
-  std::string blob_;  // the bytes of all the tokens, joined
+  std::vector<char>
+      blob_;  // the bytes of all the tokens, joined; not a string, which may move them
   std::vector<Token> tokens_;
   std::array<std::int32_t, 256> byte_tokens_{};
   std::unordered_map<std::string_view, std::int32_t> by_bytes_;  // keys point into blob_
