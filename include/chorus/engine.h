@@ -48,6 +48,14 @@ struct EngineOptions {
       fetch_progress = {};
 };
 
+// What the model's texts are written with.
+struct TokenizerInfo {
+  std::string description;  // in a few words; empty: the model takes and gives ids alone
+  std::string kind;         // "GPT2Tokenizer" (byte-level BPE) or "Characters"
+  bool add_prefix_space = false, add_bos_token = false;
+  std::optional<std::int32_t> unk;
+};
+
 // What the model is: for messages and results.
 struct ModelInfo {
   std::string path;          // as the checkpoint was named
@@ -57,10 +65,10 @@ struct ModelInfo {
   NumberFormat dtype;        // of the matrices in memory: one of kWeightFormats
   std::string instructions;  // of the kernels: "scalar", "avx2" or "avx512"
   std::size_t threads;
-  std::uint64_t weight_bytes;     // of the matrices in memory
-  std::uint64_t kv_bytes;         // the most that keys and values may take
-  std::string tokenizer;          // in a few words; empty: the model takes and gives ids alone
-  std::vector<std::int32_t> eos;  // the ids that end a text
+  std::uint64_t weight_bytes;  // of the matrices in memory
+  std::uint64_t kv_bytes;      // the most that keys and values may take
+  TokenizerInfo tokenizer;
+  std::vector<std::int32_t> eos;            // the ids that end a text
   SamplingLoop loop = SamplingLoop::kTalk;  // of the program that it comes from
   // What the checkpoint left open and how it was decided, a sentence each: to be shown to the user.
   std::vector<std::string> notes;

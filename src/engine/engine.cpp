@@ -69,6 +69,16 @@ Result<std::size_t> page_count(const EngineOptions& options, std::size_t page_by
                            page_bytes, bytes)};
 }
 
+TokenizerInfo describe(const tokenizer::Tokenizer* tokenizer) {
+  if (tokenizer == nullptr) return {};
+  tokenizer::Tokenizer::Traits traits = tokenizer->traits();
+  return {.description = tokenizer->description(),
+          .kind = traits.kind,
+          .add_prefix_space = traits.add_prefix_space,
+          .add_bos_token = traits.add_bos_token,
+          .unk = tokenizer->roles().unk};
+}
+
 }  // namespace
 
 const char* finish_reason_name(FinishReason reason) {
@@ -115,7 +125,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weights().bytes(),
                 .kv_bytes = std::uint64_t{pages} * page_bytes,
-                .tokenizer = checkpoint.tokenizer ? checkpoint.tokenizer->description() : "",
+                .tokenizer = describe(checkpoint.tokenizer.get()),
                 .eos = checkpoint.token_ids.eos,
                 .loop = loop_of(checkpoint.origin),
                 .notes = checkpoint.notes};

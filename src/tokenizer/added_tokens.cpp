@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "core/error_text.h"
@@ -27,6 +28,11 @@ Result<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens) {
     return corrupt(fmt::format("added tokens {} and {} have the same id, {}",
                                in_quotes(tokens[i - 1].content), in_quotes(tokens[i].content),
                                tokens[i].id));
+  }
+  std::unordered_set<std::string_view> contents;
+  for (const AddedToken& token : tokens) {
+    if (contents.insert(token.content).second) continue;
+    return corrupt("added token " + in_quotes(token.content) + " has two ids");
   }
   if (bytes > kMostContentBytes) {
     return corrupt(fmt::format("added tokens of {} bytes in all; expected at most {}", bytes,

@@ -30,7 +30,8 @@ struct AddedToken {
 
 class AddedTokens {
  public:
-  // Errors: kCorrupt if two have one id, or one is unreasonably long. Empty ones are never found.
+  // Errors: kCorrupt if two have one id or one content, or all are unreasonably long. Empty ones are
+  // never found.
   static Result<AddedTokens> make(std::vector<AddedToken> tokens);
 
   // Cuts `text`, well-formed UTF-8, into tokens and what stands between them, in order. No text is

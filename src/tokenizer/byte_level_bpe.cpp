@@ -58,6 +58,7 @@ Result<std::shared_ptr<const ByteLevelBpe>> ByteLevelBpe::gpt2(const Bytes& merg
   CHORUS_TRY(AddedTokens added, AddedTokens::make(std::move(further)));
   if (!rules.roles.bos) rules.roles.bos = kEndOfText;
   if (!rules.roles.eos) rules.roles.eos = kEndOfText;
+  if (!rules.roles.unk) rules.roles.unk = kEndOfText;
   // Every token of GPT-2's is whole: a test holds that.
   return std::shared_ptr<const ByteLevelBpe>(new ByteLevelBpe(
       std::move(vocabulary), std::move(splitter), std::move(added), std::move(rules)));
@@ -151,6 +152,11 @@ std::string ByteLevelBpe::description() const {
                                  ? fmt::format("gpt2 and {} added tokens", added_.all().size() - 1)
                                  : "gpt2"
                            : fmt::format("byte-level BPE of {} ids", size());
+}
+
+Tokenizer::Traits ByteLevelBpe::traits() const {
+  return {"GPT2Tokenizer", rules_.add_prefix_space,
+          !rules_.prefix.empty() && rules_.prefix[0] == rules_.roles.bos};
 }
 
 bool ByteLevelBpe::operator==(const ByteLevelBpe& other) const {

@@ -47,6 +47,7 @@ class ByteLevelBpe : public Tokenizer {
   std::optional<std::size_t> most_bytes() const override;
   std::string description() const override;
   const Roles& roles() const override { return rules_.roles; }
+  Traits traits() const override;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const AddedTokens& added() const { return added_; }

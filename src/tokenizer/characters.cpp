@@ -19,8 +19,7 @@ Result<std::shared_ptr<const Characters>> Characters::make(
   std::shared_ptr<Characters> made(new Characters);
   made->texts_ = std::move(texts);
   for (const auto& [id, text] : made->texts_) {
-    bool is_character = !text.empty() && first_utf8_unit(text).length == text.size();
-    if (!is_character || made->ids_.emplace(text, id).second) continue;
+    if (made->ids_.emplace(text, id).second) continue;
     return corrupt(fmt::format("{} has two ids, {} and {}", in_quotes(text), made->ids_[text], id));
   }
   return std::shared_ptr<const Characters>(std::move(made));

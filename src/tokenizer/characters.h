@@ -14,7 +14,7 @@ namespace chorus::tokenizer {
 class Characters : public Tokenizer {
  public:
   // The texts of the ids, UTF-8; encoding knows those of one character.
-  // Errors: kCorrupt for an id that is negative or out of proportion, and a character of two ids.
+  // Errors: kCorrupt for an id that is negative, and a text of two ids.
   static Result<std::shared_ptr<const Characters>> make(std::map<std::int32_t, std::string> texts);
 
   // Errors: a character that the model does not have.
@@ -25,6 +25,7 @@ class Characters : public Tokenizer {
   std::optional<std::size_t> most_bytes() const override { return 4; }
   std::string description() const override;
   const Roles& roles() const override { return roles_; }
+  Traits traits() const override { return {.kind = "Characters"}; }
 
   const std::map<std::int32_t, std::string>& texts() const { return texts_; }
 

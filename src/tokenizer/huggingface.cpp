@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <charconv>
 #include <map>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "core/assets.h"
@@ -110,12 +111,27 @@ class Companions {
   template <class FindId>
   Result<void> add_roles(const FindId& find_id, std::vector<AddedToken>& tokens,
                          Roles& roles) const {
+    std::unordered_map<std::string, std::int32_t> ids;  // of the tokens, by content
+    for (const AddedToken& token : tokens) ids.emplace(token.content, token.id);
+    auto add_role = [&](std::string_view field, AddedToken token) {
+      auto known = ids.find(token.content);
+      bool is_known = known != ids.end();
+      token.id = is_known ? known->second : find_id(token.content);
+      if (token.id == kNoToken) return;
+      if (field == "bos_token") roles.bos = token.id;
+      if (field == "eos_token") roles.eos = token.id;
+      if (field == "pad_token") roles.pad = token.id;
+      if (field == "unk_token") roles.unk = token.id;
+      if (is_known) return;  // its flags stand there
+      ids.emplace(token.content, token.id);
+      tokens.push_back(std::move(token));
+    };
     for (const char* field : kRoleFields) {
       CHORUS_TRY(std::optional<AddedToken> token, role(field));
-      if (token) add_role(field, std::move(*token), find_id, tokens, roles);
+      if (token) add_role(field, std::move(*token));
     }
     CHORUS_TRY(std::vector<AddedToken> others, additional());
-    for (AddedToken& token : others) add_role("", std::move(token), find_id, tokens, roles);
+    for (AddedToken& token : others) add_role("", std::move(token));
     return ok();
   }
 
@@ -133,12 +149,13 @@ class Companions {
 
   // added_tokens.json: {"<x>": 50257, ...}, without flags.
   Result<void> add_plain(std::map<std::int32_t, AddedToken>& by_id) const {
+    CHORUS_TRY(std::unordered_set<std::string> with_roles, contents_with_roles());
     for (const auto& [content, value] : added_) {
       bool is_id = value.is_int64() && value.get_int64() >= 0 && value.get_int64() <= INT32_MAX;
       if (!is_id) return wrong(in_quotes(content), "an id (a whole number of 31 bits)");
       AddedToken token{.id = static_cast<std::int32_t>(value.get_int64()),
                        .content = std::string(content)};
-      CHORUS_TRY(token.special, has_role(token.content));
+      token.special = with_roles.contains(token.content);
       token.normalized = !token.special;
       auto [place, is_new] = by_id.emplace(token.id, token);
       if (is_new) continue;
@@ -218,35 +235,15 @@ class Companions {
     return tokens;
   }
 
-  Result<bool> has_role(const std::string& content) const {
+  Result<std::unordered_set<std::string>> contents_with_roles() const {
+    std::unordered_set<std::string> contents;
     for (const char* field : kRoleFields) {
       CHORUS_TRY(std::optional<AddedToken> token, role(field));
-      if (token && token->content == content) return true;
+      if (token) contents.insert(token->content);
     }
     CHORUS_TRY(std::vector<AddedToken> others, additional());
-    for (const AddedToken& token : others) {
-      if (token.content == content) return true;
-    }
-    return false;
-  }
-
-  template <class FindId>
-  static void add_role(std::string_view field, AddedToken token, const FindId& find_id,
-                       std::vector<AddedToken>& tokens, Roles& roles) {
-    auto known = std::find_if(tokens.begin(), tokens.end(), [&](const AddedToken& other) {
-      return other.content == token.content;
-    });
-    if (known != tokens.end()) {
-      token.id = known->id;  // its flags stand there
-    } else {
-      token.id = find_id(token.content);
-      if (token.id == kNoToken) return;
-      tokens.push_back(token);
-    }
-    if (field == "bos_token") roles.bos = token.id;
-    if (field == "eos_token") roles.eos = token.id;
-    if (field == "pad_token") roles.pad = token.id;
-    if (field == "unk_token") roles.unk = token.id;
+    for (const AddedToken& token : others) contents.insert(token.content);
+    return contents;
   }
 
   json::object config_, map_, added_;
@@ -266,6 +263,21 @@ Result<void> check_added(const std::vector<AddedToken>& added, const Vocabulary&
       return corrupt(fmt::format("added token {} has the id {}, which is {} in the vocabulary",
                                  in_quotes(token.content), token.id,
                                  in_quotes(vocabulary.text_of(token.id))));
+    }
+  }
+  return ok();
+}
+
+// The ids around every text must be tokens.
+Result<void> check_template(const BpeRules& rules, const std::vector<AddedToken>& added,
+                            const Vocabulary& vocabulary) {
+  std::unordered_set<std::int32_t> added_ids;
+  for (const AddedToken& token : added) added_ids.insert(token.id);
+  for (const auto* ids : {&rules.prefix, &rules.suffix}) {
+    for (std::int32_t id : *ids) {
+      bool is_token = vocabulary.has(id) || added_ids.contains(id);
+      if (!is_token)
+        return corrupt(fmt::format("post_processor: there is no token of the id {}", id));
     }
   }
   return ok();
@@ -332,6 +344,7 @@ Result<ReadTokenizer> build(BpeParts parts, const Companions& companions, bool h
   if (add_bos.value_or(false) && !has_tokenizer_json && parts.rules.roles.bos) {
     parts.rules.prefix = {*parts.rules.roles.bos};
   }
+  CHORUS_TRY(check_template(parts.rules, parts.added, vocabulary));
   note_missing_bytes(vocabulary, parts.rules, parts.notes);
   if (is_gpt2s(vocabulary, parts.added, parts.rules)) {
     return ReadTokenizer{Tokenizer::gpt2(), std::move(parts.notes)};

@@ -27,6 +27,12 @@ std::string name_of(const Tokenizer& tokenizer, std::int32_t id) {
   return std::string(tokenizer.token_bytes(id).value_or(""));
 }
 
+// As a tokenizer.json writes it.
+std::string name_of(const ByteLevelBpe& bpe, std::int32_t id) {
+  const AddedToken* added = bpe.added().find(id);
+  return added != nullptr ? added->content : bpe.vocabulary().text_of(id);
+}
+
 // {"token": id, ...} of the vocabulary, and LEFT RIGHT of each merge, `between` two.
 std::string vocabulary_json(const Vocabulary& vocabulary) {
   std::string json = "{";

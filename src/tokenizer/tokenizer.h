@@ -57,6 +57,14 @@ class Tokenizer {
 
   virtual const Roles& roles() const = 0;
 
+  // What Hugging Face's configs say of it.
+  struct Traits {
+    const char* kind;  // "GPT2Tokenizer" (byte-level BPE) or "Characters"
+    bool add_prefix_space = false;
+    bool add_bos_token = false;
+  };
+  virtual Traits traits() const = 0;
+
   // The bytes of all the ids, joined; may end or begin inside a UTF-8 character. An id without a
   // text is written as unnamed_token() has it.
   std::string decode(std::span<const std::int32_t> ids) const;

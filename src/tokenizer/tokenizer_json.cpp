@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
+#include <unordered_map>
 #include <utility>
 
 #include "core/error_text.h"
@@ -305,11 +305,18 @@ Result<TokenizerParts> parse_tokenizer_json(std::string_view text) {
   const json::value* added = find(document, "added_tokens");
   if (added == nullptr) return parts;
   if (!added->is_array()) return wrong("added_tokens", "an array");
+  std::unordered_map<std::int32_t, std::size_t> places;  // by id
   for (const json::value& value : added->get_array()) {
     std::string place = fmt::format("added_tokens[{}]", parts.bpe.added.size());
     if (!value.is_object()) return wrong(place, "an object");
     CHORUS_TRY(AddedToken token, parse_added_token(value.get_object(), place));
     if (token.id == kNoToken) return wrong(place + ".id", "an id");
+    auto [same, is_new] = places.emplace(token.id, parts.bpe.added.size());
+    if (!is_new) {
+      return corrupt(fmt::format("added tokens {} and {} have the same id, {}",
+                                 in_quotes(parts.bpe.added[same->second].content),
+                                 in_quotes(token.content), token.id));
+    }
     parts.bpe.added.push_back(std::move(token));
   }
   return parts;

@@ -86,7 +86,8 @@ Result<std::uint64_t> write_huggingface_folder(const Checkpoint& checkpoint,
   fs::path place(folder);
   Checkpoint whole = with_biases(checkpoint);
   CHORUS_TRY(std::uint64_t size,
-             write_safetensors(whole, place / "model.safetensors", dtype, "transformer."));
+             write_safetensors(whole, place / "model.safetensors", dtype,
+                               {.prefix = "transformer.", .carries_tokenizer = false}));
   CHORUS_TRY(write_tokenizer(whole, place));
   CHORUS_TRY(write_text(place / "generation_config.json",
                         "{" + token_ids_fields(whole.token_ids) + "}\n"));

@@ -79,12 +79,14 @@ Result<void> read_own_figures(const std::map<std::string, std::string>& metadata
   return read_number(metadata, kValLoss, raw.val_loss);
 }
 
-std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint) {
+std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint, bool with_tokenizer) {
   std::map<std::string, std::string> metadata = {{"format", "pt"},
                                                  {kConfig, config_to_json(checkpoint.config)}};
   metadata[kOrigin] = origin_name(checkpoint.origin);
-  metadata[kTokenizer] = tokenizer_text(checkpoint.tokenizer.get());
-  metadata[kTokenIds] = "{" + token_ids_fields(checkpoint.token_ids) + "}";
+  if (with_tokenizer) {
+    metadata[kTokenizer] = tokenizer_text(checkpoint.tokenizer.get());
+    metadata[kTokenIds] = "{" + token_ids_fields(checkpoint.token_ids) + "}";
+  }
   if (!checkpoint.quantised.empty()) metadata[kQuantised] = quantised_metadata();
   if (checkpoint.step) metadata[kStep] = fmt::format("{}", *checkpoint.step);
   if (checkpoint.val_loss) metadata[kValLoss] = fmt::format("{}", *checkpoint.val_loss);

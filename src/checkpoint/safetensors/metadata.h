@@ -30,6 +30,7 @@ Result<void> read_own_config(const std::map<std::string, std::string>& metadata,
 Result<void> read_own_figures(const std::map<std::string, std::string>& metadata,
                               RawCheckpoint& raw);
 
-std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint);
+// `with_tokenizer`: the tokenizer and the token ids, too.
+std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint, bool with_tokenizer);
 
 }  // namespace chorus::checkpoint

@@ -92,9 +92,10 @@ Header make_entries(const Checkpoint& checkpoint, NumberFormat dtype, const std:
 }
 
 // The length, and the JSON padded so that the data begins at a multiple of kFileAlignment.
-std::string make_header(const Checkpoint& checkpoint, const Header& entries) {
+std::string make_header(const Checkpoint& checkpoint, const Header& entries,
+                        bool carries_tokenizer) {
   std::string json = "{\"__metadata__\":{";
-  for (const auto& [key, value] : own_metadata(checkpoint)) {
+  for (const auto& [key, value] : own_metadata(checkpoint, carries_tokenizer)) {
     if (json.back() != '{') json += ',';
     json += fmt::format("{}:{}", json_string(key), json_string(value));
   }
@@ -179,10 +180,10 @@ class Writer {
 }  // namespace
 
 Result<std::uint64_t> write_safetensors(const Checkpoint& checkpoint, const std::string& path,
-                                        NumberFormat dtype, const std::string& prefix) {
+                                        NumberFormat dtype, const WriteOptions& options) {
   CHORUS_TRY(AtomicFile file, AtomicFile::create(path));
-  Header entries = make_entries(checkpoint, dtype, prefix);
-  std::string header = make_header(checkpoint, entries);
+  Header entries = make_entries(checkpoint, dtype, options.prefix);
+  std::string header = make_header(checkpoint, entries, options.carries_tokenizer);
   CHORUS_TRY(file.write(std::as_bytes(std::span(header))));
   Writer writer(file, dtype);
   for (const auto& [name, matrix] : checkpoint.quantised) {

@@ -71,6 +71,26 @@ BodyPieces detokenized(BodyPiece text) {
   return body;
 }
 
+// As vLLM has it; an id is null where the model has none.
+std::string info_json(const Engine& engine) {
+  const ModelInfo& info = engine.info();
+  auto text = [&](std::optional<std::int32_t> id) {
+    return id ? json_string(engine.token_bytes(*id)) : "null";
+  };
+  std::optional<std::int32_t> bos, eos;
+  if (auto begin = engine.bos()) bos = begin.assume_value();
+  if (!info.eos.empty()) eos = info.eos[0];
+  return fmt::format(
+      R"({{"tokenizer_class":{},"description":{},"vocab_size":{},"bos_token":{},"eos_token":{},)"
+      R"("unk_token":{},"bos_token_id":{},"eos_token_id":[{}],"add_bos_token":{},)"
+      R"("add_prefix_space":{}}})",
+      info.tokenizer.kind.empty() ? "null" : json_string(info.tokenizer.kind),
+      info.tokenizer.kind.empty() ? "null" : json_string(info.tokenizer.description),
+      info.vocab_size, text(bos), text(eos), text(info.tokenizer.unk),
+      bos ? std::to_string(*bos) : "null", fmt::join(info.eos, ","), info.tokenizer.add_bos_token,
+      info.tokenizer.add_prefix_space);
+}
+
 }  // namespace
 
 asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
@@ -119,11 +139,11 @@ asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
   co_await exchange.respond(ResponseHead(200, "application/json"), detokenized(std::move(text)));
 }
 
-asio::awaitable<void> tokenizer_info(App&, Exchange& exchange) {
-  co_await respond_json(
-      exchange,
-      R"({"tokenizer_class":"GPT2Tokenizer","bos_token":"<|endoftext|>","eos_token":"<|endoftext|>",)"
-      R"("unk_token":"<|endoftext|>","add_bos_token":false,"add_prefix_space":false})");
+asio::awaitable<void> tokenizer_info(App& app, Exchange& exchange) {
+  const std::string* name = exchange.target.parameter("model");
+  ApiResult<ServedModel> model = app.models.find(name == nullptr ? "" : *name);
+  if (!model) co_return co_await respond_error(exchange, model.assume_error());
+  co_await respond_json(exchange, info_json(*model.assume_value().engine));
 }
 
 }  // namespace chorus::server
