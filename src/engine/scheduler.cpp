@@ -152,7 +152,7 @@ std::size_t Scheduler::rows_within(const Sequence& sequence, std::size_t rows,
 }
 
 void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
-  assert(rows > 0 && rows <= sequence.rows());
+  assert(rows <= sequence.rows());
   std::size_t end = sequence.done + rows;
   while (sequence.pages.size() * kPagePositions < end) {
     take_page(sequence);
