@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::uint64_t wanted = chorus::checkpoint::load_u16(bytes.data());
   auto made = chorus::checkpoint::inflate_raw(bytes.subspan(2), wanted);
   if (made && wanted > 0) {
-    volatile std::byte touched = made.assume_value()[wanted - 1];
+    volatile std::byte touched = made.assume_value()[static_cast<std::ptrdiff_t>(wanted - 1)];
     static_cast<void>(touched);
   }
   std::string input(reinterpret_cast<const char*>(data), size);
