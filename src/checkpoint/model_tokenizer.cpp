@@ -1,12 +1,14 @@
 #include "checkpoint/model_tokenizer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
+#include "checkpoint/generation_options.h"
 #include "checkpoint/pytorch/meta_pickle.h"
 #include "checkpoint/safetensors/safetensors.h"
 #include "checkpoint/token_ids.h"
@@ -253,12 +255,14 @@ class Chooser {
   Result<void> choose_ids() {
     StatedTokenIds config, generation;
     if (!hints_.token_ids.empty()) {
-      CHORUS_TRY(config, in_place(parse_token_ids(hints_.token_ids),
-                                  checkpoint_.path + ": metadata chorus.token_ids"));
+      CHORUS_TRY(boost::json::object held,
+                 in_place(parse_json_object(hints_.token_ids),
+                          checkpoint_.path + ": metadata chorus.token_ids"));
+      CHORUS_TRY(config,
+                 in_place(read_token_ids(held), checkpoint_.path + ": metadata chorus.token_ids"));
     }
     if (is_own_folder_) {
-      CHORUS_TRY(config, parse_file("config.json", std::move(config)));
-      CHORUS_TRY(generation, parse_file("generation_config.json", {}));
+      CHORUS_TRY(read_generation(config, generation));
     }
     TokenIds otherwise;
     if (checkpoint_.tokenizer != nullptr) {
@@ -281,10 +285,59 @@ class Chooser {
     return ok();
   }
 
-  Result<StatedTokenIds> parse_file(const char* name, StatedTokenIds absent) {
+  // What config.json and generation_config.json state, as transformers joins them: the second, where
+  // it is there, is all that counts for what ends a text, unless it was made of a config.json that has
+  // options of its own.
+  Result<void> read_generation(StatedTokenIds& config, StatedTokenIds& generation) {
+    CHORUS_TRY(std::optional<StatedGeneration> of_config, read_stated("config.json"));
+    CHORUS_TRY(std::optional<StatedGeneration> of_generation,
+               read_stated("generation_config.json"));
+    if (of_config) config = of_config->ids;
+    if (of_generation && of_generation->is_from_config && of_config &&
+        !of_config->options.empty()) {
+      of_generation.reset();
+    }
+    const char* source = of_generation ? "generation_config.json" : "config.json";
+    if (of_generation) {
+      generation = of_generation->ids;
+      if (!generation.eos && config.eos && !config.eos->empty()) {
+        generation.eos.emplace();
+        checkpoint_.notes.push_back(fmt::format(
+            "generation_config.json states no eos_token_id: no token ends a text, as in "
+            "transformers (--stop-ids {} ends it where config.json says)",
+            fmt::join(*config.eos, ",")));
+      }
+    }
+    const auto& options = of_generation ? of_generation->options
+                          : of_config   ? of_config->options
+                                        : std::vector<std::string>();
+    if (!options.empty()) {
+      checkpoint_.notes.push_back(
+          fmt::format("{} states options of transformers' generate(), which are the request's "
+                      "here and not taken from the file: {}",
+                      source, fmt::join(options, ", ")));
+    }
+    return ok();
+  }
+
+  struct StatedGeneration {
+    StatedTokenIds ids;
+    std::vector<std::string> options;
+    bool is_from_config;  // written by transformers out of config.json
+  };
+
+  // Empty if there is no such file.
+  Result<std::optional<StatedGeneration>> read_stated(const char* name) {
     CHORUS_TRY(std::optional<Bytes> file, map_if_there(folder_ / name));
-    if (!file) return absent;
-    return in_place(parse_token_ids(file->text()), file->name);
+    if (!file) return std::optional<StatedGeneration>();
+    CHORUS_TRY(boost::json::object object, in_place(parse_json_object(file->text()), file->name));
+    CHORUS_TRY(StatedTokenIds ids, in_place(read_token_ids(object), file->name));
+    const boost::json::value* from_config = object.if_contains("_from_model_config");
+    return std::optional(StatedGeneration{.ids = std::move(ids),
+                                          .options = stated_generation_options(object),
+                                          .is_from_config = from_config != nullptr &&
+                                                            from_config->is_bool() &&
+                                                            from_config->get_bool()});
   }
 
   Checkpoint& checkpoint_;

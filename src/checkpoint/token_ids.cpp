@@ -6,7 +6,6 @@
 #include <boost/json/object.hpp>
 
 #include "core/error_text.h"
-#include "json/parse.h"
 #include "json/text.h"
 
 namespace chorus::checkpoint {
@@ -64,8 +63,7 @@ std::optional<std::int32_t> first(const std::vector<std::int32_t>& ids) {
 
 }  // namespace
 
-Result<StatedTokenIds> parse_token_ids(std::string_view text) {
-  CHORUS_TRY(json::object object, parse_json_object(text));
+Result<StatedTokenIds> read_token_ids(const json::object& object) {
   StatedTokenIds stated;
   CHORUS_TRY(stated.bos, read_ids(object, "bos_token_id"));
   CHORUS_TRY(stated.eos, read_ids(object, "eos_token_id"));

@@ -2,6 +2,7 @@
 // functions.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +19,7 @@ struct StatedTokenIds {
 };
 
 // bos_token_id, eos_token_id (one id or several), pad_token_id. Errors: kCorrupt, by field.
-Result<StatedTokenIds> parse_token_ids(std::string_view json);
+Result<StatedTokenIds> read_token_ids(const boost::json::object& config);
 
 // The same fields, as `"bos_token_id":0,"eos_token_id":[0,5],"pad_token_id":null`.
 std::string token_ids_fields(const TokenIds& ids);

@@ -23,6 +23,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using tokenizer::kEndOfText;
 using tokenizer::Tokenizer;
 
@@ -147,6 +148,48 @@ TEST_F(ModelTokenizer, StatedIdsAreTaken) {
   EXPECT_EQ(both.bos, 7);
   EXPECT_THAT(both.eos, ElementsAre(3, 4)) << "generation_config.json has the last word";
   EXPECT_THAT(ids(R"(,"eos_token_id":8)", R"({"eos_token_id":null})").eos, IsEmpty());
+}
+
+// As transformers 4.40 was seen to end its texts, or not.
+TEST_F(ModelTokenizer, GenerationConfigAloneSaysWhatEndsAText) {
+  auto opened_with = [&](const std::string& config, const std::string& generation) {
+    std::string path = folder(50257, R"(,"eos_token_id":8)" + config);
+    put(path, "generation_config.json", generation);
+    return opened(path);
+  };
+  for (const char* silent : {"{}", R"({"bos_token_id":7})", R"({"_from_model_config":true})"}) {
+    Checkpoint checkpoint = opened_with("", silent);
+    EXPECT_THAT(checkpoint.token_ids.eos, IsEmpty()) << silent;
+    EXPECT_THAT(checkpoint.notes, Contains(HasSubstr("--stop-ids 8"))) << silent;
+  }
+  std::string of_config = R"(,"repetition_penalty":1.3)";
+  EXPECT_THAT(opened_with(of_config, "{}").token_ids.eos, IsEmpty());
+  EXPECT_THAT(opened_with(of_config, R"({"_from_model_config":true})").token_ids.eos,
+              ElementsAre(8))
+      << "it is made anew of a config.json that has options";
+}
+
+TEST_F(ModelTokenizer, OptionsOfGenerateAreNamed) {
+  auto notes = [&](const std::string& config, const std::string& generation = "") {
+    std::string path = folder(50257, config);
+    if (!generation.empty()) put(path, "generation_config.json", generation);
+    return opened(path).notes;
+  };
+  constexpr const char* kSays = "options of transformers' generate()";
+  EXPECT_THAT(notes("", R"({"temperature":0.7,"top_k":20,"num_beams":4,"bad_words_ids":[[1]]})"),
+              Contains(HasSubstr(": temperature 0.7, top_k 20, bad_words_ids [[1]], "
+                                 "num_beams 4")));
+  EXPECT_THAT(
+      notes(R"(,"top_p":0.9,"repetition_penalty":1.2)"),
+      Contains(HasSubstr("config.json states options of transformers' generate(), which are "
+                         "the request's here and not taken from the file: top_p 0.9, "
+                         "repetition_penalty 1.2")));
+  EXPECT_THAT(notes(R"(,"top_p":0.9)", R"({"top_p":1.0})"), Not(Contains(HasSubstr(kSays))));
+  for (const char* neutral :
+       {"{}", R"({"temperature":1,"top_k":50,"top_p":1.0,"do_sample":true,"max_length":50})",
+        R"({"temperature":null,"num_beams":1,"suppress_tokens":[],"min_length":0})"}) {
+    EXPECT_THAT(notes("", neutral), Not(Contains(HasSubstr(kSays)))) << neutral;
+  }
 }
 
 TEST_F(ModelTokenizer, IdsThatAreNoneAreNamed) {
