@@ -36,8 +36,8 @@ enum class PastBlock {
 };
 
 // The word for each, and back. Errors: kInvalidArgument, listing both.
-const char* past_block_name(PastBlock past_block);
-Result<PastBlock> parse_past_block(std::string_view name);
+CHORUS_EXPORT const char* past_block_name(PastBlock past_block);
+CHORUS_EXPORT Result<PastBlock> parse_past_block(std::string_view name);
 
 struct Request {
   std::vector<std::int32_t> prompt;  // at least one id

@@ -40,8 +40,8 @@ enum class SamplingLoop {
 };
 
 // The command line's word for a loop, and back. Errors: kInvalidArgument, listing the three words.
-const char* sampling_loop_name(SamplingLoop loop);
-Result<SamplingLoop> parse_sampling_loop(std::string_view name);
+CHORUS_EXPORT const char* sampling_loop_name(SamplingLoop loop);
+CHORUS_EXPORT Result<SamplingLoop> parse_sampling_loop(std::string_view name);
 
 struct SamplingParams {
   std::optional<SamplingLoop> loop = {};  // empty: the model's own (ModelInfo::loop)

@@ -50,6 +50,10 @@ if [ "$kind" = shared ]; then
     esac
     cat "$prefix"/include/chorus/*.h | grep -qw -e "${name##*::}" || fail "the shared library shows $name"
   done <shown.txt
+  # And a function that the headers declare is shown.
+  hidden=$(grep -hE '^[A-Za-z].*\(' "$prefix"/include/chorus/*.h |
+    grep -vE '^(CHORUS_EXPORT|class|struct|enum|inline|template|constexpr|using|namespace)\b' || true)
+  [ -z "$hidden" ] || fail "declared, but not shown by the shared library: $hidden"
 else
   if ldd cmake/program | grep libchorus; then fail "the static library was not used"; fi
 fi
