@@ -313,6 +313,42 @@ TEST(GenerateCommand, TextDoesNotDependOnThreadsInstructionsOrTypeInMemory) {
   }
 }
 
+// The stopping id is among the tokens and not in the text, on the command line and in a line alike.
+TEST(GenerateCommand, StopIdsEndASample) {
+  Words common = {kPrompt, "--seed", "3", "--json"};
+  auto with = [&](const Words& more) {
+    Words all = common;
+    all.insert(all.end(), more.begin(), more.end());
+    return json_of(generate(all));
+  };
+  json::value whole = with({});
+  const json::array& tokens = whole.at("tokens").as_array();
+  ASSERT_GT(tokens.size(), 20u);
+  std::size_t prompt = whole.at("prompt_tokens").as_array().size();
+  std::int64_t id = tokens[prompt + 8].to_number<std::int64_t>();
+  std::size_t place = prompt;
+  while (tokens[place] != tokens[prompt + 8]) ++place;
+
+  json::value ended = with({"--stop-ids", "50000," + std::to_string(id)});
+  EXPECT_EQ(ended.at("finish_reason"), "stop");
+  EXPECT_EQ(ended.at("tokens").as_array().size(), place + 1);
+  EXPECT_EQ(ended.at("tokens").as_array().back(), tokens[place]);
+  std::string text(ended.at("text").as_string());
+  EXPECT_TRUE(std::string(whole.at("text").as_string()).starts_with(text));
+  EXPECT_LT(text.size(), whole.at("text").as_string().size());
+
+  RunResult lines =
+      generate({"--jsonl"}, {.input = R"({"prompt":")" + kPrompt + R"(","seed":3,"stop_ids":[)" +
+                                      std::to_string(id) + "]}\n"});
+  EXPECT_EQ(lines_of(lines).at(0).at("tokens"), ended.at("tokens"));
+  for (const char* wrong : {"1,x", "-1", "50304"}) {
+    RunResult result = generate({kPrompt, "--stop-ids", wrong});
+    EXPECT_EQ(result.exit_code, 1) << wrong;
+    EXPECT_THAT(result.err, testing::AnyOf(HasSubstr("--stop-ids: \"x\" is not an id"),
+                                           HasSubstr("stop_token_ids[0]: expected an id")));
+  }
+}
+
 TEST(GenerateCommand, AnUnknownInstructionSetIsAnError) {
   expect_failure(generate({kPrompt}, {.environment = {{"CHORUS_ISA", "sse9"}}}), 1,
                  "CHORUS_ISA=sse9: expected scalar, avx2 or avx512");

@@ -109,20 +109,29 @@ def pytorch(work):
 
 
 def characters(work):
-    """nanoGPT's characters become a tokenizer that transformers has, too."""
+    """nanoGPT's characters become a tokenizer that transformers has, too; their meta.pkl lies beside the checkpoint, or
+    with the data, where nanoGPT keeps it."""
     alphabet = sorted(set("".join(TEXTS)))
-    (work / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": len(alphabet), "itos": dict(enumerate(alphabet)),
-                                                  "stoi": {c: i for i, c in enumerate(alphabet)}}))
+    meta = pickle.dumps({"vocab_size": len(alphabet), "itos": dict(enumerate(alphabet)),
+                         "stoi": {c: i for i, c in enumerate(alphabet)}})
     config = gpt2_reference.Config(block_size=16, vocab_size=len(alphabet), n_layer=1, n_head=2, n_embd=16)
-    checkpoint_files.save_nanogpt(work / "ckpt.pt", config, gpt2_reference.random_weights(config, 5))
-    folder = convert(work / "ckpt.pt", work / "out")
-    model = check_model("characters", work / "ckpt.pt", folder, [1, 5, 3, 9])
-    expect(model.generation_config.eos_token_id is None, model.generation_config)
-    loaded = AutoTokenizer.from_pretrained(folder)
-    for text in TEXTS:
-        ids = [alphabet.index(c) for c in text]
-        expect(loaded(text).input_ids == ids and loaded.decode(ids) == text, repr(text))
-        expect(json.loads(run(PROGRAM, "tokenize", "--model", folder, "--json", text))["ids"] == ids, repr(text))
+    places = {"beside": (Path("ckpt.pt"), Path("meta.pkl")),
+              "with_data": (Path("out-shakespeare-char/ckpt.pt"), Path("data/shakespeare/meta.pkl"))}
+    for name, (checkpoint, meta_place) in places.items():
+        for place in (work / name / checkpoint, work / name / meta_place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        (work / name / meta_place).write_bytes(meta)
+        checkpoint = work / name / checkpoint
+        checkpoint_files.save_nanogpt(checkpoint, config, gpt2_reference.random_weights(config, 5))
+        folder = convert(checkpoint, work / name / "out")
+        model = check_model(f"characters, {name}", checkpoint, folder, [1, 5, 3, 9])
+        expect(model.generation_config.eos_token_id is None, model.generation_config)
+        loaded = AutoTokenizer.from_pretrained(folder)
+        for text in TEXTS:
+            ids = [alphabet.index(c) for c in text]
+            expect(loaded(text).input_ids == ids and loaded.decode(ids) == text, repr(text))
+            expect(json.loads(run(PROGRAM, "tokenize", "--model", checkpoint, "--json", text))["ids"] == ids, repr(text))
+            expect(json.loads(run(PROGRAM, "tokenize", "--model", folder, "--json", text))["ids"] == ids, repr(text))
 
 
 def other_names(work):
