@@ -132,6 +132,12 @@ class Completer {
   Result<std::int64_t> choose_head_count() {
     const std::int64_t n_embd = result_.config.n_embd;
     CHORUS_TRY(std::optional<std::int64_t> told, told_head_count());
+    auto source = stated_.sources.find("n_head");
+    bool was_assumed = source != stated_.sources.end() && source->second == ValueSource::kAssumed;
+    if (was_assumed && options_.n_head) {
+      result_.sources.erase("n_head");
+      told.reset();
+    }
     if (told) {
       if (options_.n_head && *options_.n_head != *told) {
         return invalid(

@@ -1,8 +1,11 @@
 #include "checkpoint/safetensors/metadata.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
+#include <utility>
+#include <vector>
 
 #include "checkpoint/gpt2/config_json.h"
 #include "checkpoint/safetensors/quantised.h"
@@ -15,6 +18,7 @@ namespace chorus::checkpoint {
 namespace {
 
 constexpr const char* kConfig = "chorus.config";
+constexpr const char* kAssumed = "chorus.assumed";
 constexpr const char* kOrigin = "chorus.origin";
 constexpr const char* kTokenizer = "chorus.tokenizer";
 constexpr const char* kTokenIds = "chorus.token_ids";
@@ -37,6 +41,29 @@ Result<void> read_number(const std::map<std::string, std::string>& metadata, con
   return ok();
 }
 
+// The fields that may be assumed (see completion.h), and the options that say otherwise.
+constexpr std::pair<const char*, const char*> kAssumable[] = {
+    {"n_head", "--n-head"}, {"activation_function", "--activation"}};
+
+// So that a file goes on telling what the one it was made of left open.
+void read_assumed(const std::string& names, ConfigFields& config) {
+  for (auto [field, option] : kAssumable) {
+    if ((" " + names + " ").find(fmt::format(" {} ", field)) == std::string::npos) continue;
+    config.sources[field] = ValueSource::kAssumed;
+    config.notes.push_back(
+        fmt::format("{} was not stated when the file was made, and assumed ({} says otherwise)",
+                    field, option));
+  }
+}
+
+std::string assumed_of(const ValueSources& sources) {
+  std::vector<std::string> names;
+  for (const auto& [field, source] : sources) {
+    if (source == ValueSource::kAssumed) names.push_back(field);
+  }
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
 std::string tokenizer_text(const tokenizer::Tokenizer* tokenizer) {
   if (tokenizer == nullptr) return "none";
   if (tokenizer == tokenizer::Tokenizer::gpt2().get()) return "gpt2";
@@ -55,6 +82,9 @@ Result<void> read_own_config(const std::map<std::string, std::string>& metadata,
   if (found == metadata.end()) return ok();
   CHORUS_TRY(raw.config,
              in_place(parse_config_json(found->second), std::string("metadata ") + kConfig));
+  if (auto assumed = metadata.find(kAssumed); assumed != metadata.end()) {
+    read_assumed(assumed->second, raw.config);
+  }
   return ok();
 }
 
@@ -82,6 +112,9 @@ Result<void> read_own_figures(const std::map<std::string, std::string>& metadata
 std::map<std::string, std::string> own_metadata(const Checkpoint& checkpoint, bool with_tokenizer) {
   std::map<std::string, std::string> metadata = {{"format", "pt"},
                                                  {kConfig, config_to_json(checkpoint.config)}};
+  if (std::string assumed = assumed_of(checkpoint.sources); !assumed.empty()) {
+    metadata[kAssumed] = assumed;
+  }
   metadata[kOrigin] = origin_name(checkpoint.origin);
   if (with_tokenizer) {
     metadata[kTokenizer] = tokenizer_text(checkpoint.tokenizer.get());

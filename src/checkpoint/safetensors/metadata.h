@@ -3,6 +3,8 @@
 //
 //   "format"           "pt": what transformers asks for
 //   "chorus.config"    the config as one line of JSON, see config_json.h
+//   "chorus.assumed"   fields of the config that nothing told when the file was written, if there are
+//                      any: "n_head activation_function"
 //   "chorus.origin"    whose program the checkpoint comes from: talk, nanogpt or transformers
 //   "chorus.tokenizer" "gpt2", "none", or the text of a tokenizer.json
 //   "chorus.token_ids" {"bos_token_id": ..., "eos_token_id": ..., "pad_token_id": ...}

@@ -15,7 +15,9 @@ namespace {
 
 using test::FileTensors;
 using test::ScratchFolder;
+using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 Checkpoint open_or_fail(const std::string& path) {
   auto opened = open(path);
@@ -77,6 +79,26 @@ TEST(WriteSafetensors, WhatIsWrittenOpensAloneAndIsTheSame) {
   EXPECT_EQ(output.config.n_head, 2);
   expect_same_elements(input, output);
   EXPECT_EQ(target.file_count(), 1u);
+}
+
+TEST(WriteSafetensors, WhatWasAssumedStaysSo) {
+  ScratchFolder source, target;
+  Checkpoint input = model_of(source, test::tiny_gpt2());
+  EXPECT_THAT(round_trip(target, input, NumberFormat::kF32).notes,
+              Not(Contains(HasSubstr("assumed"))));
+  input.sources["n_head"] = input.sources["activation_function"] = ValueSource::kAssumed;
+  Checkpoint output = round_trip(target, input, NumberFormat::kBf16);
+  EXPECT_EQ(output.config.n_head, 2);
+  EXPECT_EQ(output.sources.at("n_head"), ValueSource::kAssumed);
+  EXPECT_EQ(output.sources.at("activation_function"), ValueSource::kAssumed);
+  EXPECT_EQ(output.sources.at("n_layer"), ValueSource::kStated);
+  EXPECT_THAT(output.notes, Contains(HasSubstr("n_head was not stated when the file was made")));
+  EXPECT_THAT(output.notes, Contains(HasSubstr("--activation says otherwise")));
+
+  auto other = open(target.file("out"), {.n_head = 1});
+  ASSERT_TRUE(other) << other.assume_error().message;
+  EXPECT_EQ(other.assume_value().config.n_head, 1);
+  EXPECT_EQ(other.assume_value().sources.at("n_head"), ValueSource::kOption);
 }
 
 TEST(WriteSafetensors, TheFileServesInAHuggingFaceFolder) {
