@@ -29,6 +29,10 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/ChorusConfig.cmake" "${CMAKE_CURRENT_
 
 # The static library's users link what it uses; the shared one's need not know.
 file(RELATIVE_PATH CHORUS_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+set(CHORUS_PC_HUB)
+if(CHORUS_HUB)
+  set(CHORUS_PC_HUB " libcurl libcrypto")
+endif()
 set(CHORUS_PC_LIBS "-lboost_json -lboost_container -pthread")
 foreach(kind static shared)
   if(kind STREQUAL "static")

@@ -40,12 +40,15 @@ function(chorus_quick_compilation target)
   endif()
 endfunction()
 
-# chorus_library(NAME [DEPENDS other libraries...])
-# One static library, chorus_NAME, of all the .cpp files of src/NAME and its rooms. It may depend only on folders
-# that stand below it in docs/architecture.md.
+# chorus_library(NAME [EXCLUDE regular expression] [DEPENDS other libraries...])
+# One static library, chorus_NAME, of all the .cpp files of src/NAME and its rooms but those whose path matches
+# EXCLUDE. It may depend only on folders that stand below it in docs/architecture.md.
 function(chorus_library name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${chorus_SOURCE_DIR}/src/${name}/*.cpp")
+  if(ARG_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "${ARG_EXCLUDE}")
+  endif()
   if(NOT sources)
     add_library(chorus_${name} INTERFACE)
     target_link_libraries(chorus_${name} INTERFACE chorus_flags ${ARG_DEPENDS})

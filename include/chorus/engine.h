@@ -119,6 +119,10 @@ class CHORUS_EXPORT Engine {
   // first). The callback runs on the calling thread.
   Result<Completion> generate(const Request& request, const TextCallback& on_text = {});
   Result<Score> score(const ScoreRequest& request);
+  // The model's logits [ids.size(), ModelInfo::vocab_size] at every position, with the same bits that
+  // generation draws from. They are computed in chunks, beside what else runs. Errors:
+  // kInvalidArgument for no ids, more than the block size, or one that is not in the vocabulary.
+  Result<std::vector<float>> logits(std::span<const std::int32_t> ids);
 
   // The model's own tokenizer. With `special`, the name of a special token in the text
   // ("<|endoftext|>") is the token, not its letters. Errors: kUnsupported for a model without a

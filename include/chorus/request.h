@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,6 +67,11 @@ struct Request {
   std::optional<std::int32_t> prompt_logprobs = {};  // of the prompt's tokens
   // The first index of the prompt that gets one; the first token of all never does.
   std::size_t prompt_logprobs_from = 1;
+  // Logits of every position of the prompt, which is at most the model's block: room for
+  // [prompt.size(), ModelInfo::vocab_size] floats, row t those that predict token t + 1, padding of
+  // the vocabulary included. The engine's threads write it until sample 0 has ended, also of a
+  // cancelled request; it is whole when that ends as kDone, not cancelled. Empty: not wanted.
+  std::shared_ptr<float> prompt_logits = {};
   bool echo = false;  // a kPrompt event comes before the result's
 
   // Keys and values in the prefix cache are shared only among requests of the same salt: who has

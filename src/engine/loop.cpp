@@ -43,7 +43,7 @@ void Loop::begin(const std::shared_ptr<RequestState>& request) {
   if (request->wants_prompt_event()) {
     for (std::int32_t id : request->request.prompt) request->prompt.push_back({.id = id});
   }
-  bool generates = static_cast<std::size_t>(request->request.max_length) > request->prompt_size();
+  bool generates = !request->only_reads();
   for (std::int32_t i = 0; i < request->request.n; ++i) {
     auto sequence = std::make_unique<Sequence>(request, i);
     bool runs = request->positions() > 0 && (generates || i == 0);
@@ -113,11 +113,18 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   const Request& request = sequence.request;
   const kernels::Kernels& kernels = model_.kernels();
   assert(row.index <= sequence.tokens.size());
+  // Before they are adjusted, which happens in place.
+  if (row.index <= sequence.state->prompt_size() && sequence.sample == 0 && request.prompt_logits) {
+    std::size_t position = row.index - 1;
+    std::copy(logits.begin(), logits.end(), request.prompt_logits.get() + position * logits.size());
+  }
   if (row.of_prompt()) {
+    if (!request.prompt_logprobs || row.index < request.prompt_logprobs_from) return {};
     return {sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
                                  *request.prompt_logprobs),
             std::nullopt};
   }
+  if (sequence.state->only_reads()) return {};
   std::vector<std::int32_t> banned;
   if (sequence.generated() < static_cast<std::size_t>(request.min_tokens)) {
     banned = request.stop_ids;
@@ -148,14 +155,13 @@ void Loop::emit(const Plan& plan) {
     if (outcome.error) {
       fail(*row.sequence, std::move(*outcome.error));
     } else if (row.of_prompt()) {
-      row.sequence->state->prompt[row.index] = std::move(outcome.info);
-    } else {
+      if (outcome.info.logprob) row.sequence->state->prompt[row.index] = std::move(outcome.info);
+    } else if (!row.sequence->state->only_reads()) {
       emit_token(*row.sequence, std::move(outcome.info));
     }
   }
   for (Sequence* sequence : plan.sequences) {
-    // All positions are run and the last one's logits were not wanted: nothing is to be generated.
-    if (sequence->rows() == 0 && sequence->reads_prompt()) {
+    if (sequence->rows() == 0 && sequence->state->only_reads()) {
       emit_prompt(*sequence);
       finish(*sequence, FinishReason::kLength);
     }

@@ -41,12 +41,12 @@ Result<void> check_lengths(const Request& request, const ModelInfo& info) {
                     "model's block, found {} samples of {}",
                     kMostTokensInAll, request.n, request.max_length));
   }
-  if (request.prompt_logprobs &&
+  if ((request.prompt_logprobs || request.prompt_logits) &&
       request.prompt.size() > static_cast<std::size_t>(info.block_size)) {
     return invalid(
-        fmt::format("prompt_logprobs: expected a prompt of at most {} tokens (the "
-                    "model's block size), found {}",
-                    info.block_size, request.prompt.size()));
+        fmt::format("{}: expected a prompt of at most {} tokens (the model's block size), found {}",
+                    request.prompt_logprobs ? "prompt_logprobs" : "prompt_logits", info.block_size,
+                    request.prompt.size()));
   }
   return ok();
 }

@@ -1,5 +1,5 @@
 // Engine::score: the log-probability of every token of a text, read in overlapping windows when it
-// is longer than the block.
+// is longer than the block. Engine::logits: all that the model says of a text of at most a block.
 
 #include <algorithm>
 
@@ -55,6 +55,22 @@ Result<Score> Engine::score(const ScoreRequest& request) {
   score.scored = sequence_ids.size() - 1;
   if (score.scored > 0) score.loss = total / static_cast<double>(score.scored);
   return score;
+}
+
+Result<std::vector<float>> Engine::logits(std::span<const std::int32_t> ids) {
+  std::size_t block = static_cast<std::size_t>(impl_->info.block_size);
+  if (ids.empty() || ids.size() > block) {
+    return Error{ErrorCode::kInvalidArgument, "ids: expected 1 to " + std::to_string(block) +
+                                                  " tokens (the model's block size), found " +
+                                                  std::to_string(ids.size())};
+  }
+  CHORUS_TRY(engine::check_ids(ids, "ids", info()));
+  auto logits = std::make_shared<std::vector<float>>(
+      ids.size() * static_cast<std::size_t>(impl_->info.vocab_size));
+  CHORUS_TRY(complete({.prompt = {ids.begin(), ids.end()},
+                       .max_length = static_cast<std::int32_t>(ids.size()),
+                       .prompt_logits = std::shared_ptr<float>(logits, logits->data())}));
+  return std::move(*logits);
 }
 
 }  // namespace chorus

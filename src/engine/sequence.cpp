@@ -14,7 +14,8 @@ double seconds_since(Clock::time_point start, Clock::time_point end) {
 
 std::size_t RequestState::positions() const {
   auto max_length = static_cast<std::size_t>(request.max_length);
-  bool runs = max_length > prompt_size() || request.prompt_logprobs;
+  if (only_reads() && request.prompt_logits) return prompt_size();
+  bool runs = !only_reads() || request.prompt_logprobs;
   return runs ? std::min(max_length - 1, block_size) : 0;
 }
 
@@ -33,11 +34,13 @@ void Sequence::move_window() {
   done = 0;
 }
 
-// Sample 0 alone scores the prompt.
+// Sample 0 alone reads the prompt for what is asked about it.
 std::size_t Sequence::first_logits() const {
   if (window > 0) return tokens.size() - window - 1;
   std::size_t prompt = state->prompt_size();
-  if (!request.prompt_logprobs || sample > 0) return prompt - 1;
+  if (sample > 0) return prompt - 1;
+  if (request.prompt_logits) return 0;
+  if (!request.prompt_logprobs) return prompt - 1;
   return std::min(std::max<std::size_t>(request.prompt_logprobs_from, 1), prompt) - 1;
 }
 

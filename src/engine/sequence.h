@@ -53,12 +53,15 @@ struct RequestState {
     return request.cache_salt == 0 ? kEmptyPrefix : (request.cache_salt | kSalted);
   }
   std::size_t prompt_size() const { return request.prompt.size(); }
-  // How many positions are run at most: the last token of all is not, nor any past the block.
+  // How many positions are run at most: the last token of all is not, unless its logits are asked
+  // for, nor any past the block.
   std::size_t positions() const;
   // Whether a sample may become longer than the block. Its pages are its own from the beginning to
   // the end, neither found in the prefix cache nor published: they are filled anew for each token.
   bool may_pass_block() const { return static_cast<std::size_t>(request.max_length) > block_size; }
   bool wants_prompt_event() const { return request.echo || request.prompt_logprobs; }
+  // Whether the prompt is all that is read, and no token is chosen.
+  bool only_reads() const { return static_cast<std::size_t>(request.max_length) <= prompt_size(); }
 };
 
 struct Sequence {
