@@ -23,7 +23,7 @@ install-deps.sh knows Debian 12 and Ubuntu 24.04; this is $ID $VERSION_ID. Insta
 with their development files, and then build with: cmake --preset release && cmake --build --preset release
   a C++20 compiler (g++ 12, clang 14 or later), CMake 3.25, Ninja, pkg-config,
   Boost 1.81 with Boost.JSON and Boost.URL, CLI11 2.1, fmt 9, PCRE2, zlib, libcurl 7.85, OpenSSL 3,
-  spdlog 1.10, prometheus-cpp 1.0
+  spdlog 1.10, prometheus-cpp 1.0, toml++ 3.3
   for the tests also: GoogleTest and GoogleMock; Python 3 with NumPy, PyTorch and venv; clang with libFuzzer;
   curl, wrk, nginx, and Node.js with npm as clients; help2man (manual pages, if they are to be installed), bash,
   zsh, fish; dpkg-dev and file for Debian packages
@@ -33,7 +33,7 @@ EOF
 esac
 
 packages="g++ cmake ninja-build pkg-config $boost libcli11-dev libfmt-dev libpcre2-dev
-  libcurl4-openssl-dev libssl-dev zlib1g-dev libspdlog-dev prometheus-cpp-dev ca-certificates"
+  libcurl4-openssl-dev libssl-dev zlib1g-dev libspdlog-dev prometheus-cpp-dev libtomlplusplus-dev ca-certificates"
 test_packages="libgtest-dev libgmock-dev clang libclang-rt-dev python3-numpy python3-venv curl wrk
   nginx help2man dpkg-dev file zsh fish"
 if [ "$with_tests" = yes ]; then packages="$packages $test_packages"; fi

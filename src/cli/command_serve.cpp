@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,9 +16,11 @@
 
 #include "cli/commands.h"
 #include "cli/engine_options.h"
+#include "cli/environment.h"
 #include "cli/option_checks.h"
 #include "cli/serve_options.h"
 #include "server/api/api_keys.h"
+#include "server/log.h"
 #include "server/server.h"
 
 namespace chorus::cli {
@@ -75,7 +78,10 @@ std::vector<server::ModelSource> sources(const ServeOptions& options) {
 }
 
 // To standard error, which may be gone or full: that is nobody's fault here.
-void say(const std::string& line) { std::fputs(line.c_str(), stderr); }
+void say(const ServeOptions& options, server::LogLevel level, const std::string& message) {
+  bool as_json = options.server.log_json;
+  std::fputs((as_json ? server::json_log_lines(level, message) : message + "\n").c_str(), stderr);
+}
 
 void announce(const ServeOptions& options, const server::Server& server) {
   const server::ServerOptions& serving = options.server;
@@ -83,15 +89,29 @@ void announce(const ServeOptions& options, const server::Server& server) {
     bool is_local =
         serving.host == "127.0.0.1" || serving.host == "::1" || serving.host == "localhost";
     bool is_version_6 = serving.host.find(':') != std::string::npos;
-    say(fmt::format("Listening on {}://{}:{}{}\n", serving.tls_key.empty() ? "http" : "https",
+    say(options, server::LogLevel::kInfo,
+        fmt::format("Listening on {}://{}:{}{}", serving.tls_key.empty() ? "http" : "https",
                     is_version_6 ? "[" + serving.host + "]" : serving.host, server.port(),
                     is_local ? " (this machine only; --host 0.0.0.0 is for all)" : ""));
   }
-  if (!serving.unix_socket.empty()) say(fmt::format("Listening on {}\n", serving.unix_socket));
+  if (!serving.unix_socket.empty()) {
+    say(options, server::LogLevel::kInfo, fmt::format("Listening on {}", serving.unix_socket));
+  }
+}
+
+void tell_of_links(const ServeOptions& options) {
+  std::vector<std::string> links = service_links();
+  if (links.empty()) return;
+  say(options, server::LogLevel::kWarning,
+      fmt::format(
+          "Ignored, as Kubernetes sets them for a Service (enableServiceLinks: false leaves "
+          "them out): {}",
+          fmt::join(links, ", ")));
 }
 
 void run(ServeOptions& options) {
   server::ServerOptions& serving = options.server;
+  tell_of_links(options);
   if (!options.api_key_file.empty()) {
     serving.api_keys = value_or_fail(server::read_api_keys(options.api_key_file));
   }
@@ -121,9 +141,10 @@ void add_serve(CLI::App& app) {
   CLI::App* command = app.add_subcommand("serve", "Answer HTTP requests, streaming text");
   add_serve_options(*command, *options);
   command->footer(
-      "Options may also stand in a --config file, in a section [serve], without their dashes; and "
-      "in the\n"
-      "environment. SIGTERM or SIGINT lets running requests finish; a second one does not.\n"
+      "Options may also stand in a --config file of TOML, in a section [serve], without their "
+      "dashes; and\n"
+      "in the environment. What is not known there stops the start. SIGTERM or SIGINT lets running "
+      "requests finish; a second one does not.\n"
       "Examples:\n"
       "  chorus serve --model gpt2\n"
       "  curl -N 'http://127.0.0.1:4444/generate/Once%20upon%20a%20time?seed=42'\n"

@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/config_file.h"
+#include "cli/environment.h"
+#include "server/log.h"
 
 namespace chorus::cli {
 namespace {
@@ -26,14 +31,55 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
                      unknown.empty() ? "none" : "\"" + unknown.front() + "\"");
 }
 
-int called_wrongly(const CLI::App& app, const CLI::ParseError& error) {
-  fmt::print(stderr, "chorus: {}\nRun with --help for more information.\n", describe(app, error));
-  return 2;
+// Whether `chorus serve` was asked for a log in JSON, as far as that is known when something is wrong:
+// by the options that were read, or else by the word.
+bool logs_json(const CLI::App& app, const std::vector<std::string>& words) {
+  auto has = [&words](const char* word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (!has("serve")) return false;
+  const CLI::Option* option = app.get_subcommand("serve")->get_option("--log-json");
+  return has("--log-json") || (option->count() > 0 && option->as<bool>());
 }
 
-int failed(const char* message) {
-  fmt::print(stderr, "chorus: {}\n", message);
-  return 1;
+class Failure {
+ public:
+  Failure(const CLI::App& app, int argc, char** argv)
+      : app_(app), words_(argv + std::min(argc, 1), argv + argc) {}
+
+  int called_wrongly(const CLI::ParseError& error) const {
+    bool is_of_file = dynamic_cast<const CLI::FileError*>(&error) != nullptr;
+    say(describe(app_, error), is_of_file ? "" : "Run with --help for more information.\n");
+    return 2;
+  }
+
+  int failed(const std::string& message) const {
+    say(message, "");
+    return 1;
+  }
+
+ private:
+  void say(const std::string& message, const char* advice) const {
+    if (logs_json(app_, words_)) {
+      fmt::print(stderr, "{}", server::json_log_lines(server::LogLevel::kError, message));
+    } else {
+      std::istringstream lines(message);
+      for (std::string line; std::getline(lines, line);) fmt::print(stderr, "chorus: {}\n", line);
+      fmt::print(stderr, "{}", advice);
+    }
+  }
+
+  const CLI::App& app_;
+  std::vector<std::string> words_;
+};
+
+// What is wrong with the environment, unless the command reads none of it.
+void check_environment(const CLI::App& app, const EnvironmentCheck& environment) {
+  std::vector<std::string> messages = environment.unknown;
+  if (app.got_subcommand("serve")) {
+    messages.insert(messages.end(), environment.wrong.begin(), environment.wrong.end());
+  }
+  if (!messages.empty()) throw CLI::ValidationError(fmt::format("{}", fmt::join(messages, "\n")));
 }
 
 }  // namespace
@@ -42,9 +88,7 @@ int run_program(const std::string& version, int argc, char** argv) {
   CLI::App app{"Chorus: GPT-2 text generation for many readers at once", "chorus"};
   app.set_version_flag("--version", "chorus " + version);
   app.require_subcommand(1);
-  app.set_config("--config", "",
-                 "Read options from this TOML or INI file, in a section named as the command")
-      ->type_name("PATH");
+  add_config_option(app);
   add_generate(app);
   add_score(app);
   add_tokenize(app);
@@ -54,16 +98,20 @@ int run_program(const std::string& version, int argc, char** argv) {
   add_bench(app);
   add_completion(app);
 
+  EnvironmentCheck environment = read_environment(app);
+  app.parse_complete_callback([&] { check_environment(app, environment); });
+
+  Failure failure(app, argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    return called_wrongly(app, error);
+    return failure.called_wrongly(error);
   } catch (const std::bad_alloc&) {
-    return failed("not enough memory");
+    return failure.failed("not enough memory");
   } catch (const std::exception& error) {  // CommandFailed, most of all
-    return failed(error.what());
+    return failure.failed(error.what());
   }
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "cli/environment.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 
@@ -18,13 +19,6 @@ constexpr const char* kListening = "Listening";
 constexpr const char* kLimits = "Limits";
 constexpr const char* kAccess = "Who may, and how";
 constexpr const char* kLogging = "Log (standard error)";
-
-// "--max-body" as $CHORUS_MAX_BODY.
-std::string environment_name(const std::string& option) {
-  std::string name = "CHORUS_";
-  for (char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
-  return name;
-}
 
 // Without what CLI11 would add to the help.
 CLI::Validator plain(CLI::Validator validator) { return std::move(validator.description("")); }
@@ -69,7 +63,10 @@ void add_listening(CLI::App& command, server::ServerOptions& serving) {
       ->transform(not_empty("a path"))
       ->type_name("PATH")
       ->group(kListening);
-  command.add_flag("!--no-tcp", serving.tcp, "Listen on the Unix socket only")->group(kListening);
+  command
+      .add_flag_callback(
+          "--no-tcp", [&serving] { serving.tcp = false; }, "Listen on the Unix socket only")
+      ->group(kListening);
   command.add_option("--io-threads", serving.io_threads, "Threads for connections (default: 2)")
       ->transform(whole_number(1, 64))
       ->type_name("N")

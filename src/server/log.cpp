@@ -1,10 +1,13 @@
 #include "server/log.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <iterator>
 
 #include "json/text.h"
@@ -59,6 +62,25 @@ std::string access_text(const AnswerRecord& record) {
 }
 
 }  // namespace
+
+std::string json_log_lines(LogLevel level, std::string_view message) {
+  auto now =
+      std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  auto milliseconds = now.time_since_epoch().count() % 1000;
+  spdlog::string_view_t word = spdlog::level::to_string_view(to_spdlog(level));
+  std::string lines;
+  while (!message.empty()) {
+    std::string_view line = message.substr(0, message.find('\n'));
+    message.remove_prefix(std::min(message.size(), line.size() + 1));
+    fmt::format_to(std::back_inserter(lines),
+                   R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","message":{}}})"
+                   "\n",
+                   fmt::gmtime(seconds), milliseconds, std::string_view(word.data(), word.size()),
+                   json_string(line));
+  }
+  return lines;
+}
 
 struct Log::Impl {
   std::shared_ptr<spdlog::details::thread_pool> writer;

@@ -15,6 +15,9 @@ namespace chorus::server {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
+// A message, a JSON object for each of its lines, as a Log writes it: for what there is no Log yet.
+std::string json_log_lines(LogLevel level, std::string_view message);
+
 class Log {
  public:
   // `level`: debug, info, warn, error or off.

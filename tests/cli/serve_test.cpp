@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/config_file.h"
 #include "cli/serve_options.h"
 #include "support/run.h"
 #include "support/scratch_folder.h"
@@ -21,8 +22,8 @@ using test::RunResult;
 ServeOptions parse(std::vector<std::string> arguments) {
   ServeOptions options;
   CLI::App app;
-  app.set_config("--config");
   add_serve_options(*app.add_subcommand("serve"), options);
+  add_config_option(app);
   arguments.insert(arguments.begin(), "serve");
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   app.parse(reversed);
