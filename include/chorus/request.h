@@ -72,6 +72,8 @@ struct Request {
   // the vocabulary included. The engine's threads write it until sample 0 has ended, also of a
   // cancelled request; it is whole when that ends as kDone, not cancelled. Empty: not wanted.
   std::shared_ptr<float> prompt_logits = {};
+  // Beside each of these log-probabilities also the token's rank and the distribution's entropy.
+  bool rank_and_entropy = false;
   bool echo = false;  // a kPrompt event comes before the result's
 
   // Keys and values in the prefix cache are shared only among requests of the same salt: who has
@@ -88,6 +90,10 @@ struct TokenInfo {
   std::int32_t id = 0;
   std::optional<double> logprob = {};  // empty: not asked for, or nothing stands before the token
   std::vector<TokenLogprob> top = {};  // the likeliest tokens, descending; equal ones by lower id
+  // With rank_and_entropy, wherever there is a log-probability. The rank: 1 for the likeliest token,
+  // counted in the order of `top` over the tokens that can be chosen.
+  std::optional<std::int32_t> rank = {};
+  std::optional<double> entropy = {};  // of all that could have stood there, in nats
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };

@@ -121,7 +121,7 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   if (row.of_prompt()) {
     if (!request.prompt_logprobs || row.index < request.prompt_logprobs_from) return {};
     return {sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
-                                 *request.prompt_logprobs),
+                                 {*request.prompt_logprobs, request.rank_and_entropy}),
             std::nullopt};
   }
   if (sequence.state->only_reads()) return {};
@@ -144,7 +144,7 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   if (!id) return {{}, std::move(id.assume_error())};
   if (!request.logprobs) return {{.id = id.assume_value()}, std::nullopt};
   return {sampling::token_info(kernels, adjusted ? own : logits, tokens_.usable, id.assume_value(),
-                               *request.logprobs),
+                               {*request.logprobs, request.rank_and_entropy}),
           std::nullopt};
 }
 

@@ -82,6 +82,10 @@ struct SamplingKernels {
   // double. With max = the largest x, log-softmax is x[i] - max - log(sum).
   double (*sum_exp)(const float* x, std::size_t n, float max);
 
+  // The sum of exp(x[i] - max) * (max - x[i]), summed like sum_exp; 0 for what exp makes 0, such as
+  // -inf. With max = the largest x, the entropy of softmax(x) is log(sum_exp) + this / sum_exp.
+  double (*sum_exp_gap)(const float* x, std::size_t n, float max);
+
   // The largest element; n >= 1. If any is NaN, the result is unspecified.
   float (*max)(const float* x, std::size_t n);
 };

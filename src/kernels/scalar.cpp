@@ -188,6 +188,20 @@ double sum_exp(const float* x, std::size_t n, float largest) {
   return sum;
 }
 
+double sum_exp_gap(const float* x, std::size_t n, float largest) {
+  double sum = 0.0;
+  for (std::size_t begin = 0; begin < n; begin += kSumExpBlock) {
+    std::size_t end = n - begin < kSumExpBlock ? n : begin + kSumExpBlock;
+    float lanes[kLanes] = {};
+    for (std::size_t i = begin; i < end; ++i) {
+      float gap = largest - x[i];
+      lanes[(i - begin) % kLanes] += exp_f32(x[i] - largest) * (gap < -kExpLow ? gap : -kExpLow);
+    }
+    sum += static_cast<double>(join(lanes));
+  }
+  return sum;
+}
+
 }  // namespace
 
 const Kernels kScalarKernels = {
@@ -206,6 +220,7 @@ const Kernels kScalarKernels = {
     .sampling = {.softmax = softmax_vocabulary,
                  .find_over = find_over,
                  .sum_exp = sum_exp,
+                 .sum_exp_gap = sum_exp_gap,
                  .max = max},
 };
 

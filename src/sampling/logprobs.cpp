@@ -28,22 +28,38 @@ std::vector<std::int32_t> largest_ids(const kernels::Kernels& kernels,
   return ids;
 }
 
+// The place of `id` in the order of largest_ids, from 1 on. One of the padding stands behind all of
+// `values` that are not less.
+std::int32_t rank_of(std::span<const float> values, float value, std::int32_t id) {
+  std::int32_t before = 0;
+  for (float other : values) before += other > value ? 1 : 0;
+  auto lower = std::min(values.size(), static_cast<std::size_t>(id));
+  for (float other : values.first(lower)) before += other == value ? 1 : 0;
+  return before + 1;
+}
+
 }  // namespace
 
 TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> logits,
-                     std::int32_t usable, std::int32_t id, std::int32_t top) {
+                     std::int32_t usable, std::int32_t id, TokenDetails details) {
   float largest = kernels.sampling.max(logits.data(), logits.size());
-  double log_sum = natural_log(kernels.sampling.sum_exp(logits.data(), logits.size(), largest));
+  double sum = kernels.sampling.sum_exp(logits.data(), logits.size(), largest);
+  double log_sum = natural_log(sum);
   auto logprob = [&](std::int32_t token) {
     double shifted =
         static_cast<double>(logits[static_cast<std::size_t>(token)]) - static_cast<double>(largest);
     return shifted - log_sum;
   };
   TokenInfo info{.id = id, .logprob = logprob(id)};
-  auto count = static_cast<std::size_t>(std::min(top, usable));
-  for (std::int32_t token :
-       largest_ids(kernels, logits.first(static_cast<std::size_t>(usable)), count)) {
+  auto choosable = logits.first(static_cast<std::size_t>(usable));
+  auto count = static_cast<std::size_t>(std::min(details.top, usable));
+  for (std::int32_t token : largest_ids(kernels, choosable, count)) {
     info.top.push_back({token, logprob(token)});
+  }
+  if (details.rank_and_entropy) {
+    double gaps = kernels.sampling.sum_exp_gap(logits.data(), logits.size(), largest);
+    info.rank = rank_of(choosable, logits[static_cast<std::size_t>(id)], id);
+    info.entropy = log_sum + gaps / sum;
   }
   return info;
 }

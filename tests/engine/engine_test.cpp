@@ -132,6 +132,36 @@ TEST_F(TinyEngine, ProbabilitiesOfAllContinuationsSumToOne) {
   EXPECT_NEAR(sum, 1.0, 1e-6);
 }
 
+TEST_F(TinyEngine, RankAndEntropyComeWithLogprobsAndAreTheSameBesideOthers) {
+  Request request{.prompt = {5, 9, 11},
+                  .max_length = 40,
+                  .sampling = {.temperature = 1.3f, .seed = 3},
+                  .logprobs = 2,
+                  .prompt_logprobs = 100};
+  auto without = engine_->complete(request).assume_value();
+  request.rank_and_entropy = true;
+  auto alone = engine_->complete(request).assume_value()[0];
+  EXPECT_EQ(without[0].tokens, alone.tokens);
+  EXPECT_FALSE(without[0].result[0].rank || without[0].result[0].entropy);
+  EXPECT_FALSE(alone.prompt[0].rank || alone.prompt[0].entropy);  // nothing stands before it
+  for (std::size_t i = 1; i < alone.prompt.size(); ++i) {
+    const TokenInfo& token = alone.prompt[i];
+    ASSERT_TRUE(token.rank && token.entropy) << i;
+    auto place = static_cast<std::size_t>(*token.rank) - 1;
+    ASSERT_LT(place, 131u);
+    EXPECT_TRUE(place >= token.top.size() || token.top[place].id == token.id) << i;
+  }
+  request.n = 7;  // the first among six others
+  auto many = engine_->complete(request).assume_value()[0];
+  ASSERT_EQ(many.result.size(), alone.result.size());
+  for (std::size_t i = 0; i < many.result.size(); ++i) {
+    EXPECT_EQ(many.result[i].rank, alone.result[i].rank) << i;
+    EXPECT_EQ(many.result[i].entropy, alone.result[i].entropy) << i;
+    EXPECT_GT(*many.result[i].entropy, 0.0);
+    EXPECT_LT(*many.result[i].entropy, std::log(131.0) + 1e-9);
+  }
+}
+
 TEST(Engine, RefusesToHoldWeightsAsWhatNoKernelReads) {
   test::TinyModel model(test::odd_config());
   auto refused = Engine::load(model.checkpoint(), {.dtype = NumberFormat::kF16, .threads = 1});

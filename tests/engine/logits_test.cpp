@@ -51,7 +51,7 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
 // What the row says of a token, with the likeliest ones, as generation and scoring tell it.
 TokenInfo info_of(std::span<const float> row, std::int32_t id, std::int32_t top) {
   return sampling::token_info(kernels::kernels_for(kernels::Isa::kScalar), row, kLogitsVocabulary,
-                              id, top);
+                              id, {top, false});
 }
 
 void expect_same(const TokenInfo& a, const TokenInfo& b) {

@@ -234,6 +234,9 @@ TEST_P(KernelsTest, ReductionsEqualTheScalarOnes) {
     }
     EXPECT_EQ(tested().sampling.max(in, n), scalar().sampling.max(in, n));
     EXPECT_EQ(tested().sampling.sum_exp(in, n, 3.5f), scalar().sampling.sum_exp(in, n, 3.5f)) << n;
+    EXPECT_EQ(tested().sampling.sum_exp_gap(in, n, 3.5f),
+              scalar().sampling.sum_exp_gap(in, n, 3.5f))
+        << n;
   }
 }
 

@@ -113,19 +113,34 @@ std::size_t find_over(const float* x, std::size_t begin, std::size_t n, float th
   return i;
 }
 
-double sum_exp(const float* x, std::size_t n, float largest) {
-  Vector shift = Vector::broadcast(largest);
+// The sum of value(x) over all elements, in blocks.
+template <class Value>
+inline double block_sum(const float* x, std::size_t n, Value value) {
   double sum = 0.0;
   for (std::size_t begin = 0; begin < n; begin += kSumExpBlock) {
     std::size_t count = n - begin < kSumExpBlock ? n - begin : kSumExpBlock;
     const float* block = x + begin;
-    float part = interleaved_sum(count, [block, shift](std::size_t i, std::size_t lanes) {
-      Vector value = exp_vector(load_lanes(block + i, lanes) - shift);
-      return lanes < kLanes ? value.first(lanes) : value;
+    float part = interleaved_sum(count, [block, value](std::size_t i, std::size_t lanes) {
+      Vector result = value(load_lanes(block + i, lanes));
+      return lanes < kLanes ? result.first(lanes) : result;
     });
     sum += static_cast<double>(part);
   }
   return sum;
+}
+
+double sum_exp(const float* x, std::size_t n, float largest) {
+  Vector shift = Vector::broadcast(largest);
+  return block_sum(x, n, [shift](Vector v) { return exp_vector(v - shift); });
+}
+
+double sum_exp_gap(const float* x, std::size_t n, float largest) {
+  Vector shift = Vector::broadcast(largest);
+  Vector most = Vector::broadcast(-kExpLow);
+  return block_sum(x, n, [shift, most](Vector v) {
+    Vector gap = shift - v;
+    return exp_vector(v - shift) * less(gap, most, gap, most);
+  });
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ constexpr Kernels table(const char* name, const IntegerKernels& integers) {
       .sampling = {.softmax = softmax_vocabulary,
                    .find_over = find_over,
                    .sum_exp = sum_exp,
+                   .sum_exp_gap = sum_exp_gap,
                    .max = max},
   };
 }
