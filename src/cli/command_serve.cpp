@@ -20,6 +20,7 @@
 #include "cli/option_checks.h"
 #include "cli/serve_options.h"
 #include "server/api/api_keys.h"
+#include "server/api/callers.h"
 #include "server/log.h"
 #include "server/server.h"
 
@@ -86,12 +87,13 @@ void say(const ServeOptions& options, server::LogLevel level, const std::string&
 void announce(const ServeOptions& options, const server::Server& server) {
   const server::ServerOptions& serving = options.server;
   if (serving.tcp) {
-    bool is_local =
-        serving.host == "127.0.0.1" || serving.host == "::1" || serving.host == "localhost";
+    bool is_local = server::is_loopback(serving.host);
     bool is_version_6 = serving.host.find(':') != std::string::npos;
     say(options, server::LogLevel::kInfo,
         fmt::format("Listening on {}://{}:{}{}", serving.tls_key.empty() ? "http" : "https",
-                    is_version_6 ? "[" + serving.host + "]" : serving.host, server.port(),
+                    is_version_6 && !serving.host.starts_with('[') ? "[" + serving.host + "]"
+                                                                   : serving.host,
+                    server.port(),
                     is_local ? " (this machine only; --host 0.0.0.0 is for all)" : ""));
   }
   if (!serving.unix_socket.empty()) {

@@ -50,8 +50,10 @@ void add_size(CLI::App& command, const std::string& name, std::size_t& value,
 
 void add_listening(CLI::App& command, server::ServerOptions& serving) {
   command
-      .add_option("--host", serving.host,
-                  "Address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
+      .add_option(
+          "--host", serving.host,
+          "Address or name to listen on, of a name all addresses; 0.0.0.0 for all of version "
+          "4, [::] for all of both (default: 127.0.0.1)")
       ->transform(not_empty("an address"))
       ->type_name("ADDRESS")
       ->group(kListening);
@@ -146,6 +148,15 @@ void add_access(CLI::App& command, ServeOptions& options) {
       ->group(kAccess);
 }
 
+void add_manners(CLI::App& command, server::ServerOptions& serving) {
+  command
+      .add_flag("--early-head", serving.early_head,
+                "Send a stream's head at once, and comments while it waits in the queue; a "
+                "deadline or a failure is then told in the stream (default: its head comes with "
+                "the first token, and errors have their status)")
+      ->group(kAccess);
+}
+
 void add_logging(CLI::App& command, server::ServerOptions& serving) {
   command
       .add_option("--log-level", serving.log_level,
@@ -160,13 +171,22 @@ void add_logging(CLI::App& command, server::ServerOptions& serving) {
       ->group(kLogging);
 }
 
+// The path, or an empty one for the model in this program, which is asked for as "storyteller"
+// where nothing of that name exists.
+std::string embedded_or(const std::string& path) {
+  std::error_code ignored;
+  bool is_embedded = path == "storyteller" && !std::filesystem::exists(path, ignored);
+  return is_embedded ? std::string() : path;
+}
+
 }  // namespace
 
 NamedModel parse_named_model(const std::string& text) {
   std::error_code ignored;
   std::size_t equals = text.find('=');
   bool is_path = equals == std::string::npos || std::filesystem::exists(text, ignored);
-  if (!is_path) return {text.substr(0, equals), text.substr(equals + 1)};
+  if (!is_path) return {text.substr(0, equals), embedded_or(text.substr(equals + 1))};
+  if (embedded_or(text).empty()) return {text, {}};
   std::filesystem::path path(text);
   while (!path.has_filename() && path.has_parent_path() && path != path.parent_path()) {
     path = path.parent_path();  // of "folder/"
@@ -194,6 +214,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
   add_listening(command, options.server);
   add_limits(command, options);
   add_access(command, options);
+  add_manners(command, options.server);
   add_logging(command, options.server);
   for (CLI::Option* option : command.get_options()) {
     std::string name = option->get_name();

@@ -99,13 +99,20 @@ void JsonFields::fail(std::string_view name, std::string problem) {
   if (!error_) error_ = {std::string(name), std::move(problem)};
 }
 
+std::vector<std::string> JsonFields::unknown() const {
+  std::vector<std::string> names;
+  for (const auto& [name, field] : fields_) {
+    if (std::find(known_.begin(), known_.end(), name) == known_.end())
+      names.emplace_back(field.key);
+  }
+  return names;
+}
+
 std::optional<FieldError> JsonFields::error() const {
   if (error_ || !policy_.refuse_unknown) return error_;
-  for (const auto& [name, field] : fields_) {
-    if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+  for (const std::string& key : unknown()) {
     return FieldError{
-        {},
-        fmt::format("unknown field {}; known: {}", in_quotes(field.key), fmt::join(known_, ", "))};
+        {}, fmt::format("unknown field {}; known: {}", in_quotes(key), fmt::join(known_, ", "))};
   }
   return std::nullopt;
 }

@@ -61,6 +61,10 @@ class JsonFields {
   // Keeps the error that the field is not what was expected, unless there is one already.
   void refuse(std::string_view name, std::string_view expected);
 
+  // The names that were asked for, and the object's keys that were not: those that nobody reads.
+  const std::vector<std::string>& known() const { return known_; }
+  std::vector<std::string> unknown() const;
+
   // What was wrong first. To be asked at the end: of those policies that refuse unknown fields, a
   // field that was not asked for until now is wrong, too, and is named with those that were.
   std::optional<FieldError> error() const;

@@ -18,7 +18,11 @@ struct ServerOptions {
   std::size_t io_threads = 2;
 
   HttpOptions http = {};
-  std::size_t max_answer = 32 * 1024 * 1024;        // bytes of an answer that may be asked for
+  std::size_t max_answer = 32 * 1024 * 1024;  // bytes of an answer that may be asked for
+  // A stream's head is sent at once, and comments while it waits for its first token; an error is
+  // then told in the stream, not by its status.
+  bool early_head = false;
+  std::chrono::milliseconds comment_every{5'000};
   std::chrono::milliseconds drain_timeout{30'000};  // for running requests, at SIGTERM
 
   // Names, beside loopback's, that clients of a server on loopback without keys may call it by.

@@ -6,6 +6,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <chrono>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -48,6 +49,23 @@ std::vector<std::string> names(const std::vector<ModelSource>& models) {
   return result;
 }
 
+// Clients ask for models by name.
+Result<void> check_names(const std::vector<ModelSource>& models) {
+  std::set<std::string> seen;
+  for (const ModelSource& model : models) {
+    if (model.name.empty()) {
+      return Error{ErrorCode::kInvalidArgument, "model: expected a name in front of =, found none"};
+    }
+    if (!seen.insert(model.name).second) {
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("model: two are called \"{}\"; give one of them another name, as in "
+                               "--model NAME=PATH",
+                               model.name)};
+    }
+  }
+  return ok();
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -85,7 +103,8 @@ struct Server::Impl {
   HttpService http{app.options.http, router, observer};
   std::vector<std::unique_ptr<Loop>> loops;
   asio::ssl::context tls{asio::ssl::context::tls_server};
-  std::unique_ptr<Listener> tcp, unix_socket;
+  std::vector<std::unique_ptr<Listener>> tcp;  // one for each address of the host
+  std::unique_ptr<Listener> unix_socket;
   std::thread loader;
   std::atomic<bool> is_loading{true};
   bool is_shut_down = false;  // wait()'s thread's
@@ -102,9 +121,20 @@ Result<void> Server::Impl::listen() {
     CHORUS_TRY(use_certificate(tls, options));
   }
   if (options.tcp) {
-    tcp = std::make_unique<Listener>(http, loops, has_tls ? &tls : nullptr);
-    CHORUS_TRY(tcp->listen_tcp(options.host, options.port));
-    tcp->start();
+    CHORUS_TRY(auto addresses, addresses_of(options.host));
+    std::uint16_t port = options.port;
+    for (const boost::asio::ip::address& address : addresses) {
+      auto listener = std::make_unique<Listener>(http, loops, has_tls ? &tls : nullptr);
+      auto listening = listener->listen_tcp(address, port);
+      // A machine may have a name for version 6 without having version 6.
+      if (!listening && !tcp.empty() && listening.assume_error().code == ErrorCode::kUnsupported) {
+        continue;
+      }
+      CHORUS_TRY(std::move(listening));
+      port = listener->port();
+      tcp.push_back(std::move(listener));
+    }
+    for (auto& listener : tcp) listener->start();
   }
   if (!options.unix_socket.empty()) {
     unix_socket = std::make_unique<Listener>(http, loops, nullptr);
@@ -134,7 +164,7 @@ void Server::Impl::load() {
 
 void Server::Impl::shut_down() {
   if (std::exchange(is_shut_down, true)) return;
-  if (tcp) tcp->stop();
+  for (auto& listener : tcp) listener->stop();
   if (unix_socket) unix_socket->stop();
   for (auto& loop : loops) loop->stop();
   for (auto& loop : loops) loop->join();
@@ -150,6 +180,7 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
                                               std::vector<ModelSource> models) {
+  CHORUS_TRY(check_names(models));
   CHORUS_TRY(StaticFiles files, StaticFiles::open(options.static_dir));
   auto impl = std::make_unique<Impl>(std::move(options), std::move(models), std::move(files));
   CHORUS_TRY(impl->listen());
@@ -158,7 +189,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-std::uint16_t Server::port() const { return impl_->tcp ? impl_->tcp->port() : std::uint16_t{0}; }
+std::uint16_t Server::port() const {
+  return impl_->tcp.empty() ? std::uint16_t{0} : impl_->tcp.front()->port();
+}
 bool Server::is_loading() const { return impl_->is_loading; }
 
 void Server::drain() {

@@ -71,6 +71,9 @@ TEST(Serve, NamesAModelAfterItsFile) {
   EXPECT_EQ(parse_named_model(folder.path() + "/").name,
             folder.path().substr(folder.path().rfind('/') + 1));
   EXPECT_EQ(parse_named_model("n=hf:a/b").path, "hf:a/b");
+  EXPECT_EQ(parse_named_model("storyteller").path, "") << "the one in the program";
+  EXPECT_EQ(parse_named_model("n=storyteller").name, "n");
+  EXPECT_EQ(parse_named_model("n=storyteller").path, "");
   EXPECT_EQ(parse_named_model(folder.write("a=b.pt", "")).name, "a=b");
 }
 

@@ -21,9 +21,14 @@ std::array<unsigned char, 32> digest(std::string_view key) {
   return result;
 }
 
-bool is_scheme(std::string_view text) {
-  return text.size() == kScheme.size() &&
-         ::strncasecmp(text.data(), kScheme.data(), kScheme.size()) == 0;
+// The key of "Bearer KEY"; empty if it is no such thing.
+std::string_view bearer_key(std::string_view authorization) {
+  if (authorization.size() <= kScheme.size() ||
+      ::strncasecmp(authorization.data(), kScheme.data(), kScheme.size()) != 0) {
+    return {};
+  }
+  std::size_t begin = authorization.find_first_not_of(' ', kScheme.size());
+  return begin == std::string_view::npos ? std::string_view() : authorization.substr(begin);
 }
 
 }  // namespace
@@ -32,24 +37,34 @@ ApiKeys::ApiKeys(const std::vector<std::string>& keys) {
   for (const std::string& key : keys) digests_.push_back(digest(key));
 }
 
-bool ApiKeys::allow(std::string_view authorization) const {
-  if (digests_.empty()) return true;
-  if (!is_scheme(authorization.substr(0, kScheme.size()))) return false;
-  Digest shown = digest(authorization.substr(kScheme.size()));
+bool ApiKeys::is_known(std::string_view key) const {
+  Digest shown = digest(key);
   int matches = 0;  // all are compared, whichever it is
   for (const Digest& known : digests_) {
     matches += ::CRYPTO_memcmp(known.data(), shown.data(), shown.size()) == 0 ? 1 : 0;
   }
-  return matches > 0;
+  return !key.empty() && matches > 0;
+}
+
+std::string_view ApiKeys::known_key(const HttpRequest& request) const {
+  for (std::string_view key :
+       {bearer_key(request.header("authorization")), request.header("x-api-key")}) {
+    if (is_known(key)) return key;
+  }
+  return {};
+}
+
+bool ApiKeys::allow(const HttpRequest& request) const {
+  return digests_.empty() || !known_key(request).empty();
 }
 
 // From a hash that nobody can invert or steer: else one could find a salt of one's own under which
 // another's texts are kept.
-std::uint64_t ApiKeys::cache_salt(std::string_view authorization, std::string_view salt) const {
+std::uint64_t ApiKeys::cache_salt(const HttpRequest& request, std::string_view salt) const {
   if (digests_.empty() && salt.empty()) return 0;
   std::string text;
   if (!digests_.empty()) {
-    Digest key = digest(authorization.substr(std::min(authorization.size(), kScheme.size())));
+    Digest key = digest(known_key(request));
     text.append(key.begin(), key.end());
   }
   text += salt;

@@ -4,18 +4,12 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/utf8.h"
+#include "server/http/cors.h"
 
 namespace chorus::server {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 // "name:80", "[::1]:80" without the port.
 std::string_view without_port(std::string_view host) {
@@ -29,22 +23,17 @@ std::string_view authority(std::string_view origin) {
   return begin == std::string_view::npos ? std::string_view() : origin.substr(begin + 3);
 }
 
-bool is_allowed(const std::vector<std::string>& allowed, std::string_view origin) {
-  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) {
-    return one == "*" || (!origin.empty() && lower(one) == lower(origin));
-  });
-}
-
 }  // namespace
 
 std::optional<ApiError> refuse_page(const HttpRequest& request,
                                     const std::vector<std::string>& allowed) {
   std::string_view origin = request.header("origin"), site = request.header("sec-fetch-site");
-  bool is_own = !origin.empty() && lower(authority(origin)) == lower(request.header("host"));
+  bool is_own =
+      !origin.empty() && lower_case(authority(origin)) == lower_case(request.header("host"));
   bool is_other_site = site == "cross-site" || site == "same-site";
   bool is_followed = request.header("sec-fetch-mode") == "navigate" && request.method == "GET";
   bool is_page = origin.empty() ? is_other_site && !is_followed : !is_own;
-  if (!is_page || is_allowed(allowed, origin)) return std::nullopt;
+  if (!is_page || allows_origin(allowed, origin)) return std::nullopt;
   return ApiError(403,
                   fmt::format("Origin: expected the server's own or one that --cors-origin allows, "
                               "found {}",
@@ -54,7 +43,7 @@ std::optional<ApiError> refuse_page(const HttpRequest& request,
 }
 
 bool is_loopback(std::string_view host) {
-  std::string name = lower(host);
+  std::string name = lower_case(host);
   if (name == "localhost" || name.ends_with(".localhost") || name == "::1" || name == "[::1]") {
     return true;
   }
@@ -65,10 +54,10 @@ bool is_loopback(std::string_view host) {
 
 std::optional<ApiError> refuse_host(const HttpRequest& request,
                                     const std::vector<std::string>& allowed) {
-  std::string host = lower(without_port(request.header("host")));
+  std::string host = lower_case(without_port(request.header("host")));
   if (host.empty() || is_loopback(host)) return std::nullopt;  // HTTP/1.0 may send none
   bool is_known = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) {
-    return one == "*" || lower(one) == host;
+    return one == "*" || lower_case(one) == host;
   });
   if (is_known) return std::nullopt;
   return ApiError(403,

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "json/text.h"
@@ -19,7 +22,26 @@ std::shared_ptr<const LogprobColumns> CompletionsAnswer::columns_of(
   return {prompt, &prompt->columns};
 }
 
-std::string sse(const std::string& data) { return "data: " + data + "\n\n"; }
+// JSON's text may hold characters that are ends of lines for some readers of streams, though not by
+// the standard (Python's str.splitlines): they are escaped. They stand in strings only.
+std::string sse(const std::string& data) {
+  constexpr std::pair<std::string_view, std::string_view> kLineEnds[] = {
+      {"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}};
+  std::string event = "data: ";
+  for (std::string_view rest = data; !rest.empty();) {
+    std::size_t length = std::min(rest.find_first_of("\xc2\xe2"), rest.size());
+    event += rest.substr(0, length);
+    rest.remove_prefix(length);
+    const auto* found =
+        std::find_if(std::begin(kLineEnds), std::end(kLineEnds),
+                     [rest](const auto& line_end) { return rest.starts_with(line_end.first); });
+    bool is_found = found != std::end(kLineEnds);
+    length = is_found ? found->first.size() : std::min<std::size_t>(rest.size(), 1);
+    event += is_found ? found->second : rest.substr(0, length);
+    rest.remove_prefix(length);
+  }
+  return event + "\n\n";
+}
 
 CompletionsAnswer::CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head,
                                      std::shared_ptr<const Engine> engine)

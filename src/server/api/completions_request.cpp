@@ -17,6 +17,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr const char* kContextLength = "context_length_exceeded";
+
 constexpr const char* kPromptKinds =
     "a string, an array of strings, an array of token ids, or an array of those";
 
@@ -186,9 +188,12 @@ ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool spec
   LongestText longest(past_block, engine.info().block_size);
   std::optional<std::size_t> token_bytes = engine.most_token_bytes();
   if (token_bytes && text.size() > static_cast<std::size_t>(longest.tokens) * *token_bytes) {
-    return bad_field("prompt",
-                     fmt::format("expected at most {} tokens ({}), found {} bytes, which are more",
-                                 longest.tokens, longest.why, text.size()));
+    return ApiError(
+        400,
+        fmt::format("prompt: expected at most {} tokens ({}), found {} bytes, which are "
+                    "more. This model's maximum context length is {} tokens",
+                    longest.tokens, longest.why, text.size(), longest.tokens),
+        "prompt", kContextLength);
   }
   Result<std::vector<std::int32_t>> ids = engine.encode(text, special);
   if (!ids) return bad_field("prompt", ids.assume_error().message);
@@ -198,6 +203,28 @@ ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool spec
     return bad_field("prompt", "expected a text, found none: " + bos.assume_error().message);
   return std::vector{bos.assume_value()};
 }
+
+namespace {
+
+// In OpenAI's words, which clients look for, and then in ours.
+ApiResult<void> check_length(const LongestText& longest, std::int64_t prompt,
+                             std::int64_t max_tokens) {
+  if (prompt + max_tokens <= longest.tokens) return ok();
+  std::string message = fmt::format(
+      "This model's maximum context length is {} tokens, however you requested {} tokens ({} in "
+      "your prompt; {} for the completion). Please reduce your prompt; or completion length.",
+      longest.tokens, prompt + max_tokens, prompt, max_tokens);
+  if (prompt > longest.tokens) {
+    message += fmt::format(" prompt: expected at most {} tokens ({}), found {}", longest.tokens,
+                           longest.why, prompt);
+    return ApiError(400, message, "prompt", kContextLength);
+  }
+  message += fmt::format(" max_tokens: expected at most {} ({}, less the prompt), found {}",
+                         longest.tokens - prompt, longest.why, max_tokens);
+  return ApiError(400, message, "max_tokens", kContextLength);
+}
+
+}  // namespace
 
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
                                                    const Engine& engine) {
@@ -211,16 +238,7 @@ ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
       prompt.text = engine.decode(prompt.ids);
     }
     auto length = static_cast<std::int64_t>(prompt.ids.size());
-    if (length > longest.tokens) {
-      return bad_field("prompt", fmt::format("expected at most {} tokens ({}), found {}",
-                                             longest.tokens, longest.why, length));
-    }
-    if (length + request.max_tokens > longest.tokens) {
-      return bad_field("max_tokens", fmt::format("expected at most {} ({} tokens, {}, less the "
-                                                 "prompt's {}), found {}",
-                                                 longest.tokens - length, longest.tokens,
-                                                 longest.why, length, request.max_tokens));
-    }
+    CHORUS_TRY(check_length(longest, length, request.max_tokens));
     Request one = request.base;
     one.prompt = prompt.ids;
     one.max_length = static_cast<std::int32_t>(length) + request.max_tokens;

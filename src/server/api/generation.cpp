@@ -49,7 +49,8 @@ ApiResult<void> Generation::submit(Request request) {
   return ok();
 }
 
-boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next() {
+boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next(
+    Connection::Clock::time_point until) {
   Connection& connection = exchange_.connection();
   while (!connection.is_gone() && !error_) {
     std::vector<QueuedEvent> events = queue_->take();
@@ -64,6 +65,8 @@ boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next() {
           504, fmt::format("the request was not done within {} s", seconds), {}, "timeout"};
       break;
     }
+    if (Connection::Clock::now() >= until) break;
+    connection.wake_at(until);
     co_await connection.wait();
   }
   co_return std::vector<QueuedEvent>{};

@@ -35,8 +35,9 @@ class Generation {
   std::size_t open() const { return open_; }
 
   // Waits for events; none if there will be no more for this exchange: the client is gone, or
-  // error() says what is the matter.
-  boost::asio::awaitable<std::vector<QueuedEvent>> next();
+  // error() says what is the matter. None, too, when `until` has passed.
+  boost::asio::awaitable<std::vector<QueuedEvent>> next(
+      Connection::Clock::time_point until = Connection::Clock::time_point::max());
   // The deadline has passed, or the engine has failed.
   const std::optional<ApiError>& error() const { return error_; }
 

@@ -26,7 +26,7 @@ constexpr std::size_t kMostLogprobsOnLoop = 2000;
 constexpr std::size_t kMostBytesOnLoop = 512 * 1024;
 
 ResponseHead events_head() {
-  return ResponseHead(200, "text/event-stream", {{"Cache-Control", "no-store"}});
+  return ResponseHead(200, "text/event-stream; charset=utf-8", {{"Cache-Control", "no-store"}});
 }
 
 CompletionsHead completions_head(const Exchange& exchange, const ServedModel& model) {
@@ -79,24 +79,31 @@ asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& gen
   co_await exchange.respond(ResponseHead(200, "application/json"), std::move(body));
 }
 
-// The head goes out with the first event, so that until then an error still has its status. Later
-// an error is an event of its own.
+// The head goes out with the first event, so that until then an error still has its status; with
+// --early-head at once, and comments while there is none. Later an error is an event of its own.
 asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation& generation,
                                        CompletionsAnswer& answer) {
-  bool has_begun = false;
+  using Clock = Connection::Clock;
+  bool has_head = false;
+  Clock::time_point comment_at = app.options.early_head ? Clock::now() : Clock::time_point::max();
   while (!answer.is_done()) {
-    std::vector<QueuedEvent> events = co_await generation.next();
-    if (events.empty()) {
-      if (!generation.error()) co_return;
-      if (!has_begun) co_return co_await respond_error(exchange, *generation.error());
+    std::vector<QueuedEvent> events = co_await generation.next(comment_at);
+    if (events.empty() && generation.error() && !has_head) {
+      co_return co_await respond_error(exchange, *generation.error());
+    }
+    if (exchange.connection().is_gone()) co_return;
+    if (!std::exchange(has_head, true)) exchange.begin_stream(events_head());
+    if (generation.error()) {
       exchange.add_chunk(sse(to_json(*generation.error())));
       co_return co_await exchange.end_stream();
     }
-    if (!has_begun) {
-      exchange.begin_stream(events_head());
+    if (events.empty()) {
+      exchange.add_chunk(": keep-alive\n\n");
+      comment_at = Clock::now() + app.options.comment_every;
+    } else {
+      exchange.add_chunk(co_await add(app, answer, events));
+      comment_at = Clock::time_point::max();
     }
-    has_begun = true;
-    exchange.add_chunk(co_await add(app, answer, events));
     if (!co_await exchange.flush()) co_return;
   }
   exchange.add_chunk(answer.stream_end());
@@ -106,7 +113,7 @@ asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation&
 }  // namespace
 
 asio::awaitable<void> completions(App& app, Exchange& exchange) {
-  ApiResult<CompletionsRequest> parsed = parse_completions(exchange.request().body);
+  ApiResult<CompletionsRequest> parsed = parse_completions(exchange.body());
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   CompletionsRequest& asked = parsed.assume_value();
   ApiResult<ServedModel> model = app.models.find(asked.model);
@@ -127,9 +134,8 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
 
   CompletionsAnswer answer(asked, completions_head(exchange, served), served.engine);
-  Generation generation(
-      exchange, app.metrics, std::move(served),
-      app.keys.cache_salt(exchange.request().header("authorization"), asked.cache_salt));
+  Generation generation(exchange, app.metrics, std::move(served),
+                        app.keys.cache_salt(exchange.request(), asked.cache_salt));
   for (Request& request : requests.assume_value()) {
     if (auto submitted = generation.submit(std::move(request)); !submitted) {
       co_return co_await respond_error(exchange, submitted.assume_error());

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "server/api/respond.h"
 #include "server/api/routes.h"
 
 namespace chorus::server {
@@ -14,18 +13,13 @@ constexpr std::uint64_t kPiece = 64 * 1024;
 
 }  // namespace
 
-asio::awaitable<void> static_file(App& app, Exchange& exchange) {
-  std::optional<StaticFile> file = app.files.find(exchange.target.path);
-  if (!file) {
-    co_return co_await respond_error(
-        exchange, ApiError(404, "no such path; GET / lists the routes", {}, "not_found"));
-  }
-  FileAnswer answer = answer_file(exchange.request(), *file);
+asio::awaitable<void> send_file(Exchange& exchange, StaticFile file) {
+  FileAnswer answer = answer_file(exchange.request(), file);
   if (answer.head.status == 304) co_return co_await exchange.respond(answer.head, "");
   co_await exchange.send_head(answer.head, answer.length);
   if (exchange.is_head()) co_return;
   for (std::uint64_t sent = 0; sent < answer.length;) {
-    std::string piece = file->read(answer.begin + sent, std::min(kPiece, answer.length - sent));
+    std::string piece = file.read(answer.begin + sent, std::min(kPiece, answer.length - sent));
     if (piece.empty()) co_return exchange.connection().abort("the file became shorter");
     if (!co_await exchange.send(piece)) co_return;
     sent += piece.size();

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <random>
+#include <string_view>
 #include <utility>
 
 #include "server/api/generate_request.h"
@@ -15,20 +17,46 @@ namespace {
 
 namespace asio = boost::asio;
 
+// What the origin's page calls its default model. Where none has that name, ours is it.
+constexpr const char* kOriginsModel = "gpt2";
+
+// Header values are printable ASCII; names of models may be anything.
+std::string header_value(const std::string& text) {
+  std::string value;
+  for (char c : text) value += c >= ' ' && c <= '~' ? c : '?';
+  return value;
+}
+
+// The device is the one that computes, as in the origin, whichever was asked for.
 ResponseHead text_head(const Request& request, const std::string& model) {
   return ResponseHead(200, "text/plain; charset=utf-8",
                       {{"X-Max-Length", std::to_string(request.max_length)},
                        {"X-Top-K", std::to_string(request.sampling.top_k)},
                        {"X-Seed", std::to_string(request.sampling.seed)},
-                       {"X-Model-Name", model},
+                       {"X-Model-Name", header_value(model)},
                        {"X-Model-Device", "cpu"}});
 }
 
-// The head goes out with the first event, so that until then an error still has its status. Later
+ApiResult<ServedModel> find_model(const Models& models, const std::string& name,
+                                  Exchange& exchange) {
+  ApiResult<ServedModel> model = models.find(name);
+  if (model || name != kOriginsModel || model.assume_error().status != 404) return model;
+  exchange.headers.emplace_back("X-Model-Requested", name);
+  return models.find({});
+}
+
+// The head goes out with the first event, so that until then an error still has its status; with
+// --early-head at once. Later
 // the text breaks off without its last chunk, which clients notice.
 asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, ResponseHead head,
-                                  const std::string& prompt) {
+                                  const std::string& prompt, bool early_head) {
   bool has_begun = false;
+  if (early_head) {
+    exchange.begin_stream(head);
+    exchange.add_chunk(prompt);
+    has_begun = true;
+    if (!co_await exchange.flush()) co_return;
+  }
   while (generation.open() > 0) {
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
@@ -50,7 +78,7 @@ asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, Re
 asio::awaitable<void> answer(App& app, Exchange& exchange, ApiResult<GenerateRequest> parsed) {
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   GenerateRequest& asked = parsed.assume_value();
-  ApiResult<ServedModel> model = app.models.find(asked.model);
+  ApiResult<ServedModel> model = find_model(app.models, asked.model, exchange);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();
   // 32 bits: all that PyTorch's CPU generator takes of a seed.
@@ -62,23 +90,25 @@ asio::awaitable<void> answer(App& app, Exchange& exchange, ApiResult<GenerateReq
     exchange.begin_stream(std::move(head));
     co_return co_await exchange.end_stream();
   }
-  Generation generation(
-      exchange, app.metrics, std::move(served),
-      app.keys.cache_salt(exchange.request().header("authorization"), asked.cache_salt));
+  Generation generation(exchange, app.metrics, std::move(served),
+                        app.keys.cache_salt(exchange.request(), asked.cache_salt));
   if (auto submitted = generation.submit(std::move(request.assume_value())); !submitted) {
     co_return co_await respond_error(exchange, submitted.assume_error());
   }
-  co_await stream_text(exchange, generation, std::move(head), asked.prompt);
+  co_await stream_text(exchange, generation, std::move(head), asked.prompt, app.options.early_head);
 }
 
 }  // namespace
 
 asio::awaitable<void> generate(App& app, Exchange& exchange) {
-  co_await answer(app, exchange, parse_generate(exchange.rest, exchange.target));
+  // "/generate/" has an empty prompt, "/generate" none.
+  std::optional<std::string_view> prompt;
+  if (exchange.rest.data() != nullptr) prompt = exchange.rest;
+  co_await answer(app, exchange, parse_generate(prompt, exchange.target));
 }
 
 asio::awaitable<void> post_generate(App& app, Exchange& exchange) {
-  co_await answer(app, exchange, parse_generate_body(exchange.request().body));
+  co_await answer(app, exchange, parse_generate_body(exchange.body()));
 }
 
 }  // namespace chorus::server

@@ -105,7 +105,7 @@ asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std:
 }  // namespace
 
 asio::awaitable<void> score(App& app, Exchange& exchange) {
-  ApiResult<ScoreTexts> parsed = parse_score(exchange.request().body);
+  ApiResult<ScoreTexts> parsed = parse_score(exchange.body());
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   const ScoreTexts& asked = parsed.assume_value();
   ApiResult<ServedModel> model = app.models.find(asked.model);
@@ -128,9 +128,8 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   ApiResult<std::vector<Job>> jobs = plan(asked, scores, engine->info());
   if (!jobs) co_return co_await respond_error(exchange, jobs.assume_error());
   std::string name = served.name;
-  Generation generation(
-      exchange, app.metrics, std::move(served),
-      app.keys.cache_salt(exchange.request().header("authorization"), asked.cache_salt));
+  Generation generation(exchange, app.metrics, std::move(served),
+                        app.keys.cache_salt(exchange.request(), asked.cache_salt));
   if (co_await run(exchange, generation, jobs.assume_value(), scores)) {
     BodyPieces pieces =
         co_await offload(app, [&name, &scores, &engine] { return body(name, scores, *engine); });

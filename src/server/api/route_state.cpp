@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <optional>
+#include <utility>
+
 #include "json/text.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
@@ -21,14 +24,14 @@ constexpr std::string_view kFrontPage = R"(<!doctype html>
 <h1>Chorus</h1>
 <p>GPT-2 text generation for many readers at once. This server answers:</p>
 <ul>
-<li><a href="/generate/Once%20upon%20a%20time"><code>GET /generate/PROMPT</code></a>:
+<li><a href="generate/Once%20upon%20a%20time"><code>GET /generate/PROMPT</code></a>:
   text as it is made; <code>?max_length=100&amp;top_k=50&amp;seed=42</code></li>
 <li><code>POST /v1/completions</code>: OpenAI's API, streaming too</li>
 <li><code>POST /v1/score</code>: the log-probability of every token of a text</li>
 <li><code>POST /tokenize</code>, <code>POST /detokenize</code>, <a href="tokenizer_info"><code>GET /tokenizer_info</code></a></li>
-<li><a href="/v1/models"><code>GET /v1/models</code></a></li>
-<li><a href="/health"><code>GET /health</code></a></li>
-<li><a href="/metrics"><code>GET /metrics</code></a>: for Prometheus</li>
+<li><a href="v1/models"><code>GET /v1/models</code></a></li>
+<li><a href="health"><code>GET /health</code></a></li>
+<li><a href="metrics"><code>GET /metrics</code></a>: for Prometheus</li>
 </ul>
 </html>
 )";
@@ -72,12 +75,19 @@ asio::awaitable<void> list_models(App& app, Exchange& exchange) {
                         fmt::format(R"({{"object":"list","data":[{}]}})", fmt::join(models, ",")));
 }
 
+asio::awaitable<void> show_model(App& app, Exchange& exchange) {
+  ApiResult<ServedModel> model = app.models.find(std::string(exchange.rest));
+  if (!model) co_return co_await respond_error(exchange, model.assume_error());
+  co_await respond_json(exchange, model_json(model.assume_value()));
+}
+
 asio::awaitable<void> plaintext(App&, Exchange& exchange) {
   co_await exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
 }
 
 asio::awaitable<void> front_page(App& app, Exchange& exchange) {
-  if (app.files.find("/")) co_return co_await static_file(app, exchange);
+  std::optional<StaticFile> file = app.files.find("/");
+  if (file) co_return co_await send_file(exchange, std::move(*file));
   co_await exchange.respond(ResponseHead(200, "text/html; charset=utf-8"), kFrontPage);
 }
 

@@ -94,7 +94,7 @@ std::string info_json(const Engine& engine) {
 }  // namespace
 
 asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
-  ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.request().body);
+  ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.body());
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   const TokenizeRequest& asked = parsed.assume_value();
   ApiResult<ServedModel> model = app.models.find(asked.model);
@@ -115,7 +115,7 @@ asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
 }
 
 asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
-  ApiResult<DetokenizeRequest> asked = parse_detokenize(exchange.request().body);
+  ApiResult<DetokenizeRequest> asked = parse_detokenize(exchange.body());
   if (!asked) co_return co_await respond_error(exchange, asked.assume_error());
   ApiResult<ServedModel> model = app.models.find(asked.assume_value().model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());

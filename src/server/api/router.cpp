@@ -2,13 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "core/utf8.h"
 #include "server/api/callers.h"
+#include "server/api/no_such_path.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
+#include "server/http/cors.h"
 
 namespace chorus::server {
 namespace {
@@ -27,10 +32,14 @@ struct Route {
 constexpr Route kRoutes[] = {
     {"/generate/PROMPT", "/generate/*", "GET", generate, true},
     {"/generate/PROMPT", "/gpt2/generate/*", "GET", generate, true},
+    {"/generate", "/generate", "GET", generate, true},
     {"/generate", "/generate", "POST", post_generate, true},
+    {"/generate", "/gpt2/generate", "GET", generate, true},
+    {"/generate", "/gpt2/generate", "POST", post_generate, true},
     {"/v1/completions", "/v1/completions", "POST", completions, true},
     {"/v1/score", "/v1/score", "POST", score, true},
     {"/v1/models", "/v1/models", "GET", list_models, true},
+    {"/v1/models/NAME", "/v1/models/*", "GET", show_model, true},
     {"/tokenize", "/tokenize", "POST", tokenize, true},
     {"/detokenize", "/detokenize", "POST", detokenize, true},
     {"/tokenizer_info", "/tokenizer_info", "GET", tokenizer_info, true},
@@ -41,42 +50,79 @@ constexpr Route kRoutes[] = {
 };
 constexpr Route kFiles = {"files", "*", "GET", static_file};
 
-bool matches(const Route& route, std::string_view path, std::string_view& rest) {
-  if (!route.path.ends_with('*')) return path == route.path;
-  std::string_view prefix = route.path.substr(0, route.path.size() - 1);
-  if (!path.starts_with(prefix)) return false;
-  rest = path.substr(prefix.size());
-  return true;
-}
-
-const Route& find(std::string_view path, std::string_view& rest) {
-  for (const Route& route : kRoutes) {
-    if (matches(route, path, rest)) return route;
+// What stands behind `prefix`, which ends with a slash, in the path; each other slash of the prefix
+// may be several there. Nothing if the path does not begin so.
+std::optional<std::string_view> behind(std::string_view path, std::string_view prefix) {
+  while (!prefix.empty()) {
+    if (!path.starts_with(prefix[0])) return std::nullopt;
+    bool is_slash = prefix[0] == '/' && prefix.size() > 1;
+    path.remove_prefix(is_slash ? std::min(path.find_first_not_of('/'), path.size()) : 1);
+    prefix.remove_prefix(1);
   }
-  return kFiles;
+  return path;
 }
 
-std::string allowed_methods(const Route& route) {
-  return std::string_view(route.method) == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+bool matches(const Route& route, std::string_view path, std::string_view plain,
+             std::string_view& rest) {
+  if (!route.path.ends_with('*')) return plain == route.path;
+  auto found = behind(path, route.path.substr(0, route.path.size() - 1));
+  if (found) rest = *found;
+  return found.has_value();
 }
 
-bool allows(const Route& route, std::string_view method) {
+bool has_method(const Route& route, std::string_view method) {
   return method == route.method || (method == "HEAD" && std::string_view(route.method) == "GET");
 }
 
+struct Found {
+  const Route* route;     // by path, and by method if one of the path's routes has it
+  bool allows;            // it has
+  std::string_view rest;  // of the path, behind a route's prefix
+};
+
+Found find(std::string_view path, std::string_view method) {
+  bool is_plain =
+      path.size() == 1 || (path.find("//") == std::string_view::npos && !path.ends_with('/'));
+  std::string made_plain;
+  if (!is_plain) made_plain = plain_path(path);
+  std::string_view plain = is_plain ? path : std::string_view(made_plain);
+  Found found{nullptr, false, {}};
+  for (const Route& route : kRoutes) {
+    if (!matches(route, path, plain, found.rest)) continue;
+    if (has_method(route, method)) return {&route, true, found.rest};
+    if (found.route == nullptr) found.route = &route;
+  }
+  if (found.route == nullptr) return {&kFiles, has_method(kFiles, method), path};
+  return found;
+}
+
+// Of all routes with that one's path.
+std::string allowed_methods(const Route& route) {
+  std::string methods;
+  for (const Route& one : kRoutes) {
+    if (one.path != route.path) continue;
+    methods += std::string_view(one.method) == "GET" ? "GET, HEAD, " : "POST, ";
+  }
+  if (methods.empty()) methods = "GET, HEAD, ";
+  return methods + "OPTIONS";
+}
+
+constexpr auto kOffered = [] {
+  std::array<OfferedRoute, std::size(kRoutes)> offered{};
+  for (std::size_t i = 0; i < offered.size(); ++i) {
+    offered[i] = {kRoutes[i].method, kRoutes[i].path};
+  }
+  return offered;
+}();
+
 constexpr std::string_view kExposedHeaders =
-    "X-Request-Id, X-Max-Length, X-Top-K, X-Seed, X-Model-Name, X-Model-Device, Retry-After";
+    "X-Request-Id, X-Max-Length, X-Top-K, X-Seed, X-Model-Name, X-Model-Requested, "
+    "X-Model-Device, X-Ignored-Fields, Retry-After";
 
 // Built outside of coroutines, where GCC 12 does not get lists of initializers right.
 ResponseHead options_head(Exchange& exchange, const std::string& methods) {
   ResponseHead head(204, {}, {{"Allow", methods}});
-  if (!exchange.service().options.cors_origins.empty() &&
-      !exchange.request().header("access-control-request-method").empty()) {
-    head.headers.emplace_back("Access-Control-Allow-Methods", methods);
-    head.headers.emplace_back("Access-Control-Allow-Headers",
-                              "Authorization, Content-Type, X-Request-Id");
-    head.headers.emplace_back("Access-Control-Max-Age", "86400");
-  }
+  add_preflight(head, exchange.request(), exchange.service().options.cors_origins);
   return head;
 }
 
@@ -92,9 +138,10 @@ asio::awaitable<void> refuse_method(Exchange& exchange, const std::string& metho
 // What holds for every route, by the head alone.
 std::optional<ApiError> refusal(const App& app, const Route& route, const HttpRequest& request) {
   if (auto error = refuse_page(request, app.options.http.cors_origins)) return error;
-  if (route.is_work && !app.keys.allow(request.header("authorization"))) {
-    return ApiError(401, "Authorization: expected Bearer and a key that is known", {},
-                    "invalid_api_key");
+  if (route.is_work && !app.keys.allow(request)) {
+    return ApiError(401,
+                    "Authorization: expected Bearer and a key that is known (or X-Api-Key with it)",
+                    {}, "invalid_api_key");
   }
   return std::nullopt;
 }
@@ -107,10 +154,9 @@ std::optional<HttpError> Router::check_head(const HttpRequest& request) const {
   if (request.target == "*") return std::nullopt;
   HttpResult<Target> target = parse_target(request.target);
   if (!target) return target.assume_error();
-  std::string_view rest;
-  const Route& route = find(target.assume_value().path, rest);
-  if (request.method == "OPTIONS" || !allows(route, request.method)) return std::nullopt;
-  std::optional<ApiError> error = refusal(app_, route, request);
+  Found found = find(target.assume_value().path, request.method);
+  if (request.method == "OPTIONS" || !found.allows) return std::nullopt;
+  std::optional<ApiError> error = refusal(app_, *found.route, request);
   if (!error) return std::nullopt;
   return HttpError(error->status, error->message, error->code);
 }
@@ -124,14 +170,20 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
   if (!target) co_return co_await respond_error(exchange, target.assume_error());
   exchange.target = std::move(target.assume_value());
 
-  const Route& route = find(exchange.target.path, exchange.rest);
+  Found found = find(exchange.target.path, request.method);
+  const Route& route = *found.route;
+  exchange.rest = found.rest;
   exchange.route = route.pattern;
   exchange.is_quiet = route.is_quiet;
   std::string methods = allowed_methods(route);
   if (request.method == "OPTIONS") {
     co_return co_await exchange.respond(options_head(exchange, methods), "");
   }
-  if (!allows(route, request.method)) co_return co_await refuse_method(exchange, methods);
+  if (!found.allows) {
+    bool exists = &route != &kFiles || app_.files.find(exchange.target.path);
+    if (exists) co_return co_await refuse_method(exchange, methods);
+    co_return co_await respond_error(exchange, no_such_path(exchange.target.path, kOffered));
+  }
   // Whoever asks through the Unix socket is on this machine, and no browser.
   bool any_host = app_.keys.are_asked_for() || !is_loopback(app_.options.host) ||
                   exchange.connection().peer() == "unix";
@@ -145,16 +197,29 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
     co_return co_await respond_error(exchange,
                                      ApiError(503, "the server is stopping", {}, "draining"));
   }
+  // Else a client would believe that they count.
+  if (route.is_work && request.method == "POST" && !exchange.target.parameters.empty()) {
+    std::string name = replace_ill_formed(exchange.target.parameters[0].first);
+    co_return co_await respond_error(
+        exchange, bad_field(name, "expected in the JSON body, found in the query of a POST"));
+  }
   co_await route.answer(app_, exchange);
 }
 
 asio::awaitable<void> Router::refuse(Exchange& exchange, const HttpError& error) {
   HttpResult<Target> target = parse_target(exchange.request().target);
-  std::string_view rest;
-  if (target) exchange.route = find(target.assume_value().path, rest).pattern;
+  if (target) {
+    exchange.route = find(target.assume_value().path, exchange.request().method).route->pattern;
+  }
   co_await respond_error(exchange, ApiError(error));
 }
 
 std::string_view Router::exposed_headers() const { return kExposedHeaders; }
+
+asio::awaitable<void> static_file(App& app, Exchange& exchange) {
+  std::optional<StaticFile> file = app.files.find(exchange.target.path);
+  if (file) co_return co_await send_file(exchange, std::move(*file));
+  co_await respond_error(exchange, no_such_path(exchange.target.path, kOffered));
+}
 
 }  // namespace chorus::server

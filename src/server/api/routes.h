@@ -9,11 +9,13 @@
 
 namespace chorus::server {
 
-boost::asio::awaitable<void> generate(App& app, Exchange& exchange);        // GET /generate/PROMPT
+boost::asio::awaitable<void> generate(
+    App& app, Exchange& exchange);  // GET /generate/PROMPT, /generate?prompt=
 boost::asio::awaitable<void> post_generate(App& app, Exchange& exchange);   // POST /generate
 boost::asio::awaitable<void> completions(App& app, Exchange& exchange);     // POST /v1/completions
 boost::asio::awaitable<void> score(App& app, Exchange& exchange);           // POST /v1/score
 boost::asio::awaitable<void> list_models(App& app, Exchange& exchange);     // GET /v1/models
+boost::asio::awaitable<void> show_model(App& app, Exchange& exchange);      // GET /v1/models/NAME
 boost::asio::awaitable<void> tokenize(App& app, Exchange& exchange);        // POST /tokenize
 boost::asio::awaitable<void> detokenize(App& app, Exchange& exchange);      // POST /detokenize
 boost::asio::awaitable<void> tokenizer_info(App& app, Exchange& exchange);  // GET /tokenizer_info
@@ -23,5 +25,6 @@ boost::asio::awaitable<void> plaintext(App& app, Exchange& exchange);       // G
 boost::asio::awaitable<void> front_page(App& app, Exchange& exchange);      // GET /
 // GET of any other path: a file of --static-dir, or 404.
 boost::asio::awaitable<void> static_file(App& app, Exchange& exchange);
+boost::asio::awaitable<void> send_file(Exchange& exchange, StaticFile file);
 
 }  // namespace chorus::server

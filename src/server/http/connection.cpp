@@ -47,6 +47,10 @@ void Connection::enter(Phase phase, std::chrono::milliseconds time) {
 }
 
 void Connection::tick(Clock::time_point now) {
+  if (now >= wake_) {
+    wake_ = Clock::time_point::max();
+    signal_.raise();
+  }
   if (writing_ && now > write_deadline_) return abort("slow reader");
   if (writing_ && now > deadline_ + kLastWrite) return abort("the answer was not read in time");
   bool is_over = now > deadline_ || (phase_ == Phase::kIdle && service_.draining);

@@ -54,6 +54,8 @@ class Connection {
   bool is_writing() const { return writing_; }
   // Sends all of it; false if the client is gone.
   boost::asio::awaitable<bool> send(std::string_view data);
+  // Raises the signal then, once, to within the clock's 50 ms.
+  void wake_at(Clock::time_point time) { wake_ = time; }
   // Waits for the signal. Meanwhile the client's going away cuts the connection.
   boost::asio::awaitable<void> wait();
 
@@ -91,6 +93,7 @@ class Connection {
 
   Phase phase_ = Phase::kHandshake;
   Clock::time_point deadline_, write_deadline_;
+  Clock::time_point wake_ = Clock::time_point::max();
   bool expired_ = false;
 };
 

@@ -1,8 +1,8 @@
 #include "server/http/exchange.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "server/http/cors.h"
 #include "server/http/request_id.h"
 
 namespace chorus::server {
@@ -29,22 +29,11 @@ Exchange::Exchange(Connection& connection, const HttpRequest& request)
       id_(choose_id(request)),
       keep_alive_(request.keep_alive && !connection.service().draining) {}
 
-void Exchange::add_cors(ResponseHead& head) const {
-  const auto& allowed = connection_.service().options.cors_origins;
-  if (allowed.empty()) return;
-  bool any = std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
-  std::string origin(request_.header("origin"));
-  if (!any) head.headers.emplace_back("Vary", "Origin");
-  if (!any && std::find(allowed.begin(), allowed.end(), origin) == allowed.end()) return;
-  head.headers.emplace_back("Access-Control-Allow-Origin", any ? "*" : origin);
-  head.headers.emplace_back("Access-Control-Expose-Headers",
-                            std::string(connection_.service().handler.exposed_headers()));
-}
-
 void Exchange::append_head(std::string& out, ResponseHead head, BodyFraming framing) {
   status_ = head.status;
+  for (auto& header : headers) head.headers.push_back(header);
   head.headers.emplace_back("X-Request-Id", id_);
-  add_cors(head);
+  add_cors(head, request_, service().options.cors_origins, service().handler.exposed_headers());
   framing.close = !keep_alive_;
   framing.announce_keep_alive = keep_alive_ && request_.version == 10;
   server::append_head(out, head, framing, connection_.loop().date());

@@ -5,8 +5,10 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/http/body_pieces.h"
 #include "server/http/connection.h"
@@ -23,12 +25,17 @@ class Exchange {
   HttpService& service() { return connection_.service(); }
   Connection& connection() { return connection_; }
   const HttpRequest& request() const { return request_; }
+  // The request's body, without the coding that it came in.
+  const std::string& body() const { return decoded_ ? *decoded_ : request_.body; }
+  void set_decoded(std::string body) { decoded_ = std::move(body); }
   bool is_head() const { return request_.method == "HEAD"; }
   const std::string& id() const { return id_; }
 
   // Of the target; set by the handler.
   Target target;
   std::string_view rest;  // of the path, behind a route's prefix
+  // Sent with whatever answer there will be.
+  ResponseHead::Headers headers;
 
   // A whole answer. For HEAD its body is left out.
   boost::asio::awaitable<void> respond(ResponseHead head, std::string_view body);
@@ -60,10 +67,10 @@ class Exchange {
 
  private:
   void append_head(std::string& out, ResponseHead head, BodyFraming framing);
-  void add_cors(ResponseHead& head) const;
 
   Connection& connection_;
   const HttpRequest& request_;
+  std::optional<std::string> decoded_;
   std::string id_;
   bool keep_alive_;
   Connection::Clock::time_point begun_ = Connection::Clock::now();

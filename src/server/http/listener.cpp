@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,6 +18,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/ascii.h"
 #include "server/http/connection.h"
 
 namespace chorus::server {
@@ -48,7 +50,39 @@ bool is_live(const std::string& path) {
   return !error;
 }
 
+// The machine has no such address, or none of its family.
+bool is_absent(error_code error) {
+  return error == asio::error::address_family_not_supported ||
+         error == boost::system::errc::address_not_available;
+}
+
 }  // namespace
+
+Result<std::vector<asio::ip::address>> addresses_of(std::string host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (lower_case(host) == "localhost") {  // whatever the system's tables say of it
+    return std::vector<asio::ip::address>{asio::ip::address_v4::loopback(),
+                                          asio::ip::address_v6::loopback()};
+  }
+  asio::io_context context;
+  asio::ip::tcp::resolver resolver(context);
+  error_code error;
+  std::vector<asio::ip::address> addresses;
+  for (const auto& entry : resolver.resolve(host, "", error)) {
+    asio::ip::address address = entry.endpoint().address();
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) {
+      addresses.push_back(address);
+    }
+  }
+  std::stable_sort(addresses.begin(), addresses.end(),
+                   [](const auto& a, const auto& b) { return a.is_v4() && b.is_v6(); });
+  if (error || addresses.empty()) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("host: expected an address or a name that has one, found \"{}\"", host)};
+  }
+  return addresses;
+}
 
 Listener::Listener(HttpService& service, const std::vector<std::unique_ptr<Loop>>& loops,
                    asio::ssl::context* tls)
@@ -65,25 +99,21 @@ Result<void> Listener::listen(const Protocol::endpoint& endpoint, int protocol,
   if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return Error{ErrorCode::kIo, name + ": " + error.message()};
+  if (error)
+    return Error{is_absent(error) ? ErrorCode::kUnsupported : ErrorCode::kIo,
+                 name + ": " + error.message()};
   return ok();
 }
 
-Result<void> Listener::listen_tcp(const std::string& host, std::uint16_t port) {
-  std::string name = fmt::format("{}:{}", host, port);
+Result<void> Listener::listen_tcp(const asio::ip::address& address, std::uint16_t port) {
+  asio::ip::tcp::endpoint endpoint(address, port);
+  std::string name = address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), port)
+                                     : fmt::format("{}:{}", address.to_string(), port);
+  CHORUS_TRY(listen(endpoint, IPPROTO_TCP, name));
   error_code error;
-  asio::ip::tcp::resolver resolver(loops_.front()->context());
-  auto found = resolver.resolve(host, std::to_string(port), error);
-  if (error || found.empty()) {
-    return Error{
-        ErrorCode::kInvalidArgument,
-        fmt::format("host: expected an address or a name that has one, found \"{}\"", host)};
-  }
-  CHORUS_TRY(listen(found.begin()->endpoint(), IPPROTO_TCP, name));
   Protocol::endpoint bound = acceptor_.local_endpoint(error);
-  asio::ip::tcp::endpoint address;
-  std::memcpy(address.data(), bound.data(), std::min(bound.size(), address.capacity()));
-  port_ = address.port();
+  std::memcpy(endpoint.data(), bound.data(), std::min(bound.size(), endpoint.capacity()));
+  port_ = endpoint.port();
   return ok();
 }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,10 @@
 
 namespace chorus::server {
 
+// All addresses of a host to listen on: of a name both families', version 4 first; an address of
+// version 6 may stand in brackets. Errors: kInvalidArgument for a host that has none.
+Result<std::vector<boost::asio::ip::address>> addresses_of(std::string host);
+
 class Listener {
  public:
   // `tls` null: connections are not encrypted. All must outlive the listener, which accepts on the
@@ -27,8 +32,8 @@ class Listener {
            boost::asio::ssl::context* tls);
   ~Listener();  // removes the Unix socket
 
-  // Errors: kInvalidArgument for a host that has no address, kIo with the system's reason.
-  Result<void> listen_tcp(const std::string& host, std::uint16_t port);
+  // Errors: kUnsupported for an address that this machine does not have, kIo with the system's reason.
+  Result<void> listen_tcp(const boost::asio::ip::address& address, std::uint16_t port);
   // A socket that a dead process left behind is replaced.
   Result<void> listen_unix(const std::string& path);
   std::uint16_t port() const { return port_; }

@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "core/ascii.h"
+
 namespace chorus::server {
 namespace {
 
@@ -19,14 +21,6 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 
 HttpError bad_request(std::string message) { return {400, std::move(message)}; }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 HttpError describe(error_code error, const ReaderLimits& limits) {
   if (error == http::error::header_limit) {
@@ -61,7 +55,7 @@ HttpResult<void> check_framing(const HttpRequest& request) {
   }
   if (codings == 1) {
     if (request.version < 11) return bad_request("Transfer-Encoding: not part of HTTP/1.0");
-    if (lower(request.header("transfer-encoding")) != "chunked") {
+    if (lower_case(request.header("transfer-encoding")) != "chunked") {
       return HttpError{501, "Transfer-Encoding: expected chunked"};
     }
   }
@@ -72,7 +66,7 @@ HttpResult<void> check_framing(const HttpRequest& request) {
 HttpResult<void> to_origin_form(HttpRequest& request) {
   std::string& target = request.target;
   for (std::string_view scheme : {"http://", "https://"}) {
-    if (lower(std::string_view(target).substr(0, scheme.size())) != scheme) continue;
+    if (lower_case(std::string_view(target).substr(0, scheme.size())) != scheme) continue;
     std::size_t slash = target.find_first_of("/?", scheme.size());
     std::string rest = slash == std::string::npos ? "" : target.substr(slash);
     target = rest.starts_with('/') ? rest : "/" + rest;
@@ -126,7 +120,7 @@ HttpResult<void> check_head(std::string_view raw, HttpRequest& request) {
   CHORUS_TRY(check_framing(request));
   CHORUS_TRY(to_origin_form(request));
   std::string_view expect = request.header("expect");
-  if (!expect.empty() && lower(expect) != "100-continue") {
+  if (!expect.empty() && lower_case(expect) != "100-continue") {
     return HttpError{417, "Expect: expected 100-continue"};
   }
   request.expects_continue = !expect.empty() && request.version == 11;
@@ -153,7 +147,7 @@ struct RequestReader::Impl {
     request.version = static_cast<int>(message.version());
     request.keep_alive = parser->keep_alive();
     for (const auto& field : message) {
-      request.headers.emplace_back(lower(field.name_string()), std::string(field.value()));
+      request.headers.emplace_back(lower_case(field.name_string()), std::string(field.value()));
     }
     return check_head(raw, request);
   }

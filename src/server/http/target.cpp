@@ -23,6 +23,7 @@ HttpResult<Target> parse_target(std::string_view target) {
   Target result;
   result.path = url->encoded_path().decode();
   for (const auto& parameter : url->encoded_params()) {
+    if (parameter.key.empty() && parameter.value.empty()) continue;  // of "?" and "&&"
     result.parameters.emplace_back(parameter.key.decode(form), parameter.value.decode(form));
   }
   return result;

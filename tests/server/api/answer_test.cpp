@@ -4,6 +4,7 @@
 
 #include "server/api/api_error.h"
 #include "server/api/completion_logprobs.h"
+#include "server/api/completions_answer.h"
 #include "server/fixture.h"
 #include "server/http/request_id.h"
 #include "server/http/response_head.h"
@@ -42,6 +43,14 @@ TEST(CompletionLogprobs, AddsTheTokenToTheLikeliest) {
   EXPECT_EQ(prompt_logprobs_json(*word_engine(), {{.id = 11}, token}, 1),
             R"([null,{"11":{"logprob":-0.5,"rank":1,"decoded_token":","},)"
             R"("15496":{"logprob":-2.5,"rank":null,"decoded_token":"Hello"}}])");
+}
+
+TEST(Sse, EscapesWhatSomeReadersTakeForTheEndOfALine) {
+  EXPECT_EQ(sse("{\"a\":\"x\xe2\x80\xa8y\xe2\x80\xa9\xc2\x85\"}"),
+            "data: {\"a\":\"x\\u2028y\\u2029\\u0085\"}\n\n");
+  EXPECT_EQ(sse("ü–€"), "data: ü–€\n\n");
+  EXPECT_EQ(sse("\xe2\x80"), "data: \xe2\x80\n\n");
+  EXPECT_EQ(sse(""), "data: \n\n");
 }
 
 TEST(ResponseHead, DatesGoThereAndBack) {

@@ -15,7 +15,7 @@ class CompletionsRoute : public ServerTest {};
 
 // The JSON of every server-sent event but the last, which is [DONE].
 std::vector<json::value> events_of(const test::HttpAnswer& answer) {
-  EXPECT_EQ(answer.header("content-type"), "text/event-stream");
+  EXPECT_EQ(answer.header("content-type"), "text/event-stream; charset=utf-8");
   EXPECT_TRUE(answer.is_whole);
   std::vector<json::value> events;
   std::size_t begin = 0;

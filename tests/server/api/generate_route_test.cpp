@@ -89,6 +89,69 @@ TEST_F(GenerateRoute, PostTakesJson) {
   EXPECT_EQ(error(post("/generate", "{}")).at("param"), "prompt");
 }
 
+// The origin's page, with nothing filled in and with everything.
+TEST_F(GenerateRoute, TheOriginsPageIsAnswered) {
+  start();
+  HttpAnswer empty = get("/gpt2/generate/Hello?max_length=&seed=&device=&model=gpt2");
+  EXPECT_EQ(empty.status, 200) << empty.body;
+  EXPECT_EQ(empty.header("x-max-length"), "100");
+  EXPECT_EQ(empty.header("x-model-name"), "tiny");
+  EXPECT_EQ(empty.header("x-model-requested"), "gpt2");
+  const std::string plain = get("/generate/Hello?max_length=20&seed=5").body;
+  for (const char* device : {"cuda:1", "cuda", "cpu", "mps", ""}) {
+    HttpAnswer full = get(
+        "/gpt2/generate/Hello?max_length=20&seed=5&device=" + std::string(device) + "&model=gpt2");
+    EXPECT_EQ(full.header("x-model-device"), "cpu") << device;
+    EXPECT_EQ(full.body, plain);
+  }
+  EXPECT_EQ(get("/generate?prompt=Hello&max_length=20&seed=5").body, plain);
+  EXPECT_EQ(get("/gpt2/generate/?prompt=Hello&max_length=20&seed=5").body, plain);
+  EXPECT_EQ(post("/generate", R"({"prompt":"Hello","max_length":20,"seed":5,"model":"gpt2"})")
+                .header("x-model-requested"),
+            "gpt2");
+  EXPECT_EQ(get("/generate/Hello?model=tiny&max_length=9").header("x-model-requested"), "");
+  HttpAnswer other = get("/generate/Hello?model=gpt2-xl");
+  EXPECT_EQ(other.status, 404);
+  EXPECT_EQ(error(other).at("param"), "model");
+  EXPECT_EQ(error(post("/generate?seed=5", R"({"prompt":"a"})")).at("param"), "seed");
+}
+
+TEST_F(GenerateRoute, APromptKeepsItsSlashes) {
+  start();
+  for (const char* prompt : {"a/b", "/a", "a//b/", "//"}) {
+    HttpAnswer answer = get(std::string("//gpt2//generate/") + prompt + "?max_length=8&seed=1");
+    ASSERT_FALSE(answer.chunks.empty()) << answer.body;
+    EXPECT_EQ(answer.chunks[0], prompt);
+  }
+}
+
+TEST_F(GenerateRoute, AnEarlyHeadComesBeforeTheQueueMoves) {
+  ServerOptions options;
+  options.early_head = true;
+  options.comment_every = std::chrono::milliseconds(100);
+  start(options, {.step_rows = 1});
+  HttpClient running(server_->port()), stream(server_->port()), text(server_->port());
+  running.get("/generate/a?max_length=1024&seed=1&ignore_eos=true");
+  ASSERT_TRUE(becomes_busy());
+  stream.post("/v1/completions", R"({"prompt":"a","max_tokens":3,"seed":1,"stream":true})");
+  text.get("/generate/waiting?max_length=8&seed=1");
+  const std::string comment = ": keep-alive\n\n";
+  std::string seen;
+  for (std::size_t size = 1; seen.find(comment + "\r\n") == seen.rfind(comment + "\r\n"); ++size) {
+    seen = stream.first_bytes(size);
+    ASSERT_EQ(seen.size(), size) << "the stream ended";
+  }
+  EXPECT_GT(engine_->stats().waiting, 0u) << "the head came when the queue had moved";
+  EXPECT_TRUE(seen.starts_with("HTTP/1.1 200"));
+  EXPECT_NE(text.first_bytes(300).find("X-Seed: 1"), std::string::npos);
+  running.close();
+  HttpAnswer answer = stream.answer();
+  EXPECT_TRUE(answer.is_whole);
+  EXPECT_TRUE(answer.body.ends_with("data: [DONE]\n\n"));
+  EXPECT_NE(answer.body.find("data: {"), std::string::npos);
+  EXPECT_TRUE(text.answer().is_whole);
+}
+
 TEST_F(GenerateRoute, ABadParameterIsNamedAtOnce) {
   start();
   HttpAnswer answer = get("/generate/a?max_length=many");

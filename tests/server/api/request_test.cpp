@@ -1,5 +1,6 @@
 // The pure parts that become requests to the engine: targets, parameters, JSON bodies.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,6 +23,8 @@ TEST(Target, IsDecodedOnce) {
   EXPECT_EQ(*target.assume_value().parameter("x"), "ü");
   EXPECT_EQ(*target.assume_value().parameter("y"), "");
   EXPECT_EQ(target.assume_value().parameter("z"), nullptr);
+  EXPECT_TRUE(parse_target("/a?&&=").assume_value().parameters.empty());
+  EXPECT_EQ(parse_target("/a?=1").assume_value().parameters.size(), 1u);
 }
 
 TEST(Target, RefusesWhatIsNotEncoded) {
@@ -36,7 +39,8 @@ ApiResult<GenerateRequest> generate(const std::string& query, const std::string&
 }
 
 TEST(GenerateRequest, ReadsParameters) {
-  auto parsed = generate("max_length=20&top_k=7&seed=0&device=cuda:0&model=m&temperature=0.5&zz=1");
+  auto parsed =
+      generate("max_length=20&top_k=7&seed=0&device=cuda:0&model=m&temperature=0.5&top_p=0.9");
   ASSERT_TRUE(parsed);
   GenerateRequest& request = parsed.assume_value();
   EXPECT_EQ(request.length.max_length, 20);
@@ -44,6 +48,7 @@ TEST(GenerateRequest, ReadsParameters) {
   EXPECT_TRUE(request.has_seed);
   EXPECT_EQ(request.base.sampling.seed, 0u);
   EXPECT_EQ(request.model, "m");
+  EXPECT_EQ(request.base.sampling.top_p, 0.9);
   EXPECT_EQ(generate("seed=-1").assume_value().base.sampling.seed, UINT64_MAX);
   EXPECT_FALSE(generate("").assume_value().has_seed);
   EXPECT_EQ(generate("").assume_value().base.sampling.top_k, 50);
@@ -51,14 +56,24 @@ TEST(GenerateRequest, ReadsParameters) {
 
 TEST(GenerateRequest, NamesWhatIsWrong) {
   const std::pair<const char*, const char*> wrong[] = {{"max_length=abc", "max_length"},
-                                                       {"max_length=", "max_length"},
+                                                       {"max_length=5&max_length=6", "max_length"},
                                                        {"max_length=1e3", "max_length"},
                                                        {"top_k=-1", "top_k"},
                                                        {"top_k=99999999999", "top_k"},
                                                        {"seed=x", "seed"},
                                                        {"seed=18446744073709551616", "seed"},
                                                        {"temperature=nan", "temperature"},
-                                                       {"rng=mersenne", "rng"}};
+                                                       {"rng=mersenne", "rng"},
+                                                       {"zz=1", "zz"},
+                                                       {"zz=", "zz"},
+                                                       {"n=2", "n"},
+                                                       {"stop=x", "stop"},
+                                                       {"max-length=5", "max-length"},
+                                                       {"special=yes", "special"},
+                                                       {"device=tpu", "device"},
+                                                       {"device=cuda:", "device"},
+                                                       {"device=cuda:1x", "device"},
+                                                       {"prompt=x", "prompt"}};
   for (const auto& [query, param] : wrong) {
     auto parsed = generate(query);
     ASSERT_FALSE(parsed) << query;
@@ -66,6 +81,45 @@ TEST(GenerateRequest, NamesWhatIsWrong) {
     EXPECT_EQ(parsed.assume_error().param, param) << parsed.assume_error().message;
   }
   EXPECT_EQ(generate("", "\xFF").assume_error().param, "prompt");
+}
+
+// What the origin's page sends when nothing was filled in.
+TEST(GenerateRequest, AnEmptyParameterIsAnAbsentOne) {
+  auto parsed = generate("max_length=&top_k=&seed=&device=&model=&top_p=&rng=&ignore_eos=&prompt=");
+  ASSERT_TRUE(parsed) << parsed.assume_error().message;
+  EXPECT_FALSE(parsed.assume_value().length.max_length);
+  EXPECT_FALSE(parsed.assume_value().has_seed);
+  EXPECT_EQ(parsed.assume_value().base.sampling.top_k, 50);
+  EXPECT_EQ(parsed.assume_value().device, "cpu");
+  EXPECT_EQ(generate("max_length=&max_length=7").assume_value().length.max_length, 7);
+  auto body =
+      parse_generate_body(R"({"prompt":"a","seed":"","model":"","device":"","top_k":null})");
+  ASSERT_TRUE(body) << body.assume_error().message;
+  EXPECT_FALSE(body.assume_value().has_seed);
+  EXPECT_TRUE(parse_generate_body(R"({"prompt":""})"));
+}
+
+TEST(GenerateRequest, ThePromptMayBeAParameter) {
+  auto query = [](const std::string& text) {
+    return parse_generate(std::nullopt, parse_target("/generate?" + text).assume_value());
+  };
+  EXPECT_EQ(query("prompt=a+b%2F&seed=1").assume_value().prompt, "a b/");
+  EXPECT_EQ(query("seed=1").assume_error().param, "prompt");
+  EXPECT_EQ(query("prompt=%FF").assume_error().param, "prompt");
+  EXPECT_EQ(generate("prompt=x", "").assume_value().prompt, "x");
+}
+
+TEST(GenerateRequest, TheBodyHasNoOtherFieldsEither) {
+  for (const char* name : {"zz", "n", "stop", "max_tokens", "Prompt", "max-length"}) {
+    auto parsed = parse_generate_body(std::string(R"({"prompt":"a",")") + name + R"(":null})");
+    ASSERT_FALSE(parsed) << name;
+    EXPECT_EQ(parsed.assume_error().param, name);
+    EXPECT_THAT(parsed.assume_error().message, testing::HasSubstr("top_p"));
+  }
+  EXPECT_EQ(parse_generate_body(R"({"prompt":"a","device":"tpu"})").assume_error().param, "device");
+  auto parsed = parse_generate_body(R"({"prompt":"a","device":"cuda:1","top_p":0.5})");
+  ASSERT_TRUE(parsed) << parsed.assume_error().message;
+  EXPECT_EQ(parsed.assume_value().base.sampling.top_p, 0.5);
 }
 
 TEST(GenerateRequest, MaxLengthCountsThePromptAndFitsTheBlock) {
@@ -266,7 +320,12 @@ TEST(CompletionsRequest, MayNotExceedTheBlock) {
   auto requests = to_engine_requests(parsed.assume_value(), *word_engine());
   ASSERT_FALSE(requests);
   EXPECT_EQ(requests.assume_error().param, "max_tokens");
-  EXPECT_NE(requests.assume_error().message.find("at most 1023"), std::string::npos);
+  EXPECT_EQ(requests.assume_error().code, "context_length_exceeded");
+  EXPECT_THAT(requests.assume_error().message,
+              testing::HasSubstr("This model's maximum context length is 1024 tokens, however you "
+                                 "requested 1025 tokens (1 in your prompt; 1024 for the "
+                                 "completion). Please reduce your prompt; or completion length."));
+  EXPECT_THAT(requests.assume_error().message, testing::HasSubstr("at most 1023"));
 }
 
 TEST(ScoreRequest, WindowsScoreEveryTokenButTheFirstOnce) {

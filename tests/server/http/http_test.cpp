@@ -172,8 +172,12 @@ TEST_F(Http, KeysAreAskedForWhereThereIsWork) {
     std::string header = std::string("Authorization: ") + wrong + "\r\n";
     EXPECT_EQ(post("/tokenize", R"({"content":"a"})", header).status, 401) << wrong;
   }
-  for (const char* right : {"Bearer first-key", "bearer second-key"}) {
-    std::string header = std::string("Authorization: ") + right + "\r\n";
+  EXPECT_EQ(post("/tokenize", R"({"content":"a"})", "X-Api-Key: first-ke\r\n").status, 401);
+  EXPECT_EQ(post("/tokenize", R"({"content":"a"})", "X-Api-Key: Bearer first-key\r\n").status, 401);
+  for (const char* right :
+       {"Authorization: Bearer first-key", "Authorization: bearer second-key",
+        "X-Api-Key: first-key", "Authorization: Basic eDp5\r\nX-Api-Key: second-key"}) {
+    std::string header = std::string(right) + "\r\n";
     EXPECT_EQ(post("/tokenize", R"({"content":"a"})", header).status, 200) << right;
   }
 }
@@ -193,6 +197,106 @@ TEST_F(Http, OnlyTheOriginsThatAreAllowedAreTold) {
   EXPECT_NE(preflight.header("access-control-allow-headers").find("Authorization"),
             std::string::npos);
   EXPECT_NE(preflight.header("access-control-expose-headers").find("X-Seed"), std::string::npos);
+}
+
+// As browsers ask for the openai package, which sends headers of its own.
+TEST_F(Http, APreflightIsAnsweredWhatItAsks) {
+  start_bare({.http = {.cors_origins = {"HTTP://A.example/"}}});
+  auto ask = [&](const std::string& origin, const std::string& target, const std::string& more) {
+    HttpClient client(server_->port());
+    client.send("OPTIONS " + target + " HTTP/1.1\r\nHost: localhost\r\nOrigin: " + origin +
+                "\r\nAccess-Control-Request-Method: POST\r\n" + more + "\r\n");
+    return client.answer();
+  };
+  const std::string names = "authorization,content-type,x-stainless-arch,x-stainless-os";
+  for (const char* target : {"/v1/completions", "/v1/embeddings", "/nothing", "/generate"}) {
+    HttpAnswer answer = ask("http://a.example", target,
+                            "Access-Control-Request-Headers: " + names +
+                                "\r\nAccess-Control-Request-Private-Network: true\r\n");
+    EXPECT_EQ(answer.status, 204) << target;
+    EXPECT_EQ(answer.header("access-control-allow-origin"), "http://a.example");
+    EXPECT_EQ(answer.header("access-control-allow-headers"), names);
+    EXPECT_NE(answer.header("access-control-allow-methods").find("POST"), std::string::npos);
+    EXPECT_EQ(answer.header("access-control-allow-private-network"), "true");
+    EXPECT_EQ(answer.header("vary"), "Origin");
+  }
+  HttpAnswer odd =
+      ask("http://a.example", "/v1/completions", "Access-Control-Request-Headers: a<b>\"c\r\n");
+  EXPECT_EQ(odd.header("access-control-allow-headers").find('<'), std::string::npos);
+  HttpAnswer other = ask("http://b.example", "/v1/completions",
+                         "Access-Control-Request-Headers: " + names + "\r\n");
+  EXPECT_EQ(other.header("access-control-allow-origin"), "");
+  EXPECT_EQ(other.header("access-control-allow-headers"), "");
+  EXPECT_EQ(other.header("access-control-allow-methods"), "");
+}
+
+TEST_F(Http, LocalhostIsBothFamilies) {
+  for (const char* host : {"localhost", "[::1]", "::1"}) {
+    start_bare({.host = host});
+    int socket = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) GTEST_SKIP() << "no IPv6 here";
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(server_->port());
+    address.sin6_addr = in6addr_loopback;
+    EXPECT_EQ(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0) << host;
+    ::close(socket);
+    EXPECT_EQ(HttpClient(server_->port()).is_connected(), std::string(host) == "localhost") << host;
+  }
+}
+
+TEST(ServerStart, TwoModelsOfOneNameAreAnError) {
+  auto load = []() -> Result<std::unique_ptr<Engine>> { return Error{ErrorCode::kIo, "x"}; };
+  for (const char* name : {"a", ""}) {
+    auto server = Server::start({.port = 0}, {{"a", load}, {"b", load}, {name, load}});
+    ASSERT_FALSE(server);
+    EXPECT_EQ(server.assume_error().code, ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST_F(Http, APathThatDoesNotExistSaysWhatWasMeant) {
+  start_bare({});
+  const std::pair<const char*, const char*> hints[] = {
+      {"/completions", "POST /v1/completions"},
+      {"/api/v1/completions", "POST /v1/completions"},
+      {"/v1/v1/completions", "POST /v1/completions"},
+      {"/v1/engines/gpt2/completions", "POST /v1/completions"},
+      {"/v1/completion", "POST /v1/completions"},
+      {"/models", "GET /v1/models"},
+      {"/v1/tokenize", "POST /tokenize"},
+      {"/api/generate/x", "GET /generate/PROMPT"},
+      {"/v1/health", "GET /health"},
+      {"/healthz", "GET /health"},
+      {"/v1/embeddings", "no embeddings"},
+      {"/v1/messages", "Anthropic's messages"},
+      {"/v1/", "base URL"},
+      {"/nothing", "GET / lists"},
+      {"/%FF", "GET / lists"}};
+  for (const auto& [path, hint] : hints) {
+    for (const HttpAnswer& answer : {get(path), post(path, "{}")}) {
+      EXPECT_EQ(answer.status, 404) << path;
+      EXPECT_EQ(error(answer).at("code"), "not_found");
+      EXPECT_NE(answer.body.find(hint), std::string::npos) << answer.body;
+    }
+  }
+  EXPECT_LT(get("/" + std::string(20000, 'x')).body.size(), 1000u);
+}
+
+TEST_F(Http, SlashesMoreOrLessMakeNoOtherPath) {
+  start_bare({});
+  for (const char* path : {"/plaintext", "/plaintext/", "//plaintext", "///plaintext//"}) {
+    EXPECT_EQ(get(path).body, "Hello, World!") << path;
+  }
+  EXPECT_EQ(get("//").status, 200);
+  EXPECT_EQ(get("/v1//models/").status, 200);
+  for (const char* path : {"/v1/completions/", "//v1//completions"}) {
+    HttpAnswer answer = get(path);
+    EXPECT_EQ(answer.status, 405) << path;
+    EXPECT_EQ(answer.header("allow"), "POST, OPTIONS");
+  }
+  HttpClient client(server_->port());
+  client.send("DELETE /generate HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(client.answer().header("allow"), "GET, HEAD, POST, OPTIONS");
 }
 
 TEST_F(Http, ServesFilesOfItsFolderAndNoOthers) {
