@@ -110,7 +110,7 @@ class CHORUS_EXPORT Engine {
 
   // Begins a request. With a callback its events go there, else they wait in the Stream.
   // Errors: kInvalidArgument, naming the field, what was found and what was expected; kOverloaded
-  // when the queue is full; kUnsupported when its keys and values could never fit.
+  // when the queue is full; kUnsupported when its keys and values could never fit; kOutOfMemory.
   Result<Stream> submit(Request request, EventCallback on_event = {});
 
   // submit() and waiting for the end: the samples, in order. Errors: also a sample's own.

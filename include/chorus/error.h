@@ -18,6 +18,7 @@ enum class ErrorCode {
   kNetwork,          // a transfer failed
   kOverloaded,       // as much is waiting already as may wait: try again later
   kUnavailable,      // the engine is going away
+  kOutOfMemory,      // there was no memory for what was asked; nothing else is concerned
 };
 
 struct [[nodiscard]] Error {

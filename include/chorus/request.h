@@ -110,7 +110,8 @@ struct Usage {
 };
 
 // What happens to a request, in order. Every sample ends in exactly one kDone or kError; the last
-// event of all has `last` set.
+// event of all has `last` set. Without memory for a request all its samples end together, in one
+// kError (kOutOfMemory).
 struct Event {
   enum class Kind {
     kPrompt,  // once, before any token, if echo or prompt_logprobs was asked for

@@ -14,7 +14,8 @@
 namespace chorus {
 
 // Called on the engine's own thread, for one event after the other: it must be brief (all other
-// requests wait for it), must not throw, and may destroy or cancel the Stream.
+// requests wait for it) and may destroy or cancel the Stream. Of exceptions it may throw
+// std::bad_alloc alone, which ends the request (kOutOfMemory).
 using EventCallback = std::function<void(Event event)>;
 
 class CHORUS_EXPORT Stream {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "chorus/engine.h"
+#include "core/out_of_memory.h"
 
 namespace chorus {
 namespace {
@@ -29,12 +30,10 @@ Result<void> collect(Event event, Completion& sample) {
   return ok();
 }
 
-}  // namespace
-
-Result<std::vector<Completion>> Engine::complete(const Request& request) {
+Result<std::vector<Completion>> complete_all(Engine& engine, const Request& request) {
   Request echoing = request;
   echoing.echo = true;
-  CHORUS_TRY(Stream stream, submit(std::move(echoing)));
+  CHORUS_TRY(Stream stream, engine.submit(std::move(echoing)));
   Completion start;
   start.tokens = request.prompt;
   std::vector<Completion> samples(static_cast<std::size_t>(request.n), start);
@@ -48,11 +47,12 @@ Result<std::vector<Completion>> Engine::complete(const Request& request) {
   return samples;
 }
 
-Result<Completion> Engine::generate(const Request& request, const TextCallback& on_text) {
+Result<Completion> generate_one(Engine& engine, const Request& request,
+                                const TextCallback& on_text) {
   Request echoing = request;
   echoing.echo = true;
   echoing.n = 1;
-  CHORUS_TRY(Stream stream, submit(std::move(echoing)));
+  CHORUS_TRY(Stream stream, engine.submit(std::move(echoing)));
   Completion completion;
   completion.tokens = request.prompt;
   bool wanted = static_cast<bool>(on_text);
@@ -66,6 +66,16 @@ Result<Completion> Engine::generate(const Request& request, const TextCallback& 
     }
   }
   return completion;
+}
+
+}  // namespace
+
+Result<std::vector<Completion>> Engine::complete(const Request& request) {
+  return or_out_of_memory([&] { return complete_all(*this, request); });
+}
+
+Result<Completion> Engine::generate(const Request& request, const TextCallback& on_text) {
+  return or_out_of_memory([&] { return generate_one(*this, request, on_text); });
 }
 
 }  // namespace chorus

@@ -9,6 +9,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "core/memory.h"
+#include "core/out_of_memory.h"
 #include "core/processors.h"
 #include "core/utf8.h"
 #include "engine/engine_impl.h"
@@ -100,6 +101,11 @@ EngineStats Engine::stats() const { return impl_->loop->stats(); }
 
 Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& checkpoint,
                                              const EngineOptions& options) {
+  return or_out_of_memory([&] { return Impl::load(checkpoint, options); });
+}
+
+Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint& checkpoint,
+                                                   const EngineOptions& options) {
   CHORUS_TRY(check_options(options));
   if (!options.allow_nonfinite) {
     if (auto where = checkpoint::find_nonfinite(checkpoint)) {
@@ -166,32 +172,37 @@ Result<std::int32_t> Engine::bos() const {
 }
 
 Result<Stream> Engine::submit(Request request, EventCallback on_event) {
-  if (!request.sampling.loop) request.sampling.loop = info().loop;
+  return or_out_of_memory([&] { return impl_->submit(std::move(request), std::move(on_event)); });
+}
+
+Result<Stream> Engine::Impl::submit(Request request, EventCallback on_event) {
+  if (!request.sampling.loop) request.sampling.loop = info.loop;
   if (!request.ignore_eos) {
     request.ignore_eos = request.sampling.loop == SamplingLoop::kNanoGpt;
   }
-  CHORUS_TRY(engine::check(request, info()));
-  auto block_size = static_cast<std::size_t>(info().block_size);
+  CHORUS_TRY(engine::check(request, info));
+  auto block_size = static_cast<std::size_t>(info.block_size);
   auto state = std::make_shared<engine::RequestState>(std::move(request), block_size);
   std::uint64_t pages = (state->positions() + model::kPagePositions - 1) / model::kPagePositions;
-  std::uint64_t bytes = pages * impl_->model->kv_layout().page_bytes();
-  if (bytes > info().kv_bytes) {
+  std::uint64_t bytes = pages * model->kv_layout().page_bytes();
+  if (bytes > info.kv_bytes) {
     return Error{ErrorCode::kUnsupported,
                  fmt::format("max_length: the keys and values of {} tokens take {} bytes, of {} "
                              "that this engine may use for them",
-                             state->request.max_length, bytes, info().kv_bytes)};
+                             state->request.max_length, bytes, info.kv_bytes)};
   }
-  state->stream = std::make_shared<Stream::State>(std::move(on_event),
-                                                  [mailbox = impl_->mailbox] { mailbox->wake(); });
+  state->stream =
+      std::make_shared<Stream::State>(std::move(on_event), [to = mailbox] { to->wake(); });
   Stream stream(state->stream);
-  CHORUS_TRY(impl_->mailbox->post(std::move(state)));
+  CHORUS_TRY(mailbox->post(std::move(state)));
   return stream;
 }
 
 Result<void> EngineInternals::check_integrity(Engine& engine) {
   std::promise<Result<void>> result;
   Engine::Impl& impl = *engine.impl_;
-  impl.mailbox->post_task([&] { result.set_value(impl.loop->check()); });
+  impl.mailbox->post_task(
+      [&] { result.set_value(or_out_of_memory([&] { return impl.loop->check(); })); });
   return result.get_future().get();
 }
 

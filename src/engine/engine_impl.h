@@ -21,6 +21,11 @@ struct Engine::Impl {
         mailbox(std::make_shared<engine::Mailbox>(max_queue)) {}
   ~Impl();
 
+  // What the Engine's own functions of these names do; these throw std::bad_alloc.
+  static Result<std::unique_ptr<Engine>> load(const checkpoint::Checkpoint& checkpoint,
+                                              const EngineOptions& options);
+  Result<Stream> submit(Request request, EventCallback on_event);
+
   ModelInfo info;
   const engine::ModelTokens tokens;
   ThreadTeam team;

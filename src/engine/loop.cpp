@@ -9,6 +9,18 @@
 #include "sampling/penalties.h"
 
 namespace chorus::engine {
+namespace {
+
+// The sequence with the most rows in the step; of several the one that was admitted last.
+const Sequence& largest(const Plan& plan) {
+  std::size_t found = 0;
+  for (std::size_t i = 1; i < plan.chunks.size(); ++i) {
+    if (plan.chunks[i].ids.size() >= plan.chunks[found].ids.size()) found = i;
+  }
+  return *plan.sequences[found];
+}
+
+}  // namespace
 
 Loop::Loop(const model::Model& model, const ModelTokens& tokens, ThreadTeam& team, Mailbox& mailbox,
            std::size_t max_pages, const EngineOptions& options)
@@ -16,7 +28,8 @@ Loop::Loop(const model::Model& model, const ModelTokens& tokens, ThreadTeam& tea
       tokens_(tokens),
       team_(team),
       mailbox_(mailbox),
-      scheduler_(max_pages, options.prefix_cache, options.step_rows),
+      scheduler_(max_pages, options.prefix_cache, options.step_rows,
+                 [this](PageNumber page) { store_.allot(page); }),
       store_(model.kv_layout(), max_pages),
       scratch_(team.size()) {}
 
@@ -25,12 +38,9 @@ void Loop::run() {
     bool idle = scheduler_.running().empty() && scheduler_.waiting().empty();
     Mailbox::Contents mail = mailbox_.take(idle);
     for (const auto& request : mail.requests) begin(request);
-    if (mail.stop) {
-      for (const auto& sequence : scheduler_.running()) finish(*sequence, FinishReason::kCancelled);
-      for (const auto& sequence : scheduler_.waiting()) finish(*sequence, FinishReason::kCancelled);
-    }
-    end_cancelled();
+    end_cancelled(mail.stop);
     scheduler_.admit();
+    settle();
     update_stats();
     for (const auto& task : mail.tasks) task();
     if (mail.stop) return;
@@ -38,7 +48,24 @@ void Loop::run() {
   }
 }
 
+template <class Work>
+void Loop::attempt(RequestState& request, Work&& work) {
+  if (request.out_of_memory) return;
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    scheduler_.give_up(request);
+  }
+}
+
 void Loop::begin(const std::shared_ptr<RequestState>& request) {
+  attempt(*request, [&] { add_samples(request); });
+  if (!request->out_of_memory) return;
+  settle();
+  tell_out_of_memory(*request);  // if none of its samples was added
+}
+
+void Loop::add_samples(const std::shared_ptr<RequestState>& request) {
   request->unfinished = request->request.n;
   if (request->wants_prompt_event()) {
     for (std::int32_t id : request->request.prompt) request->prompt.push_back({.id = id});
@@ -51,15 +78,17 @@ void Loop::begin(const std::shared_ptr<RequestState>& request) {
       scheduler_.add(std::move(sequence));
       continue;
     }
+    // It holds nothing, and is told at once.
     if (i == 0) emit_prompt(*sequence);
     finish(*sequence, FinishReason::kLength);
-    settle();  // while the sequence is still there
+    tell_end(*sequence);
   }
 }
 
-void Loop::end_cancelled() {
-  auto end = [this](const std::unique_ptr<Sequence>& sequence) {
-    if (sequence->cancelled()) finish(*sequence, FinishReason::kCancelled);
+void Loop::end_cancelled(bool all) {
+  auto end = [this, all](const std::unique_ptr<Sequence>& sequence) {
+    if (!all && !sequence->cancelled()) return;
+    attempt(*sequence->state, [&] { finish(*sequence, FinishReason::kCancelled); });
   };
   std::for_each(scheduler_.running().begin(), scheduler_.running().end(), end);
   std::for_each(scheduler_.waiting().begin(), scheduler_.waiting().end(), end);
@@ -67,19 +96,20 @@ void Loop::end_cancelled() {
 }
 
 void Loop::step() {
-  try {
-    const Plan& plan = scheduler_.plan();
-    if (plan.chunks.empty()) return;
-    Clock::time_point now = Clock::now();
-    for (Sequence* sequence : plan.sequences) {
-      if (!sequence->started) start(*sequence, now);
+  const Plan& plan = scheduler_.plan();
+  Clock::time_point now = Clock::now();
+  for (Sequence* sequence : plan.sequences) {
+    if (!sequence->started) attempt(*sequence->state, [&] { start(*sequence, now); });
+  }
+  if (!plan.chunks.empty()) {
+    try {
+      compute(plan);
+      scheduler_.advance();
+      ++counts_.steps;
+      emit(plan);
+    } catch (const std::bad_alloc&) {
+      scheduler_.give_up(*largest(plan).state);
     }
-    compute(plan);
-    scheduler_.advance();
-    ++counts_.steps;
-    emit(plan);
-  } catch (const std::bad_alloc&) {
-    fail_all({ErrorCode::kUnsupported, "not enough memory for keys, values and the step's rows"});
   }
   settle();
 }
@@ -100,11 +130,16 @@ void Loop::start(Sequence& sequence, Clock::time_point now) {
 // The forward step, and what its logits say.
 void Loop::compute(const Plan& plan) {
   outcomes_.assign(plan.logits_rows.size(), {});
-  for (PageCopy copy : plan.copies) store_.copy(copy.from, copy.to);
-  model_.forward(plan.chunks, store_, workspace_, team_,
-                 [&](std::size_t i, std::span<float> logits, std::size_t member) {
-                   outcomes_[i] = outcome_of(plan.logits_rows[i], logits, scratch_[member]);
-                 });
+  for (PageCopy copy : plan.copies) store_.copy(copy.from, copy.to);  // which have memory
+  scheduler_.forget_copies();  // made again, they could be of pages with other contents
+  auto use = [&](std::size_t i, std::span<float> logits, std::size_t member) {
+    try {
+      outcomes_[i] = outcome_of(plan.logits_rows[i], logits, scratch_[member]);
+    } catch (const std::bad_alloc&) {
+      outcomes_[i].out_of_memory = true;
+    }
+  };
+  model_.forward(plan.chunks, store_, workspace_, team_, use);
 }
 
 Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
@@ -113,6 +148,7 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   const Request& request = sequence.request;
   const kernels::Kernels& kernels = model_.kernels();
   assert(row.index <= sequence.tokens.size());
+  if (sequence.state->out_of_memory) return {};
   // Before they are adjusted, which happens in place.
   if (row.index <= sequence.state->prompt_size() && sequence.sample == 0 && request.prompt_logits) {
     std::size_t position = row.index - 1;
@@ -120,9 +156,9 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   }
   if (row.of_prompt()) {
     if (!request.prompt_logprobs || row.index < request.prompt_logprobs_from) return {};
-    return {sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
-                                 {*request.prompt_logprobs, request.rank_and_entropy}),
-            std::nullopt};
+    return {.info =
+                sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
+                                     {*request.prompt_logprobs, request.rank_and_entropy})};
   }
   if (sequence.state->only_reads()) return {};
   std::vector<std::int32_t> banned;
@@ -141,30 +177,36 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
                             banned, logits);
   }
   Result<std::int32_t> id = sequence.sampler->sample(logits, tokens_.usable, scratch);
-  if (!id) return {{}, std::move(id.assume_error())};
-  if (!request.logprobs) return {{.id = id.assume_value()}, std::nullopt};
-  return {sampling::token_info(kernels, adjusted ? own : logits, tokens_.usable, id.assume_value(),
-                               {*request.logprobs, request.rank_and_entropy}),
-          std::nullopt};
+  if (!id) return {.error = std::move(id.assume_error())};
+  if (!request.logprobs) return {.info = {.id = id.assume_value()}};
+  return {.info = sampling::token_info(kernels, adjusted ? own : logits, tokens_.usable,
+                                       id.assume_value(),
+                                       {*request.logprobs, request.rank_and_entropy})};
 }
 
 void Loop::emit(const Plan& plan) {
   for (std::size_t i = 0; i < outcomes_.size(); ++i) {
     const LogitsRow& row = plan.logits_rows[i];
-    Outcome& outcome = outcomes_[i];
-    if (outcome.error) {
-      fail(*row.sequence, std::move(*outcome.error));
-    } else if (row.of_prompt()) {
-      if (outcome.info.logprob) row.sequence->state->prompt[row.index] = std::move(outcome.info);
-    } else if (!row.sequence->state->only_reads()) {
-      emit_token(*row.sequence, std::move(outcome.info));
-    }
+    RequestState& state = *row.sequence->state;
+    if (outcomes_[i].out_of_memory) scheduler_.give_up(state);
+    attempt(state, [&] { emit_outcome(row, outcomes_[i]); });
   }
   for (Sequence* sequence : plan.sequences) {
-    if (sequence->rows() == 0 && sequence->state->only_reads()) {
+    if (sequence->rows() > 0 || !sequence->state->only_reads()) continue;
+    attempt(*sequence->state, [&] {
       emit_prompt(*sequence);
       finish(*sequence, FinishReason::kLength);
-    }
+    });
+  }
+}
+
+void Loop::emit_outcome(const LogitsRow& row, Outcome& outcome) {
+  if (outcome.error) {
+    fail(*row.sequence, std::move(*outcome.error));
+  } else if (row.of_prompt()) {
+    if (outcome.info.logprob) row.sequence->state->prompt[row.index] = std::move(outcome.info);
+  } else if (!row.sequence->state->only_reads()) {
+    emit_token(*row.sequence, std::move(outcome.info));
   }
 }
 
@@ -207,47 +249,59 @@ void Loop::emit_token(Sequence& sequence, TokenInfo info) {
 }
 
 void Loop::finish(Sequence& sequence, FinishReason reason) {
+  if (sequence.ended) return;
   Event event{.kind = Event::Kind::kDone, .sample = sequence.sample};
   if (sequence.text) event.text = sequence.text->finish();
   // The end of the text, no longer held back, may hold a stop string after all.
   bool stopped = sequence.text && sequence.text->stopped();
   event.finish_reason = stopped && reason == FinishReason::kLength ? FinishReason::kStop : reason;
   event.usage = sequence.usage();
-  deliver_end(sequence, std::move(event));
+  end(sequence, std::move(event));
 }
 
 void Loop::fail(Sequence& sequence, Error error) {
+  if (sequence.ended) return;
   Event event{.kind = Event::Kind::kError, .sample = sequence.sample};
   event.error = std::move(error);
-  deliver_end(sequence, std::move(event));
+  end(sequence, std::move(event));
 }
 
-void Loop::fail_all(const Error& error) {
-  for (const auto& sequence : scheduler_.running()) fail(*sequence, error);
-}
-
-void Loop::deliver_end(Sequence& sequence, Event event) {
-  if (std::exchange(sequence.ended, true)) return;
+void Loop::end(Sequence& sequence, Event event) {
   RequestState& state = *sequence.state;
   if (state.request.one_stream) state.sampler = std::move(sequence.sampler);
   assert(state.unfinished > 0);
   event.last = --state.unfinished == 0;
+  sequence.last_event = std::move(event);
   scheduler_.end(sequence);
-  ends_.push_back({sequence.state, std::move(event)});
+}
+
+void Loop::tell_end(Sequence& sequence) {
+  RequestState& state = *sequence.state;
+  attempt(state, [&] {
+    bool last = sequence.last_event->last;
+    state.stream->deliver(std::move(*sequence.last_event));
+    if (last) state.stream->finish();
+  });
+  if (state.out_of_memory) tell_out_of_memory(state);
+}
+
+void Loop::tell_out_of_memory(RequestState& request) {
+  if (std::exchange(request.told, true)) return;
+  request.stream->fail();
+  request.stream->finish();
 }
 
 // Gives back what ended samples held, and only then tells: who hears that a sample has ended finds
 // its room free.
 void Loop::settle() {
-  if (ends_.empty()) return;
-  scheduler_.remove_ended();
-  update_stats();
-  for (auto& [state, event] : ends_) {
-    bool last = event.last;
-    state->stream->deliver(std::move(event));
-    if (last) state->stream->finish();
+  while (std::unique_ptr<Sequence> ended = scheduler_.remove_ended()) {
+    update_stats();
+    while (ended) {
+      tell_end(*ended);
+      std::unique_ptr<Sequence> next = std::move(ended->next_ended);
+      ended = std::move(next);
+    }
   }
-  ends_.clear();
 }
 
 void Loop::update_stats() {

@@ -1,6 +1,11 @@
 // The engine's thread: it makes one step after the other as long as there is something to do, and
 // sleeps otherwise. A step is: take what has come, admit, plan, forward, sample, emit.
 //
+// Memory: a request for which there is none is given up, and nothing else is concerned. What belongs
+// to one request is attempted (attempt()); what belongs to the step is allotted before anything is
+// changed, and if it cannot be, the request with the most rows in it goes. To end a request, give
+// back what it held and say so needs no memory.
+//
 // Thread contract: run() is the thread; stats() may be called from any.
 #pragma once
 
@@ -32,25 +37,33 @@ class Loop {
  private:
   // What a row of logits has become.
   struct Outcome {
-    TokenInfo info;
-    std::optional<Error> error;
+    TokenInfo info = {};
+    std::optional<Error> error = {};
+    bool out_of_memory = false;
   };
 
+  // Does what is one request's alone. Without memory for it that request is given up.
+  template <class Work>
+  void attempt(RequestState& request, Work&& work);
   void begin(const std::shared_ptr<RequestState>& request);
-  void end_cancelled();
+  void add_samples(const std::shared_ptr<RequestState>& request);
+  void end_cancelled(bool all);
   void step();
   void start(Sequence& sequence, Clock::time_point now);
+  // Throws std::bad_alloc, before anything is computed.
   void compute(const Plan& plan);
   Outcome outcome_of(const LogitsRow& row, std::span<float> logits,
                      sampling::SamplerScratch& scratch) const;
   void emit(const Plan& plan);
+  void emit_outcome(const LogitsRow& row, Outcome& outcome);
   void emit_token(Sequence& sequence, TokenInfo info);
   void emit_prompt(Sequence& sequence);
   void finish(Sequence& sequence, FinishReason reason);
   void fail(Sequence& sequence, Error error);
-  void fail_all(const Error& error);
-  void deliver_end(Sequence& sequence, Event event);
+  void end(Sequence& sequence, Event event);
+  void tell_end(Sequence& sequence);
   void settle();
+  void tell_out_of_memory(RequestState& request);
   void update_stats();
 
   const model::Model& model_;
@@ -62,12 +75,6 @@ class Loop {
   model::Workspace workspace_;
   std::vector<sampling::SamplerScratch> scratch_;  // one for each member of the team
   std::vector<Outcome> outcomes_;                  // of the plan's logits rows
-
-  struct End {
-    std::shared_ptr<RequestState> state;
-    Event event;
-  };
-  std::vector<End> ends_;  // events that are to be delivered once all is given back
 
   EngineStats counts_;  // the engine thread's own
   mutable Mutex stats_mutex_;

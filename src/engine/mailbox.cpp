@@ -18,8 +18,8 @@ Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
                              "may",
                              waiting_ + posted_, max_waiting_)};
   }
-  posted_ += samples;
   contents_.requests.push_back(std::move(request));
+  posted_ += samples;
   changed_.notify_one();
   return ok();
 }

@@ -24,7 +24,8 @@ class Mailbox {
 
   explicit Mailbox(std::size_t max_waiting) : max_waiting_(max_waiting) {}
 
-  // Errors: kOverloaded if with its samples more than max_waiting would wait.
+  // Errors: kOverloaded if with its samples more than max_waiting would wait. Throws
+  // std::bad_alloc, and then nothing was posted.
   Result<void> post(std::shared_ptr<RequestState> request);
   void post_task(std::function<void()> task);
   void wake();

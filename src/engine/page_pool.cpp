@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
+#include <utility>
 
 namespace chorus::engine {
 
@@ -27,7 +29,7 @@ PagePool::Page& PagePool::at(PageNumber page) {
 }
 
 std::size_t PagePool::available() const {
-  return max_pages_ - pages_.size() + free_.size() + idle_.size();
+  return max_pages_ - pages_.size() + free_.size() + idle_;
 }
 
 bool PagePool::reserve(std::size_t count) {
@@ -53,8 +55,8 @@ PageNumber PagePool::take() {
     if (free_.capacity() <= page) free_.reserve(2 * std::size_t{page} + 1);
     pages_.emplace_back();
   } else {
-    page = idle_.begin()->second;
-    idle_.erase(idle_.begin());
+    page = idle_first_;
+    remove_idle(page);
     forget(page);
   }
   assert(pages_[page].holders == 0 && pages_[page].cached == 0);
@@ -67,7 +69,7 @@ void PagePool::retain(PageNumber page) {
   Page& retained = at(page);
   if (retained.holders++ > 0) return;
   assert(retained.cached > 0);
-  idle_.erase(retained.last_use);
+  remove_idle(page);
 }
 
 // Tables are released from their last page to their first, so that of one text the later page is
@@ -80,8 +82,22 @@ void PagePool::release(PageNumber page) {
     free_.push_back(page);
     return;
   }
-  released.last_use = ++clock_;
-  idle_.emplace(released.last_use, page);
+  add_idle(page);
+}
+
+void PagePool::add_idle(PageNumber page) {
+  pages_[page].before = idle_last_;
+  pages_[page].after = kNone;
+  (idle_last_ == kNone ? idle_first_ : pages_[idle_last_].after) = page;
+  idle_last_ = page;
+  ++idle_;
+}
+
+void PagePool::remove_idle(PageNumber page) {
+  auto [before, after] = std::pair(pages_[page].before, pages_[page].after);
+  (before == kNone ? idle_first_ : pages_[before].after) = after;
+  (after == kNone ? idle_last_ : pages_[after].before) = before;
+  --idle_;
 }
 
 std::optional<PagePool::Match> PagePool::find(PrefixKey parent, const PageTokens& tokens) {
@@ -96,17 +112,24 @@ std::optional<PagePool::Match> PagePool::find(PrefixKey parent, const PageTokens
 PagePool::Match PagePool::publish(PageNumber page, PrefixKey parent, const PageTokens& tokens) {
   assert(at(page).holders > 0);
   if (!caching_) return {page, kEmptyPrefix};
-  forget(page);  // its beginning
-  auto [entry, added] = cache_.try_emplace({parent, tokens}, page);
-  if (!added) {
-    PageNumber other = entry->second;
-    retain(other);  // before the release: the reservations stay covered by what is available
-    release(page);
-    return {other, pages_[other].key};
+  forget(page);                 // its beginning
+  PrefixKey key = next_key_++;  // also of a page that is not cached: what follows it has a parent
+  try {
+    auto [entry, added] = cache_.try_emplace({parent, tokens}, page);
+    if (!added) {
+      PageNumber other = entry->second;
+      retain(other);  // before the release: the reservations stay covered by what is available
+      release(page);
+      return {other, pages_[other].key};
+    }
+    if (!cache(page, parent, tokens)) {
+      cache_.erase(entry);
+    } else {
+      pages_[page].key = key;
+    }
+  } catch (const std::bad_alloc&) {
   }
-  cache(page, parent, tokens);
-  pages_[page].key = next_key_++;
-  return {page, pages_[page].key};
+  return {page, key};
 }
 
 void PagePool::keep_beginning(PageNumber page, PrefixKey parent,
@@ -140,11 +163,16 @@ std::optional<PagePool::Beginning> PagePool::find_beginning(PrefixKey parent,
   return best;
 }
 
-void PagePool::cache(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens) {
+bool PagePool::cache(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens) {
+  try {
+    by_beginning_.emplace(beginning_hash(parent, tokens[0]), page);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   pages_[page].cached = tokens.size();
   pages_[page].content.parent = parent;
   std::ranges::copy(tokens, pages_[page].content.tokens.begin());
-  by_beginning_.emplace(beginning_hash(parent, tokens[0]), page);
+  return true;
 }
 
 void PagePool::forget(PageNumber page) {
@@ -199,7 +227,11 @@ Result<void> PagePool::check(std::span<const std::span<const PageNumber>> holder
     return fail(fmt::format("{} pages reserved, {} available", reserved_, available()));
   }
   if (unheld != free_.size()) return fail("free pages lost");
-  if (idle != idle_.size()) return fail("idle pages lost");
+  std::size_t linked = 0;
+  for (PageNumber page = idle_first_; page != kNone && linked <= idle; page = pages_[page].after) {
+    ++linked;
+  }
+  if (idle != idle_ || idle != linked) return fail("idle pages lost");
   if (cache_.size() != whole_pages) return fail("cache entries lost");
   if (by_beginning_.size() != cached_pages) return fail("beginnings lost");
   return ok();

@@ -16,7 +16,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -64,11 +63,12 @@ class PagePool {
 
   // Caches `page`, which is full and continues `parent` with `tokens`. If another page is cached
   // for them already, that one is returned, held, in place of `page`, which is released: their
-  // contents are the same bits.
+  // contents are the same bits. Without memory it is not cached, and nothing else is different.
   Match publish(PageNumber page, PrefixKey parent, const PageTokens& tokens);
 
   // Caches the first tokens.size() positions, fewer than a page's, of `page`, which continues
-  // `parent` with them; unless they can be found already. Whoever holds the page may fill the rest.
+  // `parent` with them; unless they can be found already, or there is no memory. Whoever holds the
+  // page may fill the rest.
   void keep_beginning(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens);
 
   struct Beginning {
@@ -85,6 +85,8 @@ class PagePool {
                      std::size_t reserved) const;
 
  private:
+  static constexpr PageNumber kNone = UINT32_MAX;
+
   struct CacheKey {
     PrefixKey parent;
     PageTokens tokens;
@@ -95,15 +97,18 @@ class PagePool {
   };
   struct Page {
     std::uint32_t holders = 0;
-    std::size_t cached = 0;        // positions that can be found
-    CacheKey content = {};         // of these
-    PrefixKey key = kEmptyPrefix;  // if they are all
-    std::uint64_t last_use = 0;    // its place in idle_, while cached and held by nobody
+    std::size_t cached = 0;                    // positions that can be found
+    CacheKey content = {};                     // of these
+    PrefixKey key = kEmptyPrefix;              // if they are all
+    PageNumber before = kNone, after = kNone;  // in the order of last use, while it is idle
   };
 
-  void cache(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens);
+  // False, and nothing done: there is no memory.
+  bool cache(PageNumber page, PrefixKey parent, std::span<const std::int32_t> tokens);
   void retain(PageNumber page);
   void forget(PageNumber page);
+  void add_idle(PageNumber page);
+  void remove_idle(PageNumber page);
   Page& at(PageNumber page);
 
   std::size_t max_pages_;
@@ -111,11 +116,13 @@ class PagePool {
   std::size_t reserved_ = 0;  // never more than available()
   std::vector<Page> pages_;   // those that have ever been taken
   std::vector<PageNumber> free_;
-  std::map<std::uint64_t, PageNumber> idle_;  // cached, held by nobody, by last use
+  // Pages that are cached and held by nobody, linked from the one used longest ago to the one used
+  // last: to release a page must not need memory.
+  PageNumber idle_first_ = kNone, idle_last_ = kNone;
+  std::size_t idle_ = 0;
   std::unordered_map<CacheKey, PageNumber, CacheKeyHash> cache_;     // whole pages
   std::unordered_multimap<std::uint64_t, PageNumber> by_beginning_;  // all that is cached
   PrefixKey next_key_ = 1;
-  std::uint64_t clock_ = 0;
 };
 
 }  // namespace chorus::engine

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
+#include <utility>
 
 namespace chorus::engine {
 namespace {
@@ -32,8 +34,19 @@ PageTokens tokens_of_page(const Sequence& sequence, std::size_t page) {
 
 }  // namespace
 
-Scheduler::Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_rows)
-    : pool_(max_pages, prefix_cache), prefix_cache_(prefix_cache), step_rows_(step_rows) {}
+// What a step may hold has room from the start: to plan one must not need memory.
+Scheduler::Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_rows,
+                     AllotPage allot)
+    : pool_(max_pages, prefix_cache),
+      prefix_cache_(prefix_cache),
+      step_rows_(step_rows),
+      allot_(std::move(allot)) {
+  running_.reserve(step_rows);
+  plan_.copies.reserve(step_rows);
+  plan_.sequences.reserve(step_rows);
+  plan_.chunks.reserve(step_rows);
+  plan_.logits_rows.reserve(step_rows);
+}
 
 bool Scheduler::is_ready(const Sequence& sequence) const {
   if (sequence.request.one_stream) return sequence.sample == sequence.state->ended_samples;
@@ -43,7 +56,7 @@ bool Scheduler::is_ready(const Sequence& sequence) const {
 void Scheduler::admit() {
   for (auto next = waiting_.begin(); next != waiting_.end() && running_.size() < step_rows_;) {
     Sequence& sequence = **next;
-    if (!is_ready(sequence)) {
+    if (sequence.ended || sequence.state->out_of_memory || !is_ready(sequence)) {
       ++next;
       continue;
     }
@@ -51,7 +64,13 @@ void Scheduler::admit() {
       release_pages(sequence);
       return;
     }
-    copy_beginning(sequence);
+    try {
+      copy_beginning(sequence);
+    } catch (const std::bad_alloc&) {
+      release_pages(sequence);
+      give_up(*sequence.state);
+      continue;
+    }
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
   }
@@ -103,10 +122,32 @@ void Scheduler::keep_prompts_end(const Sequence& sequence) {
                        std::span(sequence.tokens).first(end).subspan(begin));
 }
 
+// Throws std::bad_alloc; then the page is still reserved.
 void Scheduler::take_page(Sequence& sequence) {
-  assert(sequence.reserved > 0);
-  sequence.pages.push_back(pool_.take());
+  assert(sequence.reserved > 0 && sequence.pages.size() < sequence.pages.capacity());
+  PageNumber page = pool_.take();
+  try {
+    allot_(page);
+  } catch (const std::bad_alloc&) {
+    pool_.release(page);
+    bool is_reserved = pool_.reserve(1);
+    assert(is_reserved);
+    static_cast<void>(is_reserved);
+    throw;
+  }
+  sequence.pages.push_back(page);
   --sequence.reserved;
+}
+
+// Those for positions up to `end`. False: there was no memory, and the sequence is given up.
+bool Scheduler::take_pages(Sequence& sequence, std::size_t end) {
+  try {
+    while (sequence.pages.size() * kPagePositions < end) take_page(sequence);
+    return true;
+  } catch (const std::bad_alloc&) {
+    give_up(*sequence.state);
+    return false;
+  }
 }
 
 const Plan& Scheduler::plan() {
@@ -154,9 +195,7 @@ std::size_t Scheduler::rows_within(const Sequence& sequence, std::size_t rows,
 void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
   assert(rows <= sequence.rows());
   std::size_t end = sequence.done + rows;
-  while (sequence.pages.size() * kPagePositions < end) {
-    take_page(sequence);
-  }
+  if (!take_pages(sequence, end)) return;
   std::size_t first_logits = std::max(sequence.done, std::min(end, sequence.first_logits()));
   for (std::size_t position = first_logits; position < end; ++position) {
     plan_.logits_rows.push_back({&sequence, sequence.window + position + 1});
@@ -201,25 +240,41 @@ void Scheduler::release_pages(Sequence& sequence) {
     pool_.release(*page);
   }
   pool_.unreserve(std::exchange(sequence.reserved, 0));
+  std::erase_if(plan_.copies, [&sequence](const PageCopy& copy) {  // of a step that was not made
+    return std::ranges::find(sequence.pages, copy.to) != sequence.pages.end();
+  });
   sequence.pages.clear();
   sequence.published = 0;
   sequence.prefix = sequence.state->cache_root();
   sequence.done = sequence.cached = 0;
 }
 
-void Scheduler::remove_ended() {
-  if (ended_.empty()) return;
-  auto has_ended = [this](const std::unique_ptr<Sequence>& sequence) {
-    if (std::find(ended_.begin(), ended_.end(), sequence.get()) == ended_.end()) return false;
+// Moves those of `sequences` to the end of a list; returns where it ends then.
+template <class Container>
+std::unique_ptr<Sequence>* Scheduler::remove_ended_of(Container& sequences,
+                                                      std::unique_ptr<Sequence>* end) {
+  auto kept = sequences.begin();
+  for (auto& sequence : sequences) {
+    if (!sequence->ended && !sequence->state->out_of_memory) {
+      if (&*kept != &sequence) *kept = std::move(sequence);
+      ++kept;
+      continue;
+    }
     if (sequence->sample == 0) sequence->state->prompt_read = true;
     ++sequence->state->ended_samples;
     release_pages(*sequence);
-    return true;
-  };
-  std::erase_if(running_, has_ended);
-  std::erase_if(waiting_, has_ended);
-  ended_.clear();
-  if (running_.empty()) plan_.copies.clear();  // of a step that has failed
+    *end = std::move(sequence);
+    end = &(*end)->next_ended;
+  }
+  sequences.erase(kept, sequences.end());
+  return end;
+}
+
+std::unique_ptr<Sequence> Scheduler::remove_ended() {
+  if (!std::exchange(has_ended_, false)) return nullptr;
+  std::unique_ptr<Sequence> removed;
+  remove_ended_of(waiting_, remove_ended_of(running_, &removed));
+  return removed;
 }
 
 Result<void> Scheduler::check() const {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -38,22 +39,32 @@ struct Plan {
 
 class Scheduler {
  public:
-  // `step_rows`: rows of a step and sequences that run, at most.
-  Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_rows);
+  // Sees to it that a page has memory before it is a sequence's. Throws std::bad_alloc.
+  using AllotPage = std::function<void(PageNumber)>;
 
+  // `step_rows`: rows of a step and sequences that run, at most.
+  Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_rows, AllotPage allot);
+
+  // Throws std::bad_alloc.
   void add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
-  // Lets in what there is room for.
+  // Lets in what there is room for. A sequence for whose page there is no memory is given up.
   void admit();
-  // The next step; empty if nothing runs. Valid until a sequence ends. Throws std::bad_alloc, after
-  // which the sequences that run cannot go on.
+  // The next step; empty if nothing runs. Valid until a sequence is removed. A sequence for whose
+  // page there is no memory is given up and left out.
   const Plan& plan();
+  // The plan's copies have been made.
+  void forget_copies() { plan_.copies.clear(); }
   // After the step: keys and values of the plan's rows are there.
   void advance();
 
   // Frees what a sequence holds and forgets it, at the next call of remove_ended(). One that waits
   // too.
-  void end(Sequence& sequence) { ended_.push_back(&sequence); }
-  void remove_ended();
+  void end(Sequence& sequence) { sequence.ended = has_ended_ = true; }
+  // There was no memory for something of the request: so for all of its sequences, without a last
+  // event.
+  void give_up(RequestState& request) { request.out_of_memory = has_ended_ = true; }
+  // Returns what was removed, as a list (Sequence::next_ended). Needs no memory.
+  std::unique_ptr<Sequence> remove_ended();
 
   const std::deque<std::unique_ptr<Sequence>>& waiting() const { return waiting_; }
   const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
@@ -69,16 +80,20 @@ class Scheduler {
   void keep_prompts_end(const Sequence& sequence);
   void publish_full_pages(Sequence& sequence);
   void take_page(Sequence& sequence);
+  bool take_pages(Sequence& sequence, std::size_t end);
   void release_pages(Sequence& sequence);
+  template <class Container>
+  std::unique_ptr<Sequence>* remove_ended_of(Container& sequences, std::unique_ptr<Sequence>* end);
   void plan_rows(Sequence& sequence, std::size_t rows);
   std::size_t rows_within(const Sequence& sequence, std::size_t rows, std::size_t logits) const;
 
   PagePool pool_;
   bool prefix_cache_;
   std::size_t step_rows_;
+  AllotPage allot_;
   std::deque<std::unique_ptr<Sequence>> waiting_;
   std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
-  std::vector<const Sequence*> ended_;
+  bool has_ended_ = false;
   Plan plan_;
 };
 

@@ -25,6 +25,7 @@ Sequence::Sequence(std::shared_ptr<RequestState> shared, std::int32_t sample_ind
       sample(sample_index),
       tokens(state->request.prompt),
       prefix(state->cache_root()) {
+  pages.reserve((state->positions() + model::kPagePositions - 1) / model::kPagePositions);
   move_window();
 }
 

@@ -39,6 +39,10 @@ struct RequestState {
   Clock::time_point submitted = Clock::now();
   std::int32_t unfinished = 0;  // samples that have not ended
 
+  // There was no memory for something of it: all its samples end, and its stream is told so, once.
+  bool out_of_memory = false;
+  bool told = false;
+
   // Sample 0 reads the prompt; the others wait for it, so as to share its pages.
   bool prompt_read = false;            // or sample 0 has ended
   std::vector<TokenInfo> prompt = {};  // for the kPrompt event; filled in by sample 0
@@ -84,8 +88,10 @@ struct Sequence {
   std::optional<sampling::Sampler> sampler;
   std::optional<TextStream> text;
 
-  std::size_t cached = 0;  // positions of the prompt that were found
-  bool ended = false;      // its last event is out
+  std::size_t cached = 0;                // positions of the prompt that were found
+  bool ended = false;                    // it is to be removed
+  std::optional<Event> last_event;       // to be told when it has been; none: out of memory
+  std::unique_ptr<Sequence> next_ended;  // behind it in a list (Scheduler::remove_ended)
   std::optional<Clock::time_point> started, first_token;
 
   bool cancelled() const { return state->stream->cancelled.load(std::memory_order_relaxed); }

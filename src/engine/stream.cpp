@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/out_of_memory.h"
 #include "engine/stream_state.h"
 
 namespace chorus {
@@ -17,6 +18,23 @@ void Stream::State::deliver(Event event) {
   Lock lock(mutex);
   events.push_back(std::move(event));
   changed.notify_all();
+}
+
+void Stream::State::fail() {
+  Event event{.kind = Event::Kind::kError, .last = true};
+  event.error = out_of_memory();
+  {
+    Lock turn(callback_turn);
+    if (on_event) {
+      try {
+        if (!detached) on_event(std::move(event));
+      } catch (const std::bad_alloc&) {  // it sees the end of the events, at least
+      }
+      return;
+    }
+  }
+  Lock lock(mutex);
+  failure = std::move(event);
 }
 
 // The callback may own what owns the Stream: it goes when nothing can be delivered any more.
@@ -43,7 +61,7 @@ void Stream::State::detach() {
 std::optional<Event> Stream::State::next(bool wait) {
   Lock lock(mutex);
   while (wait && !finished && events.empty()) changed.wait(mutex);
-  if (events.empty()) return std::nullopt;
+  if (events.empty()) return std::exchange(failure, std::nullopt);
   std::optional<Event> event(std::move(events.front()));
   events.pop_front();
   return event;

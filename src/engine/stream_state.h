@@ -1,6 +1,6 @@
 // What a Stream and the engine share: the events on their way, and the wish to cancel.
 //
-// Thread contract: deliver() and finish() are the engine's thread's; the rest is anyone's.
+// Thread contract: deliver(), fail() and finish() are the engine's thread's; the rest is anyone's.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,10 @@ struct Stream::State {
   State(EventCallback callback, std::function<void()> wake)
       : on_event(std::move(callback)), wake_engine(std::move(wake)) {}
 
+  // Throws std::bad_alloc; then the event is lost.
   void deliver(Event event);
+  // In place of any further event: there is no memory. Needs none itself.
+  void fail();
   // After the last event.
   void finish();
   void cancel();
@@ -36,6 +39,7 @@ struct Stream::State {
   Mutex mutex;
   Condition changed;
   std::deque<Event> events CHORUS_GUARDED_BY(mutex);
+  std::optional<Event> failure CHORUS_GUARDED_BY(mutex);  // behind them
   bool finished CHORUS_GUARDED_BY(mutex) = false;
 
   const std::function<void()> wake_engine;

@@ -2,14 +2,17 @@
 // knows nothing of models by name.
 
 #include "chorus/engine.h"
+#include "core/out_of_memory.h"
 #include "library/model_source.h"
 
 namespace chorus {
 
 Result<std::unique_ptr<Engine>> Engine::load(const std::string& model,
                                              const EngineOptions& options) {
-  CHORUS_TRY(auto checkpoint, library::open_model(model, {}, options.fetch_progress));
-  return load(checkpoint, options);
+  return or_out_of_memory([&]() -> Result<std::unique_ptr<Engine>> {
+    CHORUS_TRY(auto checkpoint, library::open_model(model, {}, options.fetch_progress));
+    return load(checkpoint, options);
+  });
 }
 
 }  // namespace chorus

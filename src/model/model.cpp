@@ -51,7 +51,7 @@ Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, N
     return std::unique_ptr<const Model>(
         new Model(checkpoint.config, *kernels, type, std::move(weights)));
   } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::kUnsupported, checkpoint.path + ": not enough memory for the weights"};
+    return Error{ErrorCode::kOutOfMemory, checkpoint.path + ": not enough memory for the weights"};
   }
 }
 

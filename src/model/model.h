@@ -25,7 +25,7 @@ class Model {
  public:
   // Packs a checkpoint's weights. Matrices are held as `type`; biases, norms and positions stay
   // f32. A quantised checkpoint's matrices are not copied: the model keeps its owners instead.
-  // Errors: kUnsupported (no memory, or a quantised checkpoint of another type), kInvalidArgument
+  // Errors: kOutOfMemory, kUnsupported (a quantised checkpoint of another type), kInvalidArgument
   // (CHORUS_ISA).
   static Result<std::unique_ptr<const Model>> load(const checkpoint::Checkpoint& checkpoint,
                                                    NumberFormat type, ThreadTeam& team,

@@ -39,7 +39,7 @@ std::vector<PageNumber> read_once(Scheduler& scheduler) {
 }
 
 TEST(Scheduler, APromptThatWasReadBeforeSharesFullPagesAndCopiesTheRest) {
-  Scheduler scheduler(8, true, 64);
+  Scheduler scheduler(8, true, 64, [](PageNumber) {});
   std::vector<PageNumber> pages = read_once(scheduler);
   Sequence& again = add(scheduler);
   scheduler.admit();
@@ -57,7 +57,7 @@ TEST(Scheduler, APromptThatWasReadBeforeSharesFullPagesAndCopiesTheRest) {
 }
 
 TEST(Scheduler, APageThatIsCopiedFromMayBeTakenOverInTheSameStep) {
-  Scheduler scheduler(3, true, 64);
+  Scheduler scheduler(3, true, 64, [](PageNumber) {});
   std::vector<PageNumber> pages = read_once(scheduler);
   Sequence& first = add(scheduler);
   Sequence& second = add(scheduler);
@@ -71,7 +71,7 @@ TEST(Scheduler, APageThatIsCopiedFromMayBeTakenOverInTheSameStep) {
 }
 
 TEST(Scheduler, CopiesOfAStepThatFailedAreForgotten) {
-  Scheduler scheduler(8, true, 64);
+  Scheduler scheduler(8, true, 64, [](PageNumber) {});
   read_once(scheduler);
   Sequence& failed = add(scheduler);
   scheduler.admit();

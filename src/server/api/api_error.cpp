@@ -43,6 +43,9 @@ ApiError to_api_error(const Error& error) {
       return {429, error.message, {}, "queue_full"};
     case ErrorCode::kUnavailable:
       return {503, error.message, {}, "unavailable"};
+    case ErrorCode::kOutOfMemory:
+      return {
+          503, "not enough memory for the request: ask for less, or later", {}, "out_of_memory"};
     default:
       return {500, "the model failed", {}, {}};
   }

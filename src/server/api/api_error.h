@@ -35,7 +35,7 @@ using ApiResult = Result<T, ApiError>;
 ApiError bad_field(const std::string& param, const std::string& what);
 
 // What the engine said, as a status: 400 for what the request asks, 429 when its queue is full, 503
-// when it goes away, 500 for the rest (whose reason is not told).
+// when it goes away or has no memory, 500 for the rest (whose reason is not told).
 ApiError to_api_error(const Error& error);
 
 // OpenAI's word for a kind of error: "invalid_request_error", "authentication_error", ...
