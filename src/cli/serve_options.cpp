@@ -11,6 +11,7 @@
 #include "cli/environment.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
+#include "server/http/client_address.h"
 
 namespace chorus::cli {
 namespace {
@@ -22,6 +23,14 @@ constexpr const char* kLogging = "Log (standard error)";
 
 // Without what CLI11 would add to the help.
 CLI::Validator plain(CLI::Validator validator) { return std::move(validator.description("")); }
+
+CLI::Validator trusted_proxy() {
+  auto check = [](const std::string& text) -> std::string {
+    auto parsed = server::TrustedProxies::parse({text});
+    return parsed ? std::string() : parsed.assume_error().message;
+  };
+  return {check, ""};
+}
 
 // A time in seconds, which may be a fraction.
 void add_seconds(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
@@ -113,7 +122,9 @@ void add_limits(CLI::App& command, ServeOptions& options) {
   add_seconds(command, "--header-timeout", serving.http.header_timeout,
               "For a request's head to arrive");
   add_seconds(command, "--idle-timeout", serving.http.idle_timeout,
-              "Between requests; for a body to arrive; for a reader to take anything");
+              "For a body to arrive; for a reader to take anything");
+  add_seconds(command, "--keep-alive-timeout", serving.http.keep_alive_timeout,
+              "Between the requests of a connection");
   add_seconds(command, "--request-timeout", serving.http.request_timeout,
               "For a request to be answered");
   add_seconds(command, "--drain-timeout", serving.drain_timeout,
@@ -140,6 +151,14 @@ void add_access(CLI::App& command, ServeOptions& options) {
                   "A name that requests may be sent to, beside localhost, where the server is on "
                   "loopback and asks for no key; *: any; may be given several times")
       ->type_name("HOST")
+      ->take_all()
+      ->group(kAccess);
+  command
+      .add_option("--trusted-proxy", serving.http.trusted_proxies,
+                  "Believe X-Forwarded-For of this address or network (10.0.0.0/8), or of whoever "
+                  "connects to the Unix socket (unix); may be given several times (default: none)")
+      ->transform(trusted_proxy())
+      ->type_name("NETWORK")
       ->take_all()
       ->group(kAccess);
   command.add_option("--static-dir", serving.static_dir, "Folder whose files are served, too")

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <iterator>
 
+#include "core/utf8.h"
 #include "json/text.h"
 
 namespace chorus::server {
@@ -31,19 +32,37 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
+// What clients sent may stand in it.
+std::string shortened(const std::string& message) {
+  constexpr std::size_t kLongest = 300;
+  if (message.size() <= kLongest) return replace_ill_formed(message);
+  return replace_ill_formed(message.substr(0, kLongest)) + "...";
+}
+
 std::string access_json(const AnswerRecord& record) {
   std::string text = fmt::format(
-      R"("request_id":{},"peer":{},"method":{},"route":{},"status":{},"bytes":{},"seconds":{:.6f})",
-      json_string(record.id), json_string(record.peer), json_string(record.method),
-      json_string(record.route), record.status, record.bytes, record.seconds);
+      R"("request_id":{},"peer":{},"client":{},"method":{},"route":{},"status":{},"bytes":{},)"
+      R"("seconds":{:.6f})",
+      json_string(record.id), json_string(record.peer), json_string(record.client),
+      json_string(record.method), json_string(record.route), record.status, record.bytes,
+      record.seconds);
   auto back = std::back_inserter(text);
   if (!record.target.empty()) fmt::format_to(back, R"(,"target":{})", json_string(record.target));
   if (!record.model.empty()) {
     fmt::format_to(back, R"(,"model":{},"prompt_tokens":{},"generated_tokens":{})",
                    json_string(record.model), record.prompt_tokens, record.generated_tokens);
   }
-  if (!record.outcome.empty())
+  if (!record.outcome.empty()) {
     fmt::format_to(back, R"(,"outcome":{})", json_string(record.outcome));
+  }
+  const AnswerError& error = record.error;
+  if (!error.message.empty()) {
+    auto or_null = [](const std::string& word) {
+      return word.empty() ? "null" : json_string(word);
+    };
+    fmt::format_to(back, R"(,"error":{{"param":{},"code":{},"message":{}}})", or_null(error.field),
+                   or_null(error.code), json_string(shortened(error.message)));
+  }
   return text;
 }
 
@@ -58,6 +77,13 @@ std::string access_text(const AnswerRecord& record) {
   }
   if (!record.target.empty()) fmt::format_to(back, " target {}", json_string(record.target));
   if (!record.outcome.empty()) fmt::format_to(back, " ({})", record.outcome);
+  if (!record.peer.starts_with(record.client)) fmt::format_to(back, " client {}", record.client);
+  const AnswerError& error = record.error;
+  if (!error.field.empty()) fmt::format_to(back, " field {}", json_string(error.field));
+  if (!error.code.empty()) fmt::format_to(back, " code {}", error.code);
+  if (!error.message.empty()) {
+    fmt::format_to(back, " message {}", json_string(shortened(error.message)));
+  }
   return text;
 }
 

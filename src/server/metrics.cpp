@@ -8,8 +8,11 @@
 #include <prometheus/text_serializer.h>
 
 #include <functional>
+#include <map>
 #include <utility>
 #include <vector>
+
+#include "server/process_metrics.h"
 
 namespace chorus::server {
 namespace {
@@ -84,27 +87,42 @@ std::vector<MetricFamily> collect_engines(const Models& models) {
 struct Metrics::Impl {
   explicit Impl(const Models& served) : models(served) {}
 
-  prometheus::Histogram& histogram(const char* name, const char* help,
-                                   const std::vector<double>& buckets) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
-  }
+  // A histogram for each model that is served.
+  class Times {
+   public:
+    Times(Impl& impl, const char* name, const char* help, const std::vector<double>& buckets) {
+      auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(impl.registry);
+      for (const ServedModel& model : impl.models.all()) {
+        by_model_[model.name] = &family.Add({{"model_name", model.name}}, buckets);
+      }
+    }
+    void observe(const std::string& model, double seconds) {
+      by_model_.at(model)->Observe(seconds);
+    }
+
+   private:
+    std::map<std::string, prometheus::Histogram*> by_model_;
+  };
 
   const Models& models;
   prometheus::Registry registry;
-  prometheus::Histogram& first_token =
-      histogram("chorus_time_to_first_token_seconds", "From a request's arrival to its first token",
-                kFirstTokenBuckets);
-  prometheus::Histogram& token_gap = histogram("chorus_inter_token_latency_seconds",
-                                               "Between two tokens of a sample", kGapBuckets);
-  prometheus::Histogram& whole = histogram("chorus_e2e_request_latency_seconds",
-                                           "From a request's arrival to its end", kRequestBuckets);
-  prometheus::Histogram& queue =
-      histogram("chorus_request_queue_time_seconds", "From a request's arrival to its first row",
-                kRequestBuckets);
+  Times first_token{*this, "chorus_time_to_first_token_seconds",
+                    "From a request's arrival to its first token", kFirstTokenBuckets};
+  Times token_gap{*this, "chorus_inter_token_latency_seconds", "Between two tokens of a sample",
+                  kGapBuckets};
+  Times whole{*this, "chorus_e2e_request_latency_seconds", "From a request's arrival to its end",
+              kRequestBuckets};
+  Times queue{*this, "chorus_request_queue_time_seconds",
+              "From a request's arrival to its first row", kRequestBuckets};
   prometheus::Family<prometheus::Counter>& successes =
       prometheus::BuildCounter()
           .Name("chorus_request_success_total")
           .Help("Samples that ended, by reason: stop, length, cancelled")
+          .Register(registry);
+  prometheus::Family<prometheus::Counter>& scores =
+      prometheus::BuildCounter()
+          .Name("chorus_scored_windows_total")
+          .Help("Texts that were scored, of long ones each window")
           .Register(registry);
   prometheus::Family<prometheus::Counter>& answers =
       prometheus::BuildCounter()
@@ -125,9 +143,9 @@ void Metrics::sample_done(const std::string& model, FinishReason reason, const U
   impl_->successes.Add({{"model_name", model}, {"finished_reason", finish_reason_name(reason)}})
       .Increment();
   if (reason == FinishReason::kCancelled) return;
-  if (usage.generated_tokens > 0) impl_->first_token.Observe(usage.first_token_seconds);
-  impl_->whole.Observe(usage.seconds);
-  impl_->queue.Observe(usage.queue_seconds);
+  if (usage.generated_tokens > 0) impl_->first_token.observe(model, usage.first_token_seconds);
+  impl_->whole.observe(model, usage.seconds);
+  impl_->queue.observe(model, usage.queue_seconds);
 }
 
 void Metrics::samples_cancelled(const std::string& model, std::int64_t count) {
@@ -137,7 +155,13 @@ void Metrics::samples_cancelled(const std::string& model, std::int64_t count) {
       .Increment(static_cast<double>(count));
 }
 
-void Metrics::token_gap(double seconds) { impl_->token_gap.Observe(seconds); }
+void Metrics::scored(const std::string& model) {
+  impl_->scores.Add({{"model_name", model}}).Increment();
+}
+
+void Metrics::token_gap(const std::string& model, double seconds) {
+  impl_->token_gap.observe(model, seconds);
+}
 
 void Metrics::answered(const std::string& route, int status) {
   impl_->answers.Add({{"route", route}, {"status", std::to_string(status)}}).Increment();
@@ -148,6 +172,7 @@ void Metrics::connections_changed(int difference) { impl_->connections.Increment
 std::string Metrics::text() const {
   std::vector<MetricFamily> families = impl_->registry.Collect();
   for (MetricFamily& family : collect_engines(impl_->models)) families.push_back(std::move(family));
+  for (MetricFamily& family : collect_process()) families.push_back(std::move(family));
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -1,5 +1,5 @@
-// What GET /metrics tells, by prometheus-cpp: vLLM's names with the prefix chorus_, and the counts
-// of HTTP answers.
+// What GET /metrics tells, by prometheus-cpp: vLLM's names with the prefix chorus_, the counts of
+// HTTP answers, and what Prometheus's own clients tell of their process (process_metrics.h).
 //
 // Thread contract: any thread.
 #pragma once
@@ -23,8 +23,10 @@ class Metrics {
   void sample_done(const std::string& model, FinishReason reason, const Usage& usage);
   void samples_cancelled(const std::string& model,
                          std::int64_t count);  // not told of by sample_done
+  // A text, or a window of one, was scored: it generates nothing, and is none of the samples.
+  void scored(const std::string& model);
   // The time between two tokens of a sample.
-  void token_gap(double seconds);
+  void token_gap(const std::string& model, double seconds);
   // A request was answered, or given up (status 499, as nginx counts them).
   void answered(const std::string& route, int status);
   void connections_changed(int difference);

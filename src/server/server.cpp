@@ -182,7 +182,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
                                               std::vector<ModelSource> models) {
   CHORUS_TRY(check_names(models));
   CHORUS_TRY(StaticFiles files, StaticFiles::open(options.static_dir));
+  CHORUS_TRY(TrustedProxies proxies, TrustedProxies::parse(options.http.trusted_proxies));
   auto impl = std::make_unique<Impl>(std::move(options), std::move(models), std::move(files));
+  impl->http.proxies = std::move(proxies);
   CHORUS_TRY(impl->listen());
   for (auto& loop : impl->loops) loop->start();
   impl->loader = std::thread([state = impl.get()] { state->load(); });

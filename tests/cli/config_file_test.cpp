@@ -164,7 +164,7 @@ TEST_F(ConfigFile, EveryOptionsKindIsKnown) {
   const std::set<std::string> texts = {
       "PATH", "ADDRESS", "HOST", "LEVEL",     "NAME",      "ORIGIN",         "STRING",
       "TEXT", "TYPE",    "FILE", "PATH|NAME", "PATH|gpt2", "PATH|gpt2|none", "[NAME=]PATH|NAME",
-      "LOOP", "STREAM",  "WHAT", "TYPE,..."};
+      "NETWORK", "LOOP", "STREAM",  "WHAT", "TYPE,..."};
   CLI::App app;
   for (auto* add : {add_generate, add_score, add_tokenize, add_convert, add_inspect, add_serve,
                     add_bench, add_completion}) {

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -39,8 +40,9 @@ class Server:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
             for line in self.read_log().splitlines():
-                if line.startswith("Listening on http"):
-                    return int(line.split(" ")[2].rsplit(":", 1)[1])
+                found = re.search(r"Listening on https?://\S+:(\d+)", line)
+                if found:
+                    return int(found[1])
             time.sleep(0.05)
         raise RuntimeError("the server did not start: " + self.read_log())
 

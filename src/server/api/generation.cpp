@@ -39,13 +39,15 @@ Generation::~Generation() {
 ApiResult<void> Generation::submit(Request request) {
   exchange_.prompt_tokens += static_cast<std::int64_t>(request.prompt.size());
   std::int32_t samples = request.n;
+  bool only_scores = static_cast<std::size_t>(request.max_length) <= request.prompt.size();
   request.cache_salt = cache_salt_;
   Result<Stream> stream =
       model_.engine->submit(std::move(request), queue_->callback(streams_.size()));
   if (!stream) return to_api_error(stream.assume_error());
   streams_.push_back(std::move(stream.assume_value()));
   ++open_;
-  unended_ += samples;
+  only_scores_.push_back(only_scores);
+  if (!only_scores) unended_ += samples;
   return ok();
 }
 
@@ -88,7 +90,7 @@ void Generation::count_token(const QueuedEvent& queued) {
   }
   ++sample->tokens;
   std::chrono::duration<double> gap = queued.time - sample->last_token;
-  metrics_.token_gap(gap.count());
+  metrics_.token_gap(model_.name, gap.count());
   sample->last_token = queued.time;
 }
 
@@ -102,6 +104,10 @@ void Generation::count(const QueuedEvent& queued) {
       count_token(queued);
       break;
     case Event::Kind::kDone: {
+      if (only_scores_[queued.request]) {
+        metrics_.scored(model_.name);
+        break;
+      }
       --unended_;
       const Sample* sample = find(queued);  // not every token has an event of its own
       exchange_.generated_tokens += event.usage.generated_tokens - (sample ? sample->tokens : 0);
@@ -109,7 +115,7 @@ void Generation::count(const QueuedEvent& queued) {
       break;
     }
     case Event::Kind::kError:
-      --unended_;
+      if (!only_scores_[queued.request]) --unended_;
       if (!error_) error_ = to_api_error(event.error);
       break;
   }

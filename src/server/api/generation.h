@@ -60,8 +60,9 @@ class Generation {
   std::shared_ptr<EventQueue> queue_;
   HeldBytes queued_;  // for what waits in it
   std::vector<Stream> streams_;
-  std::vector<Sample> samples_;  // that have begun
-  std::int64_t unended_ = 0;     // samples, begun or not
+  std::vector<Sample> samples_;    // that have begun
+  std::vector<bool> only_scores_;  // of each request: it generates nothing
+  std::int64_t unended_ = 0;       // samples that generate, begun or not
   std::size_t open_ = 0;
   std::optional<ApiError> error_;
 };

@@ -12,4 +12,7 @@ namespace chorus::server {
 boost::asio::awaitable<void> respond_json(Exchange& exchange, std::string_view body);
 boost::asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error);
 
+// For the log: an error that is told otherwise, as in a stream that has begun.
+void note_error(Exchange& exchange, const ApiError& error);
+
 }  // namespace chorus::server

@@ -94,6 +94,7 @@ asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation&
     if (exchange.connection().is_gone()) co_return;
     if (!std::exchange(has_head, true)) exchange.begin_stream(events_head());
     if (generation.error()) {
+      note_error(exchange, *generation.error());
       exchange.add_chunk(sse(to_json(*generation.error())));
       co_return co_await exchange.end_stream();
     }

@@ -61,7 +61,10 @@ asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, Re
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
       if (!has_begun && generation.error()) co_await respond_error(exchange, *generation.error());
-      if (has_begun && generation.error()) exchange.connection().abort("the generation failed");
+      if (has_begun && generation.error()) {
+        note_error(exchange, *generation.error());
+        exchange.connection().abort("the generation failed");
+      }
       co_return;
     }
     if (!has_begun) {

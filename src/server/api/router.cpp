@@ -132,6 +132,7 @@ ResponseHead wrong_method_head(const std::string& methods) {
 
 asio::awaitable<void> refuse_method(Exchange& exchange, const std::string& methods) {
   ApiError error(405, fmt::format("the method: expected one of {}", methods));
+  note_error(exchange, error);
   co_await exchange.respond(wrong_method_head(methods), to_json(error) + "\n");
 }
 

@@ -135,7 +135,9 @@ asio::awaitable<void> Connection::serve_all() {
 
 asio::awaitable<bool> Connection::serve_one() {
   reader_.reset();
-  enter(Phase::kIdle, service_.options.idle_timeout);
+  enter(Phase::kIdle,
+        has_served_ ? service_.options.keep_alive_timeout : service_.options.idle_timeout);
+  has_served_ = true;
   bool has_request = co_await read_request();
   if (!has_request) co_return false;
   bool goes_on = co_await answer();

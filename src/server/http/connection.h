@@ -95,6 +95,7 @@ class Connection {
   Clock::time_point deadline_, write_deadline_;
   Clock::time_point wake_ = Clock::time_point::max();
   bool expired_ = false;
+  bool has_served_ = false;  // a request, or is about to
 };
 
 }  // namespace chorus::server

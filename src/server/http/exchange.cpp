@@ -27,6 +27,7 @@ Exchange::Exchange(Connection& connection, const HttpRequest& request)
     : connection_(connection),
       request_(request),
       id_(choose_id(request)),
+      client_(connection.service().proxies.client(connection.peer(), request)),
       keep_alive_(request.keep_alive && !connection.service().draining) {}
 
 void Exchange::append_head(std::string& out, ResponseHead head, BodyFraming framing) {
@@ -99,6 +100,7 @@ void Exchange::report() {
   std::chrono::duration<double> elapsed = Connection::Clock::now() - begun_;
   service().observer.answered({.id = id_,
                                .peer = connection_.peer(),
+                               .client = client_,
                                .method = request_.method,
                                .route = route,
                                .target = service().options.log_targets
@@ -106,6 +108,7 @@ void Exchange::report() {
                                              : std::string_view(),
                                .model = model,
                                .outcome = connection_.abort_reason(),
+                               .error = error,
                                .status = connection_.is_gone() ? kClientGone : status_,
                                .bytes = bytes_,
                                .seconds = elapsed.count(),

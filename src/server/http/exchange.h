@@ -12,6 +12,7 @@
 
 #include "server/http/body_pieces.h"
 #include "server/http/connection.h"
+#include "server/http/http_observer.h"
 #include "server/http/http_request.h"
 #include "server/http/response_head.h"
 #include "server/http/target.h"
@@ -30,6 +31,8 @@ class Exchange {
   void set_decoded(std::string body) { decoded_ = std::move(body); }
   bool is_head() const { return request_.method == "HEAD"; }
   const std::string& id() const { return id_; }
+  // The client's address, whatever proxies stand between (client_address.h).
+  const std::string& client() const { return client_; }
 
   // Of the target; set by the handler.
   Target target;
@@ -64,6 +67,7 @@ class Exchange {
   bool is_quiet = false;
   std::string model;
   std::int64_t prompt_tokens = 0, generated_tokens = 0;
+  AnswerError error;  // if it is one
 
  private:
   void append_head(std::string& out, ResponseHead head, BodyFraming framing);
@@ -71,7 +75,7 @@ class Exchange {
   Connection& connection_;
   const HttpRequest& request_;
   std::optional<std::string> decoded_;
-  std::string id_;
+  std::string id_, client_;
   bool keep_alive_;
   Connection::Clock::time_point begun_ = Connection::Clock::now();
 

@@ -4,19 +4,29 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace chorus::server {
 
+// What an answer that is an error says.
+struct AnswerError {
+  std::string field = {}, code = {}, message = {};  // empty: it says nothing of it
+};
+
 // One answered request.
 struct AnswerRecord {
-  std::string_view id, peer, method;
+  std::string_view id;
+  std::string_view peer;    // of the connection: "10.0.0.1:5000", "unix"
+  std::string_view client;  // whose request it is: an address
+  std::string_view method;
   std::string_view route;        // its pattern, which holds no prompt: "/generate/PROMPT"
   std::string_view target = {};  // as it was sent; empty: not to be logged
   std::string_view model = {};
   std::string_view outcome = {};  // why the answer is not whole: "client went away", ...
-  int status = 0;                 // 499, as nginx counts them: the client went away
-  std::uint64_t bytes = 0;        // of the answer
+  AnswerError error = {};
+  int status = 0;           // 499, as nginx counts them: the client went away
+  std::uint64_t bytes = 0;  // of the answer
   double seconds = 0.0;
   std::int64_t prompt_tokens = 0, generated_tokens = 0;
   bool is_quiet = false;  // health checks and the like

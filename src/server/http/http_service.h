@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "server/http/byte_budget.h"
+#include "server/http/client_address.h"
 #include "server/http/http_handler.h"
 #include "server/http/http_observer.h"
 #include "server/http/http_options.h"
@@ -29,6 +30,7 @@ struct HttpService {
   HttpObserver& observer;
 
   ByteBudget buffers;  // held for all connections
+  TrustedProxies proxies;
 
   std::atomic<bool> draining{false};        // no new work
   std::atomic<std::int64_t> running{0};     // requests that are being answered

@@ -416,11 +416,29 @@ TEST_F(Http, MetricsCount) {
         "chorus_prompt_tokens_total{model_name=\"tiny\"} 2",
         "chorus_generation_tokens_total{model_name=\"tiny\"} 10",
         "chorus_request_success_total{finished_reason=\"length\",model_name=\"tiny\"} 1",
-        "chorus_time_to_first_token_seconds_count 1", "chorus_inter_token_latency_seconds_count 9",
-        "chorus_e2e_request_latency_seconds_count 1",
+        "chorus_time_to_first_token_seconds_count{model_name=\"tiny\"} 1",
+        "chorus_inter_token_latency_seconds_count{model_name=\"tiny\"} 9",
+        "chorus_e2e_request_latency_seconds_count{model_name=\"tiny\"} 1",
+        "chorus_build_info{version=", "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ", "process_open_fds ", "process_start_time_seconds ",
         "chorus_http_requests_total{route=\"/generate/PROMPT\",status=\"200\"} 1"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
   }
+}
+
+TEST_F(Http, ScoringIsNoCompletion) {
+  start();
+  EXPECT_EQ(post("/v1/score", R"({"text":"Hello there, you"})").status, 200);
+  EXPECT_EQ(
+      post("/v1/completions", R"({"prompt":"Hello there","max_tokens":0,"echo":true,"logprobs":1})")
+          .status,
+      200);
+  std::string text = get("/metrics").body;
+  EXPECT_NE(text.find("chorus_scored_windows_total{model_name=\"tiny\"} 2"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("chorus_request_success_total{"), std::string::npos) << text;
+  EXPECT_NE(text.find("chorus_e2e_request_latency_seconds_count{model_name=\"tiny\"} 0"),
+            std::string::npos);
 }
 
 TEST_F(Http, WithoutDescriptorsItGoesOnWhenThereAreSomeAgain) {
