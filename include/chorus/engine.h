@@ -18,6 +18,7 @@
 #include "chorus/export.h"
 #include "chorus/number_format.h"
 #include "chorus/request.h"
+#include "chorus/score.h"
 #include "chorus/stream.h"
 
 namespace chorus {

@@ -65,6 +65,8 @@ struct Request {
   // each token, with so many of the likeliest tokens beside it. Empty: none are computed.
   std::optional<std::int32_t> logprobs = {};         // of the result's tokens
   std::optional<std::int32_t> prompt_logprobs = {};  // of the prompt's tokens
+  // Beside each of these, TokenInfo::boundary. It needs prompt_logprobs.
+  bool prompt_boundaries = false;
   // The first index of the prompt that gets one; the first token of all never does.
   std::size_t prompt_logprobs_from = 1;
   // Logits of every position of the prompt, which is at most the model's block: room for
@@ -89,6 +91,9 @@ struct TokenLogprob {
 struct TokenInfo {
   std::int32_t id = 0;
   std::optional<double> logprob = {};  // empty: not asked for, or nothing stands before the token
+  // The natural logarithm of the probability that the text ends or a new word begins here: of all
+  // tokens that begin with white space, and those that end a text.
+  std::optional<double> boundary = {};
   std::vector<TokenLogprob> top = {};  // the likeliest tokens, descending; equal ones by lower id
   // With rank_and_entropy, wherever there is a log-probability. The rank: 1 for the likeliest token,
   // counted in the order of `top` over the tokens that can be chosen.
@@ -141,24 +146,6 @@ struct Completion {
   std::vector<TokenInfo> result;     // the tokens chosen, likewise
   FinishReason finish_reason = FinishReason::kLength;
   Usage usage;
-};
-
-struct ScoreRequest {
-  std::vector<std::int32_t> ids;  // at least one
-  bool bos = false;               // put Engine::bos() in front, so that the first id is scored too
-  // Texts over the block size are read in windows that start this many tokens apart. 0: half the
-  // block size.
-  std::int32_t stride = 0;
-};
-
-struct Score {
-  // For each id: the natural logarithm of its probability given those before it in its window, and
-  // how many those were. An id with no context (the first, without bos) has context 0 and its
-  // log-probability means nothing.
-  std::vector<double> logprobs;
-  std::vector<std::int32_t> contexts;
-  double loss = 0.0;       // mean of -logprob over the scored ids
-  std::size_t scored = 0;  // how many those are
 };
 
 }  // namespace chorus

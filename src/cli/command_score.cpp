@@ -1,10 +1,12 @@
-// `chorus score`: the log-probability of every token of a text.
+// `chorus score`: the log-probability of every token of texts, and of their words.
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
+#include <algorithm>
+#include <boost/json/serialize.hpp>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -15,6 +17,8 @@
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
+#include "cli/score_output.h"
+#include "cli/score_rows.h"
 #include "cli/text_input.h"
 #include "core/error_text.h"
 #include "json/text.h"
@@ -24,55 +28,46 @@ namespace {
 
 struct ScoreOptions {
   ModelOptions model;
-  std::optional<std::string> text, file, ids;
+  std::optional<std::string> text, file, ids, csv, tsv, column;
   TextEncoding encoding;
   bool bos = false, special = false;
   std::int32_t stride = 0;
-  bool as_json = false, lines = false;
+  ScoreForm form;
+  bool as_json = false, json_lines = false, lines = false;
   std::size_t parallel = kDefaultParallel;
 };
 
-bool has_context(const Score& score, std::size_t i) { return score.contexts[i] > 0; }
-
-std::string to_json(const ScoreRequest& request, const Score& score) {
-  std::vector<std::string> logprobs;
-  for (std::size_t i = 0; i < request.ids.size(); ++i) {
-    logprobs.push_back(has_context(score, i) ? json_number(score.logprobs[i]) : "null");
-  }
-  bool any = score.scored > 0;
-  return fmt::format(R"({{"ids":{},"logprobs":{},"contexts":{},"loss":{},"perplexity":{}}})",
-                     json_array(request.ids), json_array(logprobs), json_array(score.contexts),
-                     any ? json_number(score.loss) : "null",
-                     any ? json_number(std::exp(score.loss)) : "null");
+ScoredText score_ids(ScoreRequest request, const ScoreForm& form, Engine& engine) {
+  request.boundaries = form.needs_boundaries();
+  Score score = value_or_fail(engine.score(request));
+  return {std::move(request.ids), std::move(score)};
 }
 
-// A line a token: its text (as JSON writes it, so that white space shows), probability, surprisal,
-// and how many tokens it was given.
-std::string to_table(const ScoreRequest& request, const Score& score, const Engine& engine) {
-  std::string table = fmt::format("{:>7}  {:<20} {:>12} {:>10} {:>8}\n", "id", "token",
-                                  "probability", "bits", "context");
-  for (std::size_t i = 0; i < request.ids.size(); ++i) {
-    std::string token = json_string(engine.decode(std::span(&request.ids[i], 1)));
-    std::string values = fmt::format("{:>12} {:>10}", "-", "-");
-    if (has_context(score, i)) {
-      values = fmt::format("{:>12.6g} {:>10.4f}", std::exp(score.logprobs[i]),
-                           std::abs(score.logprobs[i] / std::log(2.0)));
+// What a line's own fields are called; all others are handed on.
+constexpr std::string_view kKnownFields[] = {"text",   "ids",   "bos",     "special",
+                                             "stride", "words", "boundary"};
+
+// The fields of a line that are not about its score, as they stand, each with a comma behind it.
+std::string carried_fields(const boost::json::object& line, std::string_view own_fields) {
+  std::string carried;
+  for (const auto& [name, value] : line) {
+    if (std::ranges::find(kKnownFields, std::string_view(name)) != std::end(kKnownFields)) continue;
+    std::string key = json_string(name) + ":";
+    if (own_fields.starts_with(key) || own_fields.find("," + key) != std::string::npos) {
+      throw CommandFailed(fmt::format(
+          "{}: a field of the answer is called so: expected another name", std::string_view(name)));
     }
-    table +=
-        fmt::format("{:>7}  {:<20} {} {:>8}\n", request.ids[i], token, values, score.contexts[i]);
+    carried += key + boost::json::serialize(value) + ",";
   }
-  if (score.scored > 0) {
-    table += fmt::format("{} tokens scored, loss {:.6f} nats, perplexity {:.4f}\n", score.scored,
-                         score.loss, std::exp(score.loss));
-  }
-  return table;
+  return carried;
 }
 
 LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& options,
                        Engine& engine) {
-  JsonFields fields(line, kLineFields);
+  JsonFields fields(line, kRecordFields);
   ScoreRequest request{.ids = {}, .bos = options.bos, .stride = options.stride};
-  std::string text;
+  ScoreForm form = options.form;
+  std::string text, boundary;
   bool special = options.special;
   if (fields.has("text") == fields.has("ids")) {
     throw CommandFailed(fmt::format("expected a field text or a field ids, found {}",
@@ -83,11 +78,15 @@ LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& opti
   fields.read("bos", request.bos);
   fields.read("special", special);
   fields.read("stride", request.stride, 1);
+  fields.read("words", form.words);
+  fields.read("boundary", boundary);
   expect_no_error(fields);
+  if (!boundary.empty()) form.boundary = value_or_fail(parse_word_boundary(boundary));
   if (fields.has("text"))
     request.ids = value_or_fail(in_place(engine.encode(text, special), "text"));
-  Score score = value_or_fail(engine.score(request));
-  return {to_json(request, score), score.scored};
+  ScoredText scored = score_ids(std::move(request), form, engine);
+  std::string own = score_fields(scored, form, engine);
+  return {"{" + carried_fields(line, own) + own + "}", scored.score.scored};
 }
 
 // What is to be scored, read before the model is loaded, so that a mistake is met at once.
@@ -128,27 +127,86 @@ LoadedEngine load(const ScoreOptions& options) {
   return loaded;
 }
 
-void run(const ScoreOptions& options) {
-  int inputs = options.text.has_value() + options.file.has_value() + options.ids.has_value() +
-               (options.lines ? 1 : 0);
-  if (inputs != 1) {
+// A text's score, for those that come many at a time.
+ScoreText text_scorer(const ScoreOptions& options, Engine& engine) {
+  return [&options, &engine](const std::string& text) {
+    ScoreRequest request{.ids = value_or_fail(engine.encode(text, options.special)),
+                         .bos = options.bos,
+                         .stride = options.stride};
+    return score_ids(std::move(request), options.form, engine);
+  };
+}
+
+void run_csv(const ScoreOptions& options) {
+  const std::string& path = options.csv ? *options.csv : *options.tsv;
+  if (!options.column) {
     throw CLI::ValidationError(
-        fmt::format("expected exactly one of TEXT, --file, --ids and --jsonl, found {}", inputs));
+        "--column: expected the name of the column with the texts, found none");
   }
-  if (options.lines) {
-    LoadedEngine loaded = load(options);
-    answer_json_lines(std::cin, options.encoding, options.parallel,
-                      [&](const boost::json::object& line) {
-                        return answer_line(line, options, *loaded.engine);
-                      });
-    return;
-  }
+  TextTable table{.name = path == "-" ? "standard input" : path,
+                  .text = read_text(path, options.encoding),
+                  .separator = options.tsv || path.ends_with(".tsv") ? '\t' : ',',
+                  .column = *options.column};
+  LoadedEngine loaded = load(options);
+  score_csv(table, options.form, *loaded.engine, options.parallel,
+            text_scorer(options, *loaded.engine));
+}
+
+void run_lines(const ScoreOptions& options) {
+  std::string path = options.file.value_or("-");
+  std::string name = path == "-" ? "standard input" : path;
+  std::string text = read_text(path, options.encoding);
+  LoadedEngine loaded = load(options);
+  score_lines(name, text, options.form, *loaded.engine, options.parallel,
+              text_scorer(options, *loaded.engine));
+}
+
+void run_json_lines(const ScoreOptions& options) {
+  LoadedEngine loaded = load(options);
+  answer_json_lines(
+      std::cin, options.encoding, options.parallel,
+      [&](const boost::json::object& line) { return answer_line(line, options, *loaded.engine); });
+}
+
+void run_text(const ScoreOptions& options) {
   ScoreInput input = read_input(options);
   LoadedEngine loaded = load(options);
   ScoreRequest request = to_request(std::move(input), options, *loaded.engine);
-  Score score = value_or_fail(loaded.engine->score(request));
-  write_output(options.as_json ? to_json(request, score) + "\n"
-                               : to_table(request, score, *loaded.engine));
+  ScoredText scored = score_ids(std::move(request), options.form, *loaded.engine);
+  write_output(options.as_json ? "{" + score_fields(scored, options.form, *loaded.engine) + "}\n"
+                               : score_table(scored, options.form, *loaded.engine));
+}
+
+void check_inputs(const ScoreOptions& options) {
+  bool is_file = options.file && !options.lines;  // --lines says what a file is
+  int inputs = options.text.has_value() + is_file + options.ids.has_value() +
+               options.csv.has_value() + options.tsv.has_value() + (options.json_lines ? 1 : 0) +
+               (options.lines ? 1 : 0);
+  if (inputs != 1) {
+    throw CLI::ValidationError(fmt::format(
+        "expected exactly one of TEXT, --file, --ids, --lines, --csv, --tsv and --jsonl, found {}",
+        inputs));
+  }
+  if (options.as_json && (options.lines || options.csv || options.tsv)) {
+    throw CLI::ValidationError(
+        "--json: --lines, --csv and --tsv write a table; --jsonl reads and writes JSON");
+  }
+  if (options.column && !options.csv && !options.tsv) {
+    throw CLI::ValidationError("--column: expected --csv or --tsv beside it, found neither");
+  }
+}
+
+void run(const ScoreOptions& options) {
+  check_inputs(options);
+  if (options.csv || options.tsv) {
+    run_csv(options);
+  } else if (options.lines) {
+    run_lines(options);
+  } else if (options.json_lines) {
+    run_json_lines(options);
+  } else {
+    run_text(options);
+  }
 }
 
 }  // namespace
@@ -170,14 +228,44 @@ void add_score(CLI::App& app) {
                                          "File with the text; - for standard input")
       ->transform(not_empty("a path"))
       ->type_name("PATH");
+  auto add_table = [&](const char* name, std::optional<std::string>& place, const char* help) {
+    command->add_option_function<std::string>(name, put(place), help)
+        ->transform(not_empty("a path"))
+        ->type_name("PATH");
+  };
+  add_table("--csv", options->csv,
+            "Table with a text in each row, columns named by its first (tabs between them in a "
+            ".tsv); - for standard input. A row out for each token or word: the text's row, the "
+            "other columns, and what was found");
+  add_table("--tsv", options->tsv, "The same with tabs between columns, whatever its name");
+  command
+      ->add_option_function<std::string>("--column", put(options->column),
+                                         "Name of the column with the texts")
+      ->type_name("NAME");
+  command->add_flag("--lines", options->lines,
+                    "A text a line, of --file or standard input; a table out, as --csv gives it");
   add_text_options(*command, options->encoding, "the text or the lines are");
   command->add_option_function<std::string>("--ids", put(options->ids), "The text as ids: 1,2,3")
       ->type_name("IDS");
-  command->add_flag("--jsonl", options->lines,
-                    "Read {\"text\": ...} or {\"ids\": [...]} a line from standard input (bos, "
-                    "stride and special too), and print a result a line, in order; what is given "
-                    "here is every line's default, and a bad line is answered with "
-                    "{\"error\": ...}");
+  command->add_flag("--words", options->form.words,
+                    "Surprisal of words: what stands between white space, with its punctuation");
+  command
+      ->add_option_function<std::string>(
+          "--boundary",
+          [form = &options->form](const std::string& name) {
+            form->boundary = value_or_fail(parse_word_boundary(name));
+          },
+          "Where a word ends: corrected, with the probability that it ends where it does (Pimentel "
+          "and Meister 2024), or leading, its tokens' with the white space in front (default: "
+          "corrected)")
+      ->check(CLI::IsMember({"corrected", "leading"}))
+      ->type_name("WHERE");
+  command->add_flag(
+      "--jsonl", options->json_lines,
+      "Read {\"text\": ...} or {\"ids\": [...]} a line from standard input (bos, "
+      "stride, special, words and boundary too), and print a result a line, in order, "
+      "with the line's other fields; what is given here is every line's default, and a "
+      "bad line is answered with {\"error\": ...}");
   command->add_flag(
       "--bos", options->bos,
       "Put the model's own beginning of a text (<|endoftext|>) in front, so that the first "
@@ -195,14 +283,16 @@ void add_score(CLI::App& app) {
   add_parallel_option(*command, options->parallel);
   add_model_options(*command, options->model);
   command->add_flag("--json", options->as_json,
-                    "Print {\"ids\", \"logprobs\", \"contexts\", \"loss\", \"perplexity\"}; "
-                    "logarithms are natural");
+                    "Print {\"ids\", \"tokens\", \"logprobs\", \"surprisals\", \"contexts\", "
+                    "\"loss\", \"perplexity\"} and \"words\"; logarithms are natural, surprisals "
+                    "in bits");
   command->footer(
-      "Exactly one of TEXT, --file, --ids and --jsonl is read.\n"
+      "Exactly one of TEXT, --file, --ids, --lines, --csv, --tsv and --jsonl is read.\n"
       "Without --json: a table of token, probability, surprisal in bits, and how many tokens each "
       "was given.\n"
-      "Example:\n"
-      "  chorus score --bos \"The cat sat on the mat.\"");
+      "Examples:\n"
+      "  chorus score --bos \"The cat sat on the mat.\"\n"
+      "  chorus score --bos --words --csv items.csv --column sentence > surprisal.csv");
   command->callback([options] { run(*options); });
 }
 

@@ -156,9 +156,14 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   }
   if (row.of_prompt()) {
     if (!request.prompt_logprobs || row.index < request.prompt_logprobs_from) return {};
-    return {.info =
-                sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
-                                     {*request.prompt_logprobs, request.rank_and_entropy})};
+    TokenInfo info =
+        sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
+                             {*request.prompt_logprobs, request.rank_and_entropy});
+    if (request.prompt_boundaries) {
+      info.boundary =
+          sampling::set_logprob(kernels, logits, tokens_.boundaries(), scratch.gathered);
+    }
+    return {.info = std::move(info)};
   }
   if (sequence.state->only_reads()) return {};
   std::vector<std::int32_t> banned;

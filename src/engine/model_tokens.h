@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,16 @@ struct ModelTokens {
   bool is_eos(std::int32_t id) const;
   // The id's bytes; none for a special token that ends texts, which is no part of them.
   std::string text_of(std::int32_t id) const;
+  // What may stand behind a whole word: tokens whose first character is white space, and those that
+  // end a text; ascending. Found at the first call.
+  const std::vector<std::int32_t>& boundaries() const;
+
+ private:
+  struct Boundaries {
+    std::once_flag once;
+    std::vector<std::int32_t> ids;
+  };
+  std::unique_ptr<Boundaries> boundaries_ = std::make_unique<Boundaries>();
 };
 
 // Padding is what no tokenizer names at the end of a vocabulary that was rounded up to a multiple

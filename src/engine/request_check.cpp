@@ -80,6 +80,9 @@ Result<void> check(const Request& request, const ModelInfo& info) {
                          std::max(info.block_size, request.max_length)));
   CHORUS_TRY(check_range("logprobs", request.logprobs.value_or(0), 0, kMostLogprobs));
   CHORUS_TRY(check_range("prompt_logprobs", request.prompt_logprobs.value_or(0), 0, kMostLogprobs));
+  if (request.prompt_boundaries && !request.prompt_logprobs) {
+    return invalid("prompt_boundaries: expected prompt_logprobs beside it, found none");
+  }
   return ok();
 }
 

@@ -1,5 +1,4 @@
-// Engine::score: the log-probability of every token of a text, read in overlapping windows when it
-// is longer than the block. Engine::logits: all that the model says of a text of at most a block.
+#include "chorus/score.h"
 
 #include <algorithm>
 
@@ -9,11 +8,29 @@
 #include "engine/request_check.h"
 
 namespace chorus {
-
 namespace {
 
-Result<Score> score_windows(Engine& engine, const ScoreRequest& request) {
-  auto block = static_cast<std::size_t>(engine.info().block_size);
+// Windows of at most `block` tokens, `stride` apart.
+std::vector<ScoreWindow> plan_windows(std::size_t tokens, std::size_t stride, std::size_t block) {
+  std::vector<ScoreWindow> windows;
+  std::size_t scored = 1;  // the first token never is
+  for (std::size_t begin = 0; scored < tokens; begin = std::min(begin + stride, scored - 1)) {
+    std::size_t end = std::min(begin + block, tokens);
+    windows.push_back({begin, end, scored});
+    scored = end;
+  }
+  return windows;
+}
+
+Error no_tokens() {
+  return {ErrorCode::kInvalidArgument, "ids: expected at least one token, found none"};
+}
+
+}  // namespace
+
+Result<TextScore> TextScore::make(const ScoreRequest& request, std::optional<std::int32_t> bos,
+                                  std::int32_t block_size) {
+  auto block = static_cast<std::size_t>(block_size);
   auto stride = request.stride == 0 ? std::max<std::size_t>(1, block / 2)
                                     : static_cast<std::size_t>(request.stride);
   if (request.stride < 0 || stride > block) {
@@ -21,43 +38,81 @@ Result<Score> score_windows(Engine& engine, const ScoreRequest& request) {
                                                   " (the model's block size), found " +
                                                   std::to_string(request.stride)};
   }
-  if (request.ids.empty()) {
-    return Error{ErrorCode::kInvalidArgument, "ids: expected at least one token, found none"};
-  }
-  CHORUS_TRY(engine::check_ids(request.ids, "ids", engine.info()));
-  std::vector<std::int32_t> sequence_ids;
-  std::size_t offset = request.bos ? 1 : 0;  // of request.ids in sequence_ids
-  if (request.bos) {
-    CHORUS_TRY(std::int32_t begin, in_place(engine.bos(), "bos"));
-    sequence_ids.push_back(begin);
-  }
-  sequence_ids.insert(sequence_ids.end(), request.ids.begin(), request.ids.end());
+  if (request.ids.empty() && !bos) return no_tokens();
+  TextScore result;
+  result.offset_ = bos ? 1 : 0;
+  result.count_ = request.ids.size();
+  result.boundaries_ = request.boundaries;
+  if (bos) result.sequence_.push_back(*bos);
+  result.sequence_.insert(result.sequence_.end(), request.ids.begin(), request.ids.end());
+  // Any id: what stands in front of it is asked for, not it.
+  if (request.boundaries) result.sequence_.push_back(result.sequence_[0]);
+  result.windows_ = plan_windows(result.sequence_.size(), stride, block);
+  result.logprobs_.assign(result.sequence_.size(), 0.0);
+  result.contexts_.assign(result.sequence_.size(), 0);
+  if (request.boundaries) result.word_ends_.assign(result.sequence_.size(), 0.0);
+  return result;
+}
 
-  Score score;
-  score.logprobs.assign(request.ids.size(), 0.0);
-  score.contexts.assign(request.ids.size(), 0);
-  std::size_t scored = 1;  // tokens of the sequence that have their score; the first gets none
-  double total = 0.0;
-  for (std::size_t begin = 0; scored < sequence_ids.size();
-       begin = std::min(begin + stride, scored - 1)) {
-    std::size_t end = std::min(begin + block, sequence_ids.size());
-    auto first = sequence_ids.begin() + static_cast<std::ptrdiff_t>(begin);
-    auto last = sequence_ids.begin() + static_cast<std::ptrdiff_t>(end);
-    CHORUS_TRY(auto window, engine.complete({.prompt = {first, last},
-                                             .max_length = static_cast<std::int32_t>(end - begin),
-                                             .prompt_logprobs = 0,
-                                             .prompt_logprobs_from = scored - begin}));
-    for (; scored < end; ++scored) {
-      std::size_t context = scored - begin;
-      double logprob = *window[0].prompt[context].logprob;
-      score.logprobs[scored - offset] = logprob;
-      score.contexts[scored - offset] = static_cast<std::int32_t>(context);
-      total -= logprob;
-    }
+Request TextScore::request(const ScoreWindow& window) const {
+  Request request;
+  request.prompt.assign(sequence_.begin() + static_cast<std::ptrdiff_t>(window.begin),
+                        sequence_.begin() + static_cast<std::ptrdiff_t>(window.end));
+  request.max_length = static_cast<std::int32_t>(request.prompt.size());
+  request.prompt_logprobs = 0;
+  request.prompt_boundaries = boundaries_;
+  request.prompt_logprobs_from = window.from - window.begin;
+  return request;
+}
+
+void TextScore::add(const ScoreWindow& window, std::span<const TokenInfo> tokens) {
+  for (std::size_t at = window.from; at < window.end; ++at) {
+    const TokenInfo& token = tokens[at - window.begin];
+    logprobs_[at] = token.logprob.value_or(0.0);
+    contexts_[at] = static_cast<std::int32_t>(at - window.begin);
+    if (boundaries_) word_ends_[at] = token.boundary.value_or(0.0);
   }
-  score.scored = sequence_ids.size() - 1;
+}
+
+std::span<const std::int32_t> TextScore::ids() const {
+  return std::span(sequence_).subspan(offset_, count_);
+}
+
+Score TextScore::score() const {
+  auto of_text = [this](const auto& values) {
+    auto first = values.begin() + static_cast<std::ptrdiff_t>(offset_);
+    return std::vector(first, first + static_cast<std::ptrdiff_t>(count_));
+  };
+  Score score{.logprobs = of_text(logprobs_), .contexts = of_text(contexts_)};
+  if (boundaries_) {
+    score.boundaries.assign(word_ends_.begin() + static_cast<std::ptrdiff_t>(offset_),
+                            word_ends_.end());
+  }
+  double total = 0.0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (score.contexts[i] == 0) continue;
+    total -= score.logprobs[i];
+    ++score.scored;
+  }
   if (score.scored > 0) score.loss = total / static_cast<double>(score.scored);
   return score;
+}
+
+namespace {
+
+Result<Score> score_windows(Engine& engine, const ScoreRequest& request) {
+  if (request.ids.empty()) return no_tokens();
+  std::optional<std::int32_t> begin;
+  if (request.bos) {
+    CHORUS_TRY(begin, in_place(engine.bos(), "bos"));
+  }
+  CHORUS_TRY(TextScore text, TextScore::make(request, begin, engine.info().block_size));
+  CHORUS_TRY(engine::check_ids(request.ids, "ids", engine.info()));
+  for (const ScoreWindow& window : text.windows()) {
+    CHORUS_TRY(auto samples, engine.complete(text.request(window)));
+    text.add(window, samples[0].prompt);
+  }
+  return text.score();
 }
 
 Result<std::vector<float>> all_logits(Engine& engine, std::span<const std::int32_t> ids) {

@@ -22,4 +22,11 @@ std::string json_string(std::string_view text) {
   return boost::json::serialize(boost::json::string_view(replace_ill_formed(text)));
 }
 
+std::string token_name(std::string_view bytes) {
+  if (is_well_formed(bytes)) return std::string(bytes);
+  std::string name = "bytes:";
+  for (char c : bytes) name += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  return name;
+}
+
 }  // namespace chorus

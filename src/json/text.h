@@ -17,6 +17,10 @@ std::string json_number(double value);  // null for a NaN or an infinity
 std::string json_number(const std::optional<double>& value);
 std::string json_string(std::string_view text);
 
+// How a token is named by its bytes: its text; "bytes:\\xe2\\x80" if it is part of a character, so that no
+// two tokens have one name.
+std::string token_name(std::string_view bytes);
+
 // Of numbers, or of what is JSON text already.
 template <class T>
 std::string json_array(const std::vector<T>& values) {

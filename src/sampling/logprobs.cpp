@@ -1,6 +1,7 @@
 #include "sampling/logprobs.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "sampling/natural_log.h"
 
@@ -62,6 +63,17 @@ TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> log
     info.entropy = log_sum + gaps / sum;
   }
   return info;
+}
+
+double set_logprob(const kernels::Kernels& kernels, std::span<const float> logits,
+                   std::span<const std::int32_t> ids, std::vector<float>& gathered) {
+  gathered.clear();
+  for (std::int32_t id : ids) gathered.push_back(logits[static_cast<std::size_t>(id)]);
+  float largest = kernels.sampling.max(logits.data(), logits.size());
+  double all = kernels.sampling.sum_exp(logits.data(), logits.size(), largest);
+  double set = kernels.sampling.sum_exp(gathered.data(), gathered.size(), largest);
+  if (set == 0.0) return -std::numeric_limits<double>::infinity();
+  return natural_log(set) - natural_log(all);
 }
 
 }  // namespace chorus::sampling

@@ -22,4 +22,9 @@ struct TokenDetails {
 TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> logits,
                      std::int32_t usable, std::int32_t id, TokenDetails details);
 
+// log of the sum of softmax(logits) over `ids`, computed likewise. `gathered` is memory that is used
+// again.
+double set_logprob(const kernels::Kernels& kernels, std::span<const float> logits,
+                   std::span<const std::int32_t> ids, std::vector<float>& gathered);
+
 }  // namespace chorus::sampling

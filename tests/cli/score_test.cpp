@@ -60,7 +60,8 @@ TEST(ScoreCommand, JsonHasTheLogprobsTheirMeanAndItsExponential) {
   json::object result = json_of({kText});
   Words keys;
   for (const auto& field : result) keys.emplace_back(field.key());
-  EXPECT_EQ(keys, (Words{"ids", "logprobs", "contexts", "loss", "perplexity"}));
+  EXPECT_EQ(keys,
+            (Words{"ids", "tokens", "logprobs", "surprisals", "contexts", "loss", "perplexity"}));
   EXPECT_EQ(result.at("ids"), (json::value{464, 3797, 3332, 319, 262, 2603, 13}));
   EXPECT_EQ(result.at("contexts"), (json::value{0, 1, 2, 3, 4, 5, 6}));
   EXPECT_TRUE(result.at("logprobs").at(0).is_null());
@@ -98,7 +99,8 @@ TEST(ScoreCommand, EveryWayOfGivingTheTextIsTheSame) {
 }
 
 TEST(ScoreCommand, ExactlyOneTextIsTaken) {
-  const std::string message = "expected exactly one of TEXT, --file, --ids and --jsonl, found ";
+  const std::string message =
+      "expected exactly one of TEXT, --file, --ids, --lines, --csv, --tsv and --jsonl, found ";
   const std::string help = "\nRun with --help for more information.";
   expect_refusal(score({}), 2, message + "0" + help);
   expect_refusal(score({kText, "--ids", "1"}), 2, message + "2" + help);
@@ -188,10 +190,11 @@ TEST(ScoreCommand, LinesAreAnsweredInOrderAndABadOneCostsItselfOnly) {
   RunResult result = score({"--jsonl", "--bos"},
                            {.input = "{\"text\": \"The cat\"}\n{\"text\": \"a\", \"ids\": [1]}\n"
                                      "{\"ids\": [464, 3797], \"bos\": false, \"stride\": 7}\n"
-                                     "{\"ids\": [1], \"strid\": 2}\n{\"ids\": [1.5]}\n{}\n"
+                                     "{\"item\": [1, {\"a\": 2}], \"ids\": [1], \"strid\": 2}\n"
+                                     "{\"ids\": [1.5]}\n{}\n"
                                      "{\"text\": \"<|endoftext|>\", \"special\": true}\n"});
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, HasSubstr("chorus: 4 of 7 requests failed: "));
+  EXPECT_THAT(result.err, HasSubstr("chorus: 3 of 7 requests failed: "));
   std::vector<json::value> lines;
   std::istringstream in(result.out);
   for (std::string line; std::getline(in, line);) lines.push_back(json::parse(line));
@@ -204,10 +207,99 @@ TEST(ScoreCommand, LinesAreAnsweredInOrderAndABadOneCostsItselfOnly) {
     return json::value_to<std::string>(lines[i].at("error").at("message"));
   };
   EXPECT_EQ(error(1), "expected a field text or a field ids, found both");
-  EXPECT_EQ(error(3), "unknown field 'strid'; known: text, ids, bos, special, stride");
+  EXPECT_THAT(json::serialize(lines[3]), StartsWith(R"({"item":[1,{"a":2}],"strid":2,"ids":[1],)"))
+      << "what is no field of a request is handed on";
   EXPECT_EQ(error(4),
             "ids: expected an array of token ids, whole numbers of 32 bits; element 0 is 1.5");
   EXPECT_EQ(error(5), "expected a field text or a field ids, found neither");
+}
+
+TEST(ScoreCommand, WordsHaveTheirTokensSurprisal) {
+  json::object leading = json_of({kText, "--bos", "--words", "--boundary", "leading"});
+  const json::array& words = leading.at("words").as_array();
+  ASSERT_EQ(words.size(), 6u);
+  EXPECT_EQ(words[5].at("word"), "mat.");
+  EXPECT_EQ(words[5].at("tokens"), (json::value{5, 7}));
+  std::vector<double> logprobs = logprobs_of(leading);
+  EXPECT_NEAR(words[5].at("logprob").to_number<double>(), logprobs[5] + logprobs[6], 1e-9);
+  EXPECT_NEAR(words[5].at("surprisal").to_number<double>(),
+              -(logprobs[5] + logprobs[6]) / std::log(2.0), 1e-9);
+  EXPECT_EQ(leading.at("tokens").at(1), " cat");
+  EXPECT_NEAR(leading.at("surprisals").at(1).to_number<double>(), -logprobs[1] / std::log(2.0),
+              1e-9);
+
+  json::object corrected = json_of({kText, "--bos", "--words"});
+  EXPECT_EQ(corrected.at("logprobs"), leading.at("logprobs"));
+  EXPECT_NE(corrected.at("words").at(0).at("logprob"), words[0].at("logprob"));
+  EXPECT_FALSE(json_of({kText}).contains("words"));
+  EXPECT_EQ(json_of({"\xF0\x9F\xA6\x89"}).at("tokens").at(0), "bytes:\\xf0\\x9f");
+
+  RunResult table = score({kText, "--words"});
+  EXPECT_THAT(table.out, ContainsRegex("\n\"The\" +- +- +1\n\"cat\" +[0-9.e-]+ +[0-9.]+ +1\n"));
+  expect_refusal(score({kText, "--words", "--boundary", "x"}), 2,
+                 "--boundary: x not in {corrected,leading}");
+}
+
+// A table as spreadsheets write it: a mark in front, quotation marks, other columns.
+TEST(ScoreCommand, ATableGivesARowForEachWordWithTheOtherColumns) {
+  ScratchFolder folder;
+  std::string table = folder.write("items.csv",
+                                   "\xEF\xBB\xBFitem,sentence,word\r\n7,\"The cat, he "
+                                   "said.\",x\r\n8,\"A \"\"dog\"\"\",\"y,z\"\r\n");
+  RunResult result = score({"--csv", table, "--column", "sentence", "--words", "--bos"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, StartsWith("row,item,word,position,chorus_word,tokens,surprisal\n"
+                                     "1,7,x,1,The,1,"));
+  EXPECT_THAT(result.out, ContainsRegex("\n1,7,x,2,\"cat,\",2,[0-9.]+\n"));
+  EXPECT_THAT(result.out, ContainsRegex("\n2,8,\"y,z\",2,\"\"\"dog\"\"\",3,[0-9.]+\n$"));
+
+  std::string tabs = folder.write("items.tsv", "id\ttext\na\tThe cat\n");
+  EXPECT_THAT(score({"--csv", tabs, "--column", "text"}).out,
+              ContainsRegex("^row\tid\tposition\ttoken\tid\tcontext|^row\tid\tposition\ttoken\t"
+                            "chorus_id\tcontext\tsurprisal\n1\ta\t1\tThe\t464\t0\t\n1\ta\t2\t cat\t"
+                            "3797\t1\t[0-9.]+\n$"));
+  RunResult piped = score({"--tsv", "-", "--column", "text"}, {.input = "text\nThe cat\n"});
+  EXPECT_THAT(piped.out, StartsWith("row\tposition\ttoken\tid\tcontext\tsurprisal\n1\t1\tThe\t"));
+}
+
+TEST(ScoreCommand, ABadTextOfATableCostsItselfAndABadTableIsNamed) {
+  auto of = [](const std::string& table, const Words& more = {}) {
+    Words arguments = {"--csv", "-", "--column", "text"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return score(arguments, {.input = table});
+  };
+  RunResult empty = of("id,text\n1,The cat\n2,\n3,A dog\n");
+  EXPECT_EQ(empty.exit_code, 1);
+  EXPECT_THAT(empty.err, HasSubstr("chorus: standard input: row 2 (line 3): the text is empty\n"));
+  EXPECT_THAT(empty.err, HasSubstr("chorus: 1 of 3 requests failed: see above"));
+  EXPECT_THAT(empty.out, ContainsRegex("\n3,3,2, dog,3290,1,[0-9.]+\n$"));
+
+  RunResult short_row = of("id,text\n1,The cat\n2\n");
+  EXPECT_EQ(short_row.exit_code, 1);
+  EXPECT_THAT(short_row.err, HasSubstr("standard input: line 3: expected 2 fields, found 1\n"));
+  EXPECT_THAT(short_row.out, HasSubstr("\n1,1,2, cat,3797,1,")) << "what came before is answered";
+  EXPECT_THAT(of("a,b\n1,2\n").err,
+              HasSubstr("expected a column 'text' (--column), found 'a', 'b'"));
+  EXPECT_THAT(of("text,text\n").err, HasSubstr("two columns are called 'text'"));
+  EXPECT_THAT(of("").err, HasSubstr("expected a table, found nothing"));
+  EXPECT_THAT(of("text\n\"a\n").err, HasSubstr("line 2: a quotation mark is not closed"));
+  EXPECT_THAT(of("text\n\xFF\n").err, HasSubstr("--encoding"));
+  EXPECT_EQ(of("text\nf\xFCr\n", {"--encoding", "latin-1", "--words"}).exit_code, 0);
+  EXPECT_EQ(of("text\na\n", {"--json"}).exit_code, 2);
+  EXPECT_EQ(score({"--csv", "x"}).exit_code, 2);
+  EXPECT_EQ(score({"a", "--column", "x"}).exit_code, 2);
+}
+
+TEST(ScoreCommand, ALineIsAText) {
+  RunResult result =
+      score({"--lines", "--words", "--bos"}, {.input = "\xEF\xBB\xBFThe cat\r\n \nA dog"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              ContainsRegex("^line,position,word,tokens,surprisal\n1,1,The,1,[0-9.]+\n"
+                            "1,2,cat,1,[0-9.]+\n3,1,A,1,[0-9.]+\n3,2,dog,1,[0-9.]+\n$"));
+  ScratchFolder folder;
+  std::string file = folder.write("texts.txt", "The cat\n");
+  EXPECT_THAT(score({"--lines", "--file", file}).out, StartsWith("line,position,token,id,"));
 }
 
 TEST(ScoreCommand, AFullDiskIsAnError) {

@@ -29,11 +29,7 @@ std::size_t count_characters(std::string_view text) {
 }  // namespace
 
 std::string token_name(const Engine& engine, std::int32_t id) {
-  std::string bytes = engine.token_bytes(id);
-  if (is_well_formed(bytes)) return bytes;
-  std::string name = "bytes:";
-  for (char c : bytes) name += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  return name;
+  return chorus::token_name(engine.token_bytes(id));
 }
 
 void append_top_logprobs(std::string& out, const Engine& engine, const TokenInfo& token,

@@ -34,40 +34,47 @@ ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const En
     if (!begin) return bad_field("bos", begin.assume_error().message);
     bos = begin.assume_value();
   }
+  auto add = [&](std::vector<std::int32_t> ids) -> ApiResult<void> {
+    if (ids.empty() && !bos) return bad_field("text", "expected at least one token, found none");
+    for (std::int32_t id : ids) {
+      if (id >= 0 && id < engine.info().vocab_size) continue;
+      return bad_field("ids", fmt::format("expected ids from 0 to {} (the model's vocabulary), "
+                                          "found {}",
+                                          engine.info().vocab_size - 1, id));
+    }
+    ScoreRequest request{.ids = std::move(ids), .stride = asked.stride};
+    request.boundaries = asked.words && asked.boundary == WordBoundary::kCorrected;
+    Result<TextScore> score = TextScore::make(request, bos, engine.info().block_size);
+    if (!score) return to_api_error(score.assume_error());
+    scores.push_back(std::move(score.assume_value()));
+    return ok();
+  };
   for (const std::string& text : asked.texts) {
     Result<std::vector<std::int32_t>> ids = engine.encode(text, asked.special);
     if (!ids) return bad_field("text", ids.assume_error().message);
-    scores.emplace_back(std::move(ids.assume_value()), bos);
+    CHORUS_TRY(add(std::move(ids.assume_value())));
   }
-  for (const auto& ids : asked.ids) scores.emplace_back(ids, bos);
+  for (const auto& ids : asked.ids) {
+    CHORUS_TRY(add(ids));
+  }
   return scores;
 }
 
-ApiResult<std::vector<Job>> plan(const ScoreTexts& asked, const std::vector<TextScore>& scores,
-                                 const ModelInfo& info) {
+std::vector<Job> plan(const std::vector<TextScore>& scores) {
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    const std::vector<std::int32_t>& sequence = scores[i].sequence();
-    if (sequence.empty()) return bad_field("text", "expected at least one token, found none");
-    for (std::int32_t id : sequence) {
-      if (id >= 0 && id < info.vocab_size) continue;
-      return bad_field("ids", fmt::format("expected ids from 0 to {} (the model's vocabulary), "
-                                          "found {}",
-                                          info.vocab_size - 1, id));
-    }
-    CHORUS_TRY(auto windows, score_windows(sequence.size(), asked.stride, info.block_size));
-    for (const ScoreWindow& window : windows) jobs.push_back({i, window});
+    for (const ScoreWindow& window : scores[i].windows()) jobs.push_back({i, window});
   }
   return jobs;
 }
 
-BodyPieces body(const std::string& model, const std::vector<TextScore>& scores,
-                const Engine& engine) {
+BodyPieces body(const std::string& model, const ScoreTexts& asked,
+                const std::vector<TextScore>& scores, const Engine& engine) {
   BodyPieces out;
   out.add(fmt::format(R"({{"object":"list","model":{},"results":[)", json_string(model)));
   for (const TextScore& score : scores) {
     if (&score != &scores.front()) out.add(",");
-    out.add(score.to_json(engine));
+    out.add(score_json(score, asked, engine));
   }
   out.add("]}");
   return out;
@@ -80,7 +87,7 @@ asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std:
   while (submitted < jobs.size() || generation.open() > 0) {
     while (submitted < jobs.size() && generation.open() < kMostAtOnce) {
       const Job& job = jobs[submitted];
-      auto result = generation.submit(to_engine_request(job.window, scores[job.text].sequence()));
+      auto result = generation.submit(scores[job.text].request(job.window));
       if (!result && generation.open() > 0 && result.assume_error().status == 429) break;
       if (!result) {
         co_await respond_error(exchange, result.assume_error());
@@ -117,7 +124,7 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   if (!tokenized) co_return co_await respond_error(exchange, tokenized.assume_error());
   std::vector<TextScore> scores = std::move(tokenized.assume_value());
   std::size_t tokens = 0;
-  for (const TextScore& one : scores) tokens += one.sequence().size();
+  for (const TextScore& one : scores) tokens += one.ids().size();
   std::size_t expected = score_answer_bytes(asked, tokens);
   auto checked =
       check_answer(expected, app.options.max_answer, asked.texts.empty() ? "ids" : "text",
@@ -125,14 +132,12 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
   HeldBytes held(exchange.service().buffers);
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
-  ApiResult<std::vector<Job>> jobs = plan(asked, scores, engine->info());
-  if (!jobs) co_return co_await respond_error(exchange, jobs.assume_error());
+  const std::vector<Job> jobs = plan(scores);
   std::string name = served.name;
   Generation generation(exchange, app.metrics, std::move(served),
                         app.keys.cache_salt(exchange.request(), asked.cache_salt));
-  if (co_await run(exchange, generation, jobs.assume_value(), scores)) {
-    BodyPieces pieces =
-        co_await offload(app, [&name, &scores, &engine] { return body(name, scores, *engine); });
+  if (co_await run(exchange, generation, jobs, scores)) {
+    BodyPieces pieces = co_await offload(app, [&] { return body(name, asked, scores, *engine); });
     co_await exchange.respond(ResponseHead(200, "application/json"), std::move(pieces));
   }
 }

@@ -1,6 +1,7 @@
 #include "server/api/score_request.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -9,6 +10,7 @@
 
 #include "json/text.h"
 #include "json/value.h"
+#include "json/words.h"
 #include "server/api/completion_logprobs.h"
 #include "server/api/request_body.h"
 
@@ -68,78 +70,38 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
   fields.read("bos", request.bos);
   fields.read("special", request.special);
   fields.read("stride", request.stride, 1);
+  fields.read("words", request.words);
+  std::string boundary = word_boundary_name(request.boundary);
+  fields.read("boundary", boundary);
+  if (Result<WordBoundary> parsed = parse_word_boundary(boundary)) {
+    request.boundary = parsed.assume_value();
+  } else {
+    fields.refuse("boundary", "corrected or leading");
+  }
   if (auto error = fields.error()) return *error;
   return request;
 }
 
-ApiResult<std::vector<ScoreWindow>> score_windows(std::size_t tokens, std::int32_t stride,
-                                                  std::int32_t block_size) {
-  if (stride > block_size) {
-    return bad_field("stride", fmt::format("expected at most {} (the model's block size), found {}",
-                                           block_size, stride));
+std::string score_json(const TextScore& text, const ScoreTexts& asked, const Engine& engine) {
+  Score score = text.score();
+  std::vector<std::string> tokens, logprobs, surprisals;
+  for (std::size_t i = 0; i < text.ids().size(); ++i) {
+    bool has_score = score.contexts[i] > 0;
+    tokens.push_back(json_string(token_name(engine, text.ids()[i])));
+    logprobs.push_back(has_score ? json_number(score.logprobs[i]) : "null");
+    surprisals.push_back(has_score ? json_number(bits(score.logprobs[i])) : "null");
   }
-  auto block = static_cast<std::size_t>(block_size);
-  std::size_t step =
-      stride == 0 ? std::max<std::size_t>(1, block / 2) : static_cast<std::size_t>(stride);
-  std::vector<ScoreWindow> windows;
-  std::size_t scored = 1;  // the first token never is
-  for (std::size_t begin = 0; scored < tokens; begin = std::min(begin + step, scored - 1)) {
-    std::size_t end = std::min(begin + block, tokens);
-    windows.push_back({begin, end, scored});
-    scored = end;
+  std::string words;
+  if (asked.words) {
+    words =
+        R"("words":)" + words_json(word_scores(engine, text.ids(), score, asked.boundary)) + ",";
   }
-  return windows;
-}
-
-Request to_engine_request(const ScoreWindow& window, const std::vector<std::int32_t>& sequence) {
-  Request request;
-  request.prompt.assign(sequence.begin() + static_cast<std::ptrdiff_t>(window.begin),
-                        sequence.begin() + static_cast<std::ptrdiff_t>(window.end));
-  request.max_length = static_cast<std::int32_t>(request.prompt.size());
-  request.prompt_logprobs = 0;
-  request.prompt_logprobs_from = window.from - window.begin;
-  return request;
-}
-
-TextScore::TextScore(std::vector<std::int32_t> ids, std::optional<std::int32_t> bos)
-    : offset_(bos ? 1 : 0) {
-  if (bos) sequence_.push_back(*bos);
-  sequence_.insert(sequence_.end(), ids.begin(), ids.end());
-  logprobs_.assign(sequence_.size(), 0.0);
-  contexts_.assign(sequence_.size(), 0);
-}
-
-void TextScore::add(const ScoreWindow& window, const std::vector<TokenInfo>& tokens) {
-  for (std::size_t at = window.from; at < window.end; ++at) {
-    logprobs_[at] = tokens[at - window.begin].logprob.value_or(0.0);
-    contexts_[at] = static_cast<std::int32_t>(at - window.begin);
-  }
-}
-
-std::string TextScore::to_json(const Engine& engine) const {
-  std::string ids, tokens, logprobs, surprisals, contexts;
-  double total = 0.0;
-  std::size_t scored = 0;
-  for (std::size_t i = offset_; i < sequence_.size(); ++i) {
-    if (i > offset_) {
-      for (std::string* column : {&ids, &tokens, &logprobs, &surprisals, &contexts}) *column += ',';
-    }
-    bool has_score = contexts_[i] > 0;
-    ids += std::to_string(sequence_[i]);
-    tokens += json_string(token_name(engine, sequence_[i]));
-    logprobs += has_score ? json_number(logprobs_[i]) : "null";
-    surprisals += has_score ? json_number(std::abs(logprobs_[i] / std::log(2.0))) : "null";
-    contexts += std::to_string(contexts_[i]);
-    if (!has_score) continue;
-    total -= logprobs_[i];
-    ++scored;
-  }
-  double loss = scored > 0 ? total / static_cast<double>(scored) : std::nan("");
-  return fmt::format(
-      R"({{"ids":[{}],"tokens":[{}],"logprobs":[{}],"surprisals":[{}],"contexts":[{}],)"
-      R"("scored":{},"loss":{},"perplexity":{}}})",
-      ids, tokens, logprobs, surprisals, contexts, scored, json_number(loss),
-      json_number(std::exp(loss)));
+  double loss = score.scored > 0 ? score.loss : std::nan("");
+  return fmt::format(R"({{"ids":[{}],"tokens":{},"logprobs":{},"surprisals":{},"contexts":{},{})"
+                     R"("scored":{},"loss":{},"perplexity":{}}})",
+                     fmt::join(text.ids(), ","), json_array(tokens), json_array(logprobs),
+                     json_array(surprisals), json_array(score.contexts), words, score.scored,
+                     json_number(loss), json_number(std::exp(loss)));
 }
 
 }  // namespace chorus::server

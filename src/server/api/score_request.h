@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "chorus/engine.h"
+#include "chorus/words.h"
 #include "server/api/api_error.h"
 
 namespace chorus::server {
@@ -21,42 +22,17 @@ struct ScoreTexts {
   bool bos = false;      // put the model's own token in front of each
   bool special = false;  // the name of a special token in a text is the token
   std::int32_t stride = 0;
+  bool words = false;  // of words, too
+  WordBoundary boundary = WordBoundary::kCorrected;
   std::string cache_salt;  // who gives another shares no cached keys and values
 };
 
-// {"text": string | [string]} or {"ids": [id] | [[id]]}; bos, special, stride and model.
+// {"text": string | [string]} or {"ids": [id] | [[id]]}; bos, special, stride, words, boundary and
+// model.
 // Errors: 400, naming the field.
 ApiResult<ScoreTexts> parse_score(std::string_view body);
 
-// A window of a sequence of tokens: those from `from` on get their log-probability in it.
-struct ScoreWindow {
-  std::size_t begin, end;  // in the sequence
-  std::size_t from;
-};
-
-// Windows of at most `block_size` tokens, `stride` apart (0: half the block size), such that every
-// token but the first is scored in exactly one. Errors: 400, naming stride.
-ApiResult<std::vector<ScoreWindow>> score_windows(std::size_t tokens, std::int32_t stride,
-                                                  std::int32_t block_size);
-
-// The request to the engine for a window of `sequence`.
-Request to_engine_request(const ScoreWindow& window, const std::vector<std::int32_t>& sequence);
-
-// The scores of one text.
-class TextScore {
- public:
-  // `bos` stands in front of the ids, if it is given.
-  TextScore(std::vector<std::int32_t> ids, std::optional<std::int32_t> bos);
-
-  const std::vector<std::int32_t>& sequence() const { return sequence_; }  // with bos
-  void add(const ScoreWindow& window, const std::vector<TokenInfo>& tokens);
-  std::string to_json(const Engine& engine) const;
-
- private:
-  std::vector<std::int32_t> sequence_;
-  std::size_t offset_;  // of the text's own tokens in it
-  std::vector<double> logprobs_;
-  std::vector<std::int32_t> contexts_;  // 0: not scored
-};
+// What is answered of one text.
+std::string score_json(const TextScore& text, const ScoreTexts& asked, const Engine& engine);
 
 }  // namespace chorus::server

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "chorus/words.h"
 #include "engine/engine_impl.h"
 #include "server/fixture.h"
 
@@ -212,6 +213,31 @@ TEST_F(CompletionsRoute, ScoresTextsLongerThanTheBlockToo) {
     EXPECT_NEAR(result.at("perplexity").to_number<double>(), std::exp(score.loss), 1e-6);
   }
   EXPECT_EQ(error(post("/v1/score", R"({"text":""})")).at("param"), "text");
+}
+
+TEST_F(CompletionsRoute, ScoresOfWordsAreThoseOfTheEngine) {
+  start();
+  const std::string text = "The cat, it sat.";
+  std::vector<std::int32_t> ids = engine_->encode(text).assume_value();
+  for (WordBoundary boundary : {WordBoundary::kCorrected, WordBoundary::kLeading}) {
+    json::value answer =
+        post_json("/v1/score", R"({"text":")" + text + R"(","bos":true,"words":true,)" +
+                                   R"("boundary":")" + word_boundary_name(boundary) + "\"}");
+    const json::array& words = answer.at("results").at(0).at("words").as_array();
+    Score score = engine_->score({.ids = ids, .bos = true, .boundaries = true}).assume_value();
+    std::vector<WordScore> expected = word_scores(*engine_, ids, score, boundary);
+    ASSERT_EQ(words.size(), expected.size());
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      EXPECT_EQ(words[i].at("word"), json::string_view(expected[i].text));
+      EXPECT_EQ(words[i].at("logprob").to_number<double>(), *expected[i].logprob);
+    }
+  }
+  EXPECT_FALSE(post_json("/v1/score", R"({"text":"a b"})")
+                   .at("results")
+                   .at(0)
+                   .as_object()
+                   .contains("words"));
+  EXPECT_EQ(post("/v1/score", R"({"text":"a b","boundary":"x"})").status, 400);
 }
 
 TEST_F(CompletionsRoute, TokensThereAndBack) {

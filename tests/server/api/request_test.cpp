@@ -328,30 +328,14 @@ TEST(CompletionsRequest, MayNotExceedTheBlock) {
   EXPECT_THAT(requests.assume_error().message, testing::HasSubstr("at most 1023"));
 }
 
-TEST(ScoreRequest, WindowsScoreEveryTokenButTheFirstOnce) {
-  for (std::size_t tokens : {0, 1, 2, 15, 16, 17, 33, 100}) {
-    for (std::int32_t stride : {0, 1, 5, 16}) {
-      auto windows = score_windows(tokens, stride, 16);
-      ASSERT_TRUE(windows);
-      std::size_t next = 1;
-      for (const ScoreWindow& window : windows.assume_value()) {
-        EXPECT_EQ(window.from, next);
-        EXPECT_LT(window.begin, window.from);
-        EXPECT_LE(window.end - window.begin, 16u);
-        next = window.end;
-      }
-      EXPECT_EQ(next, std::max<std::size_t>(tokens, 1));
-    }
-  }
-  EXPECT_EQ(score_windows(5, 17, 16).assume_error().param, "stride");
-}
-
 TEST(ScoreRequest, NamesWhatIsWrong) {
   EXPECT_EQ(parse_score("{}").assume_error().param, "text");
   EXPECT_EQ(parse_score(R"({"text":"a","ids":[1]})").assume_error().param, "text");
   EXPECT_EQ(parse_score(R"({"text":[1]})").assume_error().param, "text");
   EXPECT_EQ(parse_score(R"({"ids":["a"]})").assume_error().param, "ids");
   EXPECT_EQ(parse_score(R"({"text":"a","stride":0})").assume_error().param, "stride");
+  EXPECT_EQ(parse_score(R"({"text":"a","words":1})").assume_error().param, "words");
+  EXPECT_EQ(parse_score(R"({"text":"a","boundary":"x"})").assume_error().param, "boundary");
   EXPECT_EQ(parse_score(R"({"text":["a","b"]})").assume_value().texts.size(), 2u);
   EXPECT_EQ(parse_score(R"({"ids":[[1],[2,3]]})").assume_value().ids.size(), 2u);
 }

@@ -1,0 +1,35 @@
+// What `chorus score` prints of a text: a table, a JSON object, or rows of a table that has other
+// columns beside. Pure functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "chorus/engine.h"
+#include "chorus/words.h"
+#include "cli/csv.h"
+
+namespace chorus::cli {
+
+struct ScoreForm {
+  bool words = false;  // instead of tokens; in JSON beside them
+  WordBoundary boundary = WordBoundary::kCorrected;
+
+  bool needs_boundaries() const { return words && boundary == WordBoundary::kCorrected; }
+};
+
+struct ScoredText {
+  std::vector<std::int32_t> ids;
+  Score score;
+};
+
+// The fields of the object, without its braces.
+std::string score_fields(const ScoredText& text, const ScoreForm& form, const Engine& engine);
+
+std::string score_table(const ScoredText& text, const ScoreForm& form, const Engine& engine);
+
+// The names of the columns, and a row for each word or token: an empty field for one without a score.
+CsvRow score_columns(const ScoreForm& form);
+std::vector<CsvRow> score_rows(const ScoredText& text, const ScoreForm& form, const Engine& engine);
+
+}  // namespace chorus::cli
