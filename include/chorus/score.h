@@ -23,6 +23,7 @@ struct ScoreRequest {
   // block size.
   std::int32_t stride = 0;
   bool boundaries = false;  // for word_scores() in words.h: Score::boundaries
+  bool rank_and_entropy = false;
 };
 
 struct Score {
@@ -35,8 +36,11 @@ struct Score {
   // ends or a new word begins there (TokenInfo::boundary). The first means nothing without bos.
   // Empty unless asked for.
   std::vector<double> boundaries = {};
-  double loss = 0.0;       // mean of -logprob over the scored ids
-  std::size_t scored = 0;  // how many those are
+  // As TokenInfo has them, for each id; 0 for one without context. Empty unless asked for.
+  std::vector<std::int32_t> ranks = {};
+  std::vector<double> entropies = {};  // nats
+  double loss = 0.0;                   // mean of -logprob over the scored ids
+  std::size_t scored = 0;              // how many those are
 };
 
 // Tokens of a sequence that are read together: those from `from` on get their score.
@@ -68,10 +72,11 @@ class CHORUS_EXPORT TextScore {
 
   std::vector<std::int32_t> sequence_;  // with bos, and an id behind it for its boundary
   std::size_t offset_ = 0, count_ = 0;  // of the text's own ids in it
-  bool boundaries_ = false;
+  bool boundaries_ = false, rank_and_entropy_ = false;
   std::vector<ScoreWindow> windows_;
-  std::vector<double> logprobs_, word_ends_;  // by place in the sequence
-  std::vector<std::int32_t> contexts_;
+  // By place in the sequence; those not asked for are empty.
+  std::vector<double> logprobs_, word_ends_, entropies_;
+  std::vector<std::int32_t> contexts_, ranks_;
 };
 
 }  // namespace chorus

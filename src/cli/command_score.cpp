@@ -39,13 +39,14 @@ struct ScoreOptions {
 
 ScoredText score_ids(ScoreRequest request, const ScoreForm& form, Engine& engine) {
   request.boundaries = form.needs_boundaries();
+  request.rank_and_entropy = form.rank_and_entropy;
   Score score = value_or_fail(engine.score(request));
   return {std::move(request.ids), std::move(score)};
 }
 
 // What a line's own fields are called; all others are handed on.
-constexpr std::string_view kKnownFields[] = {"text",   "ids",   "bos",     "special",
-                                             "stride", "words", "boundary"};
+constexpr std::string_view kKnownFields[] = {"text",   "ids",   "bos",      "special",
+                                             "stride", "words", "boundary", "rank_and_entropy"};
 
 // The fields of a line that are not about its score, as they stand, each with a comma behind it.
 std::string carried_fields(const boost::json::object& line, std::string_view own_fields) {
@@ -79,6 +80,7 @@ LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& opti
   fields.read("special", special);
   fields.read("stride", request.stride, 1);
   fields.read("words", form.words);
+  fields.read("rank_and_entropy", form.rank_and_entropy);
   fields.read("boundary", boundary);
   expect_no_error(fields);
   if (!boundary.empty()) form.boundary = value_or_fail(parse_word_boundary(boundary));
@@ -261,9 +263,14 @@ void add_score(CLI::App& app) {
       ->check(CLI::IsMember({"corrected", "leading"}))
       ->type_name("WHERE");
   command->add_flag(
+      "--rank-and-entropy", options->form.rank_and_entropy,
+      "Each token's rank (1: the likeliest) and the entropy, in bits, of what could have "
+      "stood there, too");
+  command->add_flag(
       "--jsonl", options->json_lines,
       "Read {\"text\": ...} or {\"ids\": [...]} a line from standard input (bos, "
-      "stride, special, words and boundary too), and print a result a line, in order, "
+      "stride, special, words, boundary and rank_and_entropy too), and print a result a line, in "
+      "order, "
       "with the line's other fields; what is given here is every line's default, and a "
       "bad line is answered with {\"error\": ...}");
   command->add_flag(

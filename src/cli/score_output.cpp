@@ -11,6 +11,8 @@
 namespace chorus::cli {
 namespace {
 
+const double kBit = std::log(2.0);  // in nats
+
 bool has_context(const Score& score, std::size_t i) { return score.contexts[i] > 0; }
 
 std::string number_or(const char* nothing, bool is_there, double value) {
@@ -64,6 +66,16 @@ std::string score_fields(const ScoredText& text, const ScoreForm& form, const En
                   json_array(text.ids), json_array(tokens), json_array(logprobs),
                   json_array(surprisals), json_array(score.contexts),
                   number_or("null", any, score.loss), number_or("null", any, std::exp(score.loss)));
+  if (form.rank_and_entropy) {
+    std::vector<std::string> ranks, entropies;
+    for (std::size_t i = 0; i < text.ids.size(); ++i) {
+      bool is_there = has_context(score, i);
+      ranks.push_back(is_there ? std::to_string(score.ranks[i]) : "null");
+      entropies.push_back(number_or("null", is_there, score.entropies[i] / kBit));
+    }
+    fields +=
+        fmt::format(R"(,"ranks":{},"entropies":{})", json_array(ranks), json_array(entropies));
+  }
   if (form.words) fields += R"(,"words":)" + words_json(words_of(text, form, engine));
   return fields;
 }
@@ -71,20 +83,30 @@ std::string score_fields(const ScoredText& text, const ScoreForm& form, const En
 // A line a token: its text, probability, surprisal, and how many tokens it was given.
 std::string score_table(const ScoredText& text, const ScoreForm& form, const Engine& engine) {
   if (form.words) return word_table(text, form, engine);
-  std::string table = fmt::format("{:>7}  {:<20} {:>12} {:>10} {:>8}\n", "id", "token",
-                                  "probability", "bits", "context");
+  std::string table = fmt::format("{:>7}  {:<20} {:>12} {:>10} {:>8}", "id", "token", "probability",
+                                  "bits", "context");
+  if (form.rank_and_entropy) table += fmt::format(" {:>7} {:>8}", "rank", "entropy");
+  table += '\n';
   for (std::size_t i = 0; i < text.ids.size(); ++i) {
     std::string name = engine.decode(std::span(&text.ids[i], 1));
-    table += fmt::format("{:>7}  {} {:>8}\n", text.ids[i],
-                         table_row(name, has_context(text.score, i), text.score.logprobs[i]),
-                         text.score.contexts[i]);
+    bool is_there = has_context(text.score, i);
+    table += fmt::format("{:>7}  {} {:>8}", text.ids[i],
+                         table_row(name, is_there, text.score.logprobs[i]), text.score.contexts[i]);
+    if (form.rank_and_entropy && is_there) {
+      table += fmt::format(" {:>7} {:>8.4f}", text.score.ranks[i], text.score.entropies[i] / kBit);
+    } else if (form.rank_and_entropy) {
+      table += fmt::format(" {:>7} {:>8}", "-", "-");
+    }
+    table += '\n';
   }
   return table + summary(text.score);
 }
 
 CsvRow score_columns(const ScoreForm& form) {
   if (form.words) return {"position", "word", "tokens", "surprisal"};
-  return {"position", "token", "id", "context", "surprisal"};
+  CsvRow columns = {"position", "token", "id", "context", "surprisal"};
+  if (form.rank_and_entropy) columns.insert(columns.end(), {"rank", "entropy"});
+  return columns;
 }
 
 std::vector<CsvRow> score_rows(const ScoredText& text, const ScoreForm& form,
@@ -102,6 +124,10 @@ std::vector<CsvRow> score_rows(const ScoredText& text, const ScoreForm& form,
     rows.push_back({position(), token_name(engine.token_bytes(text.ids[i])),
                     std::to_string(text.ids[i]), std::to_string(text.score.contexts[i]),
                     number_or("", has_context(text.score, i), bits(text.score.logprobs[i]))});
+    if (!form.rank_and_entropy) continue;
+    bool is_there = has_context(text.score, i);
+    rows.back().push_back(is_there ? std::to_string(text.score.ranks[i]) : "");
+    rows.back().push_back(number_or("", is_there, text.score.entropies[i] / kBit));
   }
   return rows;
 }

@@ -14,6 +14,7 @@ namespace chorus::cli {
 struct ScoreForm {
   bool words = false;  // instead of tokens; in JSON beside them
   WordBoundary boundary = WordBoundary::kCorrected;
+  bool rank_and_entropy = false;  // of tokens
 
   bool needs_boundaries() const { return words && boundary == WordBoundary::kCorrected; }
 };

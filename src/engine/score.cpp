@@ -51,6 +51,11 @@ Result<TextScore> TextScore::make(const ScoreRequest& request, std::optional<std
   result.logprobs_.assign(result.sequence_.size(), 0.0);
   result.contexts_.assign(result.sequence_.size(), 0);
   if (request.boundaries) result.word_ends_.assign(result.sequence_.size(), 0.0);
+  result.rank_and_entropy_ = request.rank_and_entropy;
+  if (request.rank_and_entropy) {
+    result.entropies_.assign(result.sequence_.size(), 0.0);
+    result.ranks_.assign(result.sequence_.size(), 0);
+  }
   return result;
 }
 
@@ -61,6 +66,7 @@ Request TextScore::request(const ScoreWindow& window) const {
   request.max_length = static_cast<std::int32_t>(request.prompt.size());
   request.prompt_logprobs = 0;
   request.prompt_boundaries = boundaries_;
+  request.rank_and_entropy = rank_and_entropy_;
   request.prompt_logprobs_from = window.from - window.begin;
   return request;
 }
@@ -71,6 +77,9 @@ void TextScore::add(const ScoreWindow& window, std::span<const TokenInfo> tokens
     logprobs_[at] = token.logprob.value_or(0.0);
     contexts_[at] = static_cast<std::int32_t>(at - window.begin);
     if (boundaries_) word_ends_[at] = token.boundary.value_or(0.0);
+    if (!rank_and_entropy_) continue;
+    entropies_[at] = token.entropy.value_or(0.0);
+    ranks_[at] = token.rank.value_or(0);
   }
 }
 
@@ -87,6 +96,10 @@ Score TextScore::score() const {
   if (boundaries_) {
     score.boundaries.assign(word_ends_.begin() + static_cast<std::ptrdiff_t>(offset_),
                             word_ends_.end());
+  }
+  if (rank_and_entropy_) {
+    score.entropies = of_text(entropies_);
+    score.ranks = of_text(ranks_);
   }
   double total = 0.0;
   for (std::size_t i = 0; i < count_; ++i) {

@@ -1,4 +1,4 @@
-"""Surprisal of words, computed directly with transformers' model and tokenizers' tokenizer.
+"""Surprisal of words, rank and entropy of tokens, computed directly with transformers' model and tokenizers' tokenizer.
 
 usage: surprisal_parity.py CHORUS
 
@@ -40,6 +40,7 @@ def make_model(folder):
         vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<|endoftext|>"]))
     theirs = GPT2TokenizerFast(tokenizer_object=tokenizer)
     theirs.save_pretrained(folder)
+    theirs.name_or_path = str(folder)
     torch.manual_seed(7)
     config = GPT2Config(vocab_size=len(theirs), n_positions=BLOCK, n_embd=48, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0)
     model = GPT2LMHeadModel(config)
@@ -83,6 +84,20 @@ def direct(model, tokenizer, text, corrected):
     return result
 
 
+def check_tokens(model, tokenizer, text):
+    """Rank and entropy of each token."""
+    ids = tokenizer(text).input_ids
+    with torch.no_grad():
+        rows = model(torch.tensor([[0] + ids])).logits[0].log_softmax(-1)
+    found = json.loads(run(PROGRAM, "score", "--model", tokenizer.name_or_path, "--bos", "--rank-and-entropy", "--json", text))
+    for i, id in enumerate(ids):
+        entropy = -(rows[i].exp() * rows[i]).sum().item() / math.log(2)
+        above = (rows[i] > rows[i, id] + 1e-5).sum().item(), (rows[i] > rows[i, id] - 1e-5).sum().item()
+        if abs(found["entropies"][i] - entropy) > LOGPROB_TOLERANCE or not above[0] < found["ranks"][i] <= above[1] + 1:
+            raise Mismatch(f"token {i} of {text!r}: rank {found['ranks'][i]} and {found['entropies'][i]} bits, "
+                           f"PyTorch {above[0] + 1} and {entropy}")
+
+
 def check(place, found, expected):
     if [word for word, _ in found] != [word for word, _ in expected]:
         raise Mismatch(f"{place}: words {found}, expected {expected}")
@@ -99,6 +114,8 @@ def main():
         folder = Path(temporary) / "model"
         model, tokenizer = make_model(folder)
         largest, count = 0.0, 0
+        for text in TEXTS:
+            check_tokens(model, tokenizer, text)
         for boundary in ("corrected", "leading"):
             for text in TEXTS:
                 expected = direct(model, tokenizer, text, boundary == "corrected")

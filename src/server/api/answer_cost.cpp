@@ -7,11 +7,12 @@
 namespace chorus::server {
 namespace {
 
-constexpr std::size_t kChoice = 256;      // an object of a choice, without what it tells
-constexpr std::size_t kText = 8;          // a token in a text
-constexpr std::size_t kToken = 64;        // its name, log-probability and offset
-constexpr std::size_t kTop = 40;          // "name": and a log-probability
-constexpr std::size_t kPromptTop = 96;    // "id": with log-probability, rank and name
+constexpr std::size_t kChoice = 256;    // an object of a choice, without what it tells
+constexpr std::size_t kText = 8;        // a token in a text
+constexpr std::size_t kToken = 64;      // its name, log-probability and offset
+constexpr std::size_t kTop = 40;        // "name": and a log-probability
+constexpr std::size_t kPromptTop = 96;  // "id": with log-probability, rank and name
+constexpr std::size_t kRankAndEntropy = 32;
 constexpr std::size_t kScoredWord = 128;  // its tokens, log-probability and surprisal
 constexpr std::size_t kScoredToken = 96;  // id, name, log-probability, surprisal and context
 
@@ -42,7 +43,8 @@ std::size_t answer_bytes(const CompletionsRequest& request) {
 }
 
 std::size_t score_answer_bytes(const ScoreTexts& request, std::size_t tokens) {
-  std::size_t total = tokens * (kScoredToken + (request.words ? kScoredWord : 0));
+  std::size_t total = tokens * (kScoredToken + (request.words ? kScoredWord : 0) +
+                                (request.rank_and_entropy ? kRankAndEntropy : 0));
   for (const std::string& text : request.texts)
     total += kChoice + (request.words ? 2 : 1) * json_string(text).size();
   return total + kChoice * request.ids.size();

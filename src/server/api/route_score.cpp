@@ -43,6 +43,7 @@ ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const En
                                           engine.info().vocab_size - 1, id));
     }
     ScoreRequest request{.ids = std::move(ids), .stride = asked.stride};
+    request.rank_and_entropy = asked.rank_and_entropy;
     request.boundaries = asked.words && asked.boundary == WordBoundary::kCorrected;
     Result<TextScore> score = TextScore::make(request, bos, engine.info().block_size);
     if (!score) return to_api_error(score.assume_error());

@@ -71,6 +71,7 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
   fields.read("special", request.special);
   fields.read("stride", request.stride, 1);
   fields.read("words", request.words);
+  fields.read("rank_and_entropy", request.rank_and_entropy);
   std::string boundary = word_boundary_name(request.boundary);
   fields.read("boundary", boundary);
   if (Result<WordBoundary> parsed = parse_word_boundary(boundary)) {
@@ -91,16 +92,25 @@ std::string score_json(const TextScore& text, const ScoreTexts& asked, const Eng
     logprobs.push_back(has_score ? json_number(score.logprobs[i]) : "null");
     surprisals.push_back(has_score ? json_number(bits(score.logprobs[i])) : "null");
   }
-  std::string words;
+  std::string more;
+  if (asked.rank_and_entropy) {
+    std::vector<std::string> ranks, entropies;
+    for (std::size_t i = 0; i < text.ids().size(); ++i) {
+      bool has_score = score.contexts[i] > 0;
+      ranks.push_back(has_score ? std::to_string(score.ranks[i]) : "null");
+      entropies.push_back(has_score ? json_number(score.entropies[i] / std::log(2.0)) : "null");
+    }
+    more = fmt::format(R"("ranks":{},"entropies":{},)", json_array(ranks), json_array(entropies));
+  }
   if (asked.words) {
-    words =
+    more +=
         R"("words":)" + words_json(word_scores(engine, text.ids(), score, asked.boundary)) + ",";
   }
   double loss = score.scored > 0 ? score.loss : std::nan("");
   return fmt::format(R"({{"ids":[{}],"tokens":{},"logprobs":{},"surprisals":{},"contexts":{},{})"
                      R"("scored":{},"loss":{},"perplexity":{}}})",
                      fmt::join(text.ids(), ","), json_array(tokens), json_array(logprobs),
-                     json_array(surprisals), json_array(score.contexts), words, score.scored,
+                     json_array(surprisals), json_array(score.contexts), more, score.scored,
                      json_number(loss), json_number(std::exp(loss)));
 }
 

@@ -23,12 +23,13 @@ struct ScoreTexts {
   bool special = false;  // the name of a special token in a text is the token
   std::int32_t stride = 0;
   bool words = false;  // of words, too
+  bool rank_and_entropy = false;
   WordBoundary boundary = WordBoundary::kCorrected;
   std::string cache_salt;  // who gives another shares no cached keys and values
 };
 
-// {"text": string | [string]} or {"ids": [id] | [[id]]}; bos, special, stride, words, boundary and
-// model.
+// {"text": string | [string]} or {"ids": [id] | [[id]]}; bos, special, stride, words, boundary,
+// rank_and_entropy and model.
 // Errors: 400, naming the field.
 ApiResult<ScoreTexts> parse_score(std::string_view body);
 
