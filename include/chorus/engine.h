@@ -62,6 +62,7 @@ struct ModelInfo {
   std::string path;          // as the checkpoint was named
   std::int32_t block_size;   // positions: the most tokens of prompt and result
   std::int32_t vocab_size;   // padding included
+  std::int32_t usable_ids;   // ids from here on are padding: never chosen, without a text
   std::int64_t parameters;   // tied weights once
   NumberFormat dtype;        // of the matrices in memory: one of kWeightFormats
   std::string instructions;  // of the kernels: "scalar", "avx2" or "avx512"

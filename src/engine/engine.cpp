@@ -125,6 +125,7 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
   impl->info = {.path = checkpoint.path,
                 .block_size = static_cast<std::int32_t>(config.block_size),
                 .vocab_size = static_cast<std::int32_t>(config.vocab_size),
+                .usable_ids = impl->tokens.usable,
                 .parameters = checkpoint.parameter_count(),
                 .dtype = impl->model->weight_type(),
                 .instructions = impl->model->kernels().name,

@@ -1,4 +1,4 @@
-// A zip member as a packer other than torch.save writes it.
+// Compressed data for tests, and zip members as packers other than torch.save write them.
 #pragma once
 
 #include <zlib.h>
@@ -9,9 +9,10 @@
 
 namespace chorus::test {
 
-inline std::string deflate_raw(const std::string& data) {
+// `window_bits` as deflateInit2() takes it: negative for raw, 16 more for gzip's frame.
+inline std::string compress(const std::string& data, int window_bits) {
   z_stream stream{};
-  deflateInit2(&stream, 6, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
   std::string result(deflateBound(&stream, data.size()), '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
   stream.avail_in = static_cast<uInt>(data.size());
@@ -22,6 +23,8 @@ inline std::string deflate_raw(const std::string& data) {
   deflateEnd(&stream);
   return result;
 }
+
+inline std::string deflate_raw(const std::string& data) { return compress(data, -MAX_WBITS); }
 
 // The entry with its data deflated.
 inline ZipEntry deflated(ZipEntry entry) {

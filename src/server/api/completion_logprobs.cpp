@@ -21,12 +21,12 @@ std::vector<TokenLogprob> with_itself(const TokenInfo& token, std::int32_t most)
   return all;
 }
 
+}  // namespace
+
 std::size_t count_characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; }));
 }
-
-}  // namespace
 
 std::string token_name(const Engine& engine, std::int32_t id) {
   return chorus::token_name(engine.token_bytes(id));
@@ -58,14 +58,26 @@ std::size_t CharacterCount::before(std::string_view bytes) {
 }
 
 void CompletionLogprobs::add(const TokenInfo& token) {
-  for (std::string* column :
-       {&columns_.tokens, &columns_.logprobs, &columns_.tops, &columns_.offsets}) {
-    if (!column->empty()) *column += ',';
+  LogprobColumns row;
+  row.tokens = json_string(token_name(*engine_, token.id));
+  row.logprobs = json_number(token.logprob);
+  append_top_logprobs(row.tops, *engine_, token, most_);
+  std::size_t offset = characters_.before(engine_->token_bytes(token.id));
+  row.offsets = std::to_string(offset);
+  held_bytes_ += row.bytes();
+  held_.emplace_back(offset, std::move(row));
+}
+
+void CompletionLogprobs::release(std::size_t characters) {
+  for (; !held_.empty() && held_.front().first < characters; held_.pop_front()) {
+    held_bytes_ -= held_.front().second.bytes();
+    for (std::string LogprobColumns::*column : {&LogprobColumns::tokens, &LogprobColumns::logprobs,
+                                                &LogprobColumns::tops, &LogprobColumns::offsets}) {
+      std::string& cells = columns_.*column;
+      if (!cells.empty()) cells += ',';
+      cells += held_.front().second.*column;
+    }
   }
-  columns_.tokens += json_string(token_name(*engine_, token.id));
-  columns_.logprobs += json_number(token.logprob);
-  append_top_logprobs(columns_.tops, *engine_, token, most_);
-  columns_.offsets += std::to_string(characters_.before(engine_->token_bytes(token.id)));
 }
 
 BodyPieces logprobs_json(const std::shared_ptr<const LogprobColumns>& first,

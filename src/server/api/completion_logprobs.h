@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,9 +23,13 @@ std::string token_name(const Engine& engine, std::int32_t id);
 void append_top_logprobs(std::string& out, const Engine& engine, const TokenInfo& token,
                          std::int32_t most);
 
+// Characters (code points) of well-formed UTF-8.
+std::size_t count_characters(std::string_view text);
+
 // Counts characters (code points) of a text that comes as bytes of tokens.
 class CharacterCount {
  public:
+  std::size_t whole() const { return count_; }
   // The number of whole characters before `bytes`, which are then added.
   std::size_t before(std::string_view bytes);
 
@@ -51,15 +56,26 @@ class CompletionLogprobs {
   // `most`: of the likeliest tokens beside each. The engine must outlive it.
   CompletionLogprobs(const Engine& engine, std::int32_t most) : engine_(&engine), most_(most) {}
 
+  // A row, which is held until its token is known to be part of the text.
   void add(const TokenInfo& token);
-  // What was added since the last call. Offsets go on over calls.
+  // Lets go of the rows of tokens that begin before the text's character of that number.
+  void release(std::size_t characters);
+  void release_all() { release(static_cast<std::size_t>(-1)); }
+
+  // What was let go of since the last call. Offsets go on over calls.
   LogprobColumns take() { return std::exchange(columns_, {}); }
-  std::size_t bytes() const { return columns_.bytes(); }
+  bool is_empty() const { return columns_.tokens.empty(); }
+  std::size_t bytes() const { return columns_.bytes() + held_bytes_; }
+  // Of all tokens that were added.
+  std::size_t characters() const { return characters_.whole(); }
 
  private:
   const Engine* engine_;
   std::int32_t most_;
   CharacterCount characters_;
+  std::deque<std::pair<std::size_t, LogprobColumns>>
+      held_;  // by the character at which each begins
+  std::size_t held_bytes_ = 0;
   LogprobColumns columns_;
 };
 

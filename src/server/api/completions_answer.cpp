@@ -77,6 +77,7 @@ std::string CompletionsAnswer::add_prompt(std::size_t prompt, const Event& event
   if (request_.echo && request_.logprobs) {
     logprobs.emplace(*engine_, *request_.logprobs);
     for (const TokenInfo& token : event.prompt) logprobs->add(token);
+    logprobs->release_all();
     part->columns = logprobs->take();
   }
   if (request_.echo) part->text = request_.prompts[prompt].text;
@@ -85,27 +86,54 @@ std::string CompletionsAnswer::add_prompt(std::size_t prompt, const Event& event
   for (std::size_t i = first_choice(prompt); i < first_choice(prompt + 1); ++i) {
     Choice& choice = choices_[i];
     choice.prompt = part;
-    if (logprobs) choice.logprobs = logprobs;  // whose offsets go on
+    if (logprobs) {
+      choice.logprobs = logprobs;  // whose offsets go on
+      choice.characters = logprobs->characters();
+    }
     if (request_.stream) out += chunk(i, part->text, request_.echo);
   }
   return out;
 }
 
+// Log-probabilities end where the text ends: those of tokens that a stop string may yet cut off wait.
+void CompletionsAnswer::add_logprobs(Choice& choice, const Event& event) {
+  std::size_t before = choice.logprobs->bytes();
+  if (event.kind == Event::Kind::kToken) {
+    choice.logprobs->add(event.token);
+    choice.last_id = event.token.id;
+  }
+  choice.characters += count_characters(event.text);
+  bool is_done = event.kind == Event::Kind::kDone;
+  if (request_.base.stop.empty() || (is_done && !is_cut(choice, event))) {
+    choice.logprobs->release_all();
+  } else {
+    choice.logprobs->release(choice.characters);
+  }
+  bytes_ += choice.logprobs->bytes() - before;
+}
+
+bool CompletionsAnswer::is_cut(const Choice& choice, const Event& event) const {
+  if (event.finish_reason != FinishReason::kStop) return false;
+  const Request& request = request_.base;
+  const ModelInfo& info = engine_->info();
+  auto has = [&choice](const std::vector<std::int32_t>& ids) {
+    return std::find(ids.begin(), ids.end(), choice.last_id) != ids.end();
+  };
+  SamplingLoop loop = request.sampling.loop.value_or(info.loop);
+  bool ignores_eos = request.ignore_eos.value_or(loop == SamplingLoop::kNanoGpt);
+  return !has(request.stop_ids) && (ignores_eos || !has(info.eos));
+}
+
 std::string CompletionsAnswer::add_to_choice(std::size_t index, const Event& event) {
   Choice& choice = choices_[index];
-  bool is_token = event.kind == Event::Kind::kToken;
-  if (is_token && choice.logprobs) {
-    std::size_t before = choice.logprobs->bytes();
-    choice.logprobs->add(event.token);
-    bytes_ += choice.logprobs->bytes() - before;
-  }
+  if (choice.logprobs) add_logprobs(choice, event);
   if (event.kind == Event::Kind::kDone) {
     choice.finish_reason = fmt::format("\"{}\"", finish_reason_name(event.finish_reason));
     generated_ += event.usage.generated_tokens;
     if (event.sample == 0) cached_tokens_ += event.usage.cached_tokens;
     --open_;
   }
-  if (request_.stream) return chunk(index, event.text, is_token);
+  if (request_.stream) return chunk(index, event.text, false);
   choice.text += event.text;
   bytes_ += event.text.size();
   return {};
@@ -118,7 +146,7 @@ std::string CompletionsAnswer::opening() const {
 
 std::string CompletionsAnswer::chunk(std::size_t index, const std::string& text, bool has_tokens) {
   Choice& choice = choices_[index];
-  bool has_logprobs = has_tokens && choice.logprobs.has_value();
+  bool has_logprobs = choice.logprobs && (has_tokens || !choice.logprobs->is_empty());
   std::shared_ptr<const PromptPart> prompt = std::exchange(choice.prompt, nullptr);
   bool has_prompt = prompt && !prompt->logprobs_of_prompt.empty();
   if (text.empty() && !has_logprobs && choice.finish_reason.empty() && !has_prompt) return {};

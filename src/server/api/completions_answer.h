@@ -51,6 +51,8 @@ class CompletionsAnswer {
   struct Choice {
     std::shared_ptr<const PromptPart> prompt;  // while it is still to be told
     std::string text;                          // behind the prompt's
+    std::size_t characters = 0;                // of the text so far; with echo also the prompt's
+    std::int32_t last_id = -1;                 // of its tokens
     std::optional<CompletionLogprobs> logprobs;
     std::string finish_reason;
   };
@@ -62,6 +64,9 @@ class CompletionsAnswer {
   std::string add_to_choice(std::size_t index, const Event& event);
   // One server-sent event about a choice; empty if there would be nothing in it.
   std::string chunk(std::size_t index, const std::string& text, bool has_tokens);
+  void add_logprobs(Choice& choice, const Event& event);
+  // Whether a stop string has cut the text, and not an id.
+  bool is_cut(const Choice& choice, const Event& event) const;
   std::string usage() const;
   std::string opening() const;  // the fields that every JSON object of the answer begins with
 

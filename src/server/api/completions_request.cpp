@@ -11,6 +11,7 @@
 #include "json/value.h"
 #include "sampling/sampling_json.h"
 #include "server/api/request_body.h"
+#include "server/api/unsupported_fields.h"
 
 namespace chorus::server {
 namespace {
@@ -136,6 +137,17 @@ void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
   fields.read("prompt_logprobs", request.prompt_logprobs, 0, kMostLogprobs);
 }
 
+void read_max_tokens(JsonFields& fields, CompletionsRequest& request) {
+  std::optional<std::int32_t> old_name, new_name;
+  fields.read("max_tokens", old_name, 0);
+  fields.read("max_completion_tokens", new_name, 0);
+  if (old_name && new_name && *old_name != *new_name) {
+    fields.fail("max_completion_tokens",
+                fmt::format("expected the same as max_tokens, {}, found {}", *old_name, *new_name));
+  }
+  request.max_tokens = old_name.value_or(new_name.value_or(request.max_tokens));
+}
+
 void read_choices(JsonFields& fields, CompletionsRequest& request) {
   fields.read("n", request.base.n, 1, kMostChoicesEach);
   std::int32_t best_of = request.base.n;
@@ -160,12 +172,18 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   fields.read("model", request.model);
   fields.read("cache_salt", request.cache_salt);
   read_prompts(fields, request);
-  fields.read("max_tokens", request.max_tokens, 0);
+  read_max_tokens(fields, request);
   fields.read("special", request.special);
   read_choices(fields, request);
   read_sampling(fields, request);
   read_ends(fields, request.base);
   read_answer_form(fields, request);
+  if (fields.has("messages")) {
+    fields.fail("messages",
+                "this route takes prompt; messages belong to POST /v1/chat/completions");
+  }
+  refuse_unsupported(object, fields);
+  request.ignored = fields.unknown();
   if (auto error = fields.error()) return *error;
   if (auto checked = check(request.base.sampling); !checked) {
     return to_api_error(checked.assume_error());
@@ -177,6 +195,20 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   }
   request.base.echo = request.echo;
   return request;
+}
+
+ApiResult<void> check_ids(const std::vector<std::int32_t>& ids, const std::string& field,
+                          const ModelInfo& info) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < info.usable_ids) continue;
+    return ApiError(
+        400,
+        fmt::format("{}[{}]: expected an id from 0 to {}, which the model's tokens have, "
+                    "found {}",
+                    field, i, info.usable_ids - 1, ids[i]),
+        field);
+  }
+  return ok();
 }
 
 LongestText::LongestText(PastBlock past_block, std::int32_t block_size)
@@ -206,6 +238,12 @@ ApiResult<std::vector<std::int32_t>> prompt_ids(std::string_view text, bool spec
 
 namespace {
 
+ApiResult<void> check_logit_bias(const SamplingParams& sampling, const ModelInfo& info) {
+  std::vector<std::int32_t> ids;
+  for (const auto& [id, bias] : sampling.logit_bias) ids.push_back(id);
+  return check_ids(ids, "logit_bias", info);
+}
+
 // In OpenAI's words, which clients look for, and then in ours.
 ApiResult<void> check_length(const LongestText& longest, std::int64_t prompt,
                              std::int64_t max_tokens) {
@@ -229,8 +267,15 @@ ApiResult<void> check_length(const LongestText& longest, std::int64_t prompt,
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
                                                    const Engine& engine) {
   LongestText longest(request.base.past_block, engine.info().block_size);
+  CHORUS_TRY(check_ids(request.base.stop_ids, "stop_token_ids", engine.info()));
+  CHORUS_TRY(check_logit_bias(request.base.sampling, engine.info()));
+  if (request.base.min_tokens > request.max_tokens) {
+    return bad_field("min_tokens", fmt::format("expected at most max_tokens, {}, found {}",
+                                               request.max_tokens, request.base.min_tokens));
+  }
   std::vector<Request> requests;
   for (Prompt& prompt : request.prompts) {
+    CHORUS_TRY(check_ids(prompt.ids, "prompt", engine.info()));
     if (prompt.ids.empty()) {
       CHORUS_TRY(prompt.ids,
                  prompt_ids(prompt.text, request.special, engine, request.base.past_block));

@@ -35,15 +35,20 @@ struct CompletionsRequest {
   bool echo = false;
   std::optional<std::int32_t> logprobs;         // beside each token of the answer
   std::optional<std::int32_t> prompt_logprobs;  // in a field of their own
+  std::vector<std::string> ignored;             // fields that nobody reads
 };
 
-// Errors: 400, naming the field.
+// Errors: 400, naming the field; also for a field that changes what comes out and is not done here.
 ApiResult<CompletionsRequest> parse_completions(std::string_view body);
 
 // One request to the engine for each prompt, with ids; fills in the prompts' texts and ids.
 // Errors: 400 for what the model's block size does not hold, or its tokenizer.
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
                                                    const Engine& engine);
+
+// 400 for an id that has no text: outside of the vocabulary, or in its padding.
+ApiResult<void> check_ids(const std::vector<std::int32_t>& ids, const std::string& field,
+                          const ModelInfo& info);
 
 // How long prompt and result may be together.
 struct LongestText {

@@ -193,6 +193,7 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
 }
 
 ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& engine) {
+  CHORUS_TRY(check_ids(request.prompt_ids, "prompt_ids", engine.info()));
   Request result = request.base;
   result.prompt = request.prompt_ids;
   if (result.prompt.empty()) {
@@ -206,6 +207,12 @@ ApiResult<Request> to_engine_request(GenerateRequest& request, const Engine& eng
                    engine.info().block_size, "max_length or max_new_tokens");
   if (!length) return to_api_error(length.assume_error());
   result.max_length = length.assume_value();
+  auto most = result.max_length - static_cast<std::int32_t>(result.prompt.size());
+  if (result.min_tokens > most) {
+    return bad_field("min_tokens", fmt::format("expected at most {} (the length less the prompt's "
+                                               "{}), found {}",
+                                               most, result.prompt.size(), result.min_tokens));
+  }
   return result;
 }
 

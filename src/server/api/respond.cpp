@@ -6,6 +6,25 @@ namespace chorus::server {
 
 namespace asio = boost::asio;
 
+std::string header_value(std::string_view text) {
+  std::string value;
+  for (char c : text) value += c >= ' ' && c <= '~' ? c : '?';
+  return value;
+}
+
+void tell_ignored(Exchange& exchange, const std::vector<std::string>& fields) {
+  constexpr std::size_t kMostBytes = 1000;
+  std::string names;
+  for (const std::string& name : fields) {
+    if (names.size() + name.size() > kMostBytes) {
+      names += names.empty() ? "..." : ", ...";
+      break;
+    }
+    names += (names.empty() ? "" : ", ") + header_value(name);
+  }
+  if (!names.empty()) exchange.headers.emplace_back("X-Ignored-Fields", names);
+}
+
 asio::awaitable<void> respond_json(Exchange& exchange, std::string_view body) {
   co_await exchange.respond(ResponseHead(200, "application/json"), body);
 }

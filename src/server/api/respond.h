@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/api/api_error.h"
 #include "server/http/exchange.h"
@@ -10,6 +12,11 @@
 namespace chorus::server {
 
 boost::asio::awaitable<void> respond_json(Exchange& exchange, std::string_view body);
+// A text as a header's value: what is no printable ASCII is "?".
+std::string header_value(std::string_view text);
+// The answer, whatever it is, says which fields of the request nobody has read: X-Ignored-Fields.
+void tell_ignored(Exchange& exchange, const std::vector<std::string>& fields);
+
 boost::asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error);
 
 // For the log: an error that is told otherwise, as in a stream that has begun.

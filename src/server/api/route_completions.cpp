@@ -117,6 +117,7 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
   ApiResult<CompletionsRequest> parsed = parse_completions(exchange.body());
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   CompletionsRequest& asked = parsed.assume_value();
+  tell_ignored(exchange, asked.ignored);
   ApiResult<ServedModel> model = app.models.find(asked.model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();

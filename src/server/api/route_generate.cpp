@@ -20,13 +20,6 @@ namespace asio = boost::asio;
 // What the origin's page calls its default model. Where none has that name, ours is it.
 constexpr const char* kOriginsModel = "gpt2";
 
-// Header values are printable ASCII; names of models may be anything.
-std::string header_value(const std::string& text) {
-  std::string value;
-  for (char c : text) value += c >= ' ' && c <= '~' ? c : '?';
-  return value;
-}
-
 // The device is the one that computes, as in the origin, whichever was asked for.
 ResponseHead text_head(const Request& request, const std::string& model) {
   return ResponseHead(200, "text/plain; charset=utf-8",

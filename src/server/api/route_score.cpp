@@ -7,6 +7,7 @@
 
 #include "json/text.h"
 #include "server/api/answer_cost.h"
+#include "server/api/completions_request.h"
 #include "server/api/generation.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
@@ -36,12 +37,7 @@ ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const En
   }
   auto add = [&](std::vector<std::int32_t> ids) -> ApiResult<void> {
     if (ids.empty() && !bos) return bad_field("text", "expected at least one token, found none");
-    for (std::int32_t id : ids) {
-      if (id >= 0 && id < engine.info().vocab_size) continue;
-      return bad_field("ids", fmt::format("expected ids from 0 to {} (the model's vocabulary), "
-                                          "found {}",
-                                          engine.info().vocab_size - 1, id));
-    }
+    CHORUS_TRY(check_ids(ids, "ids", engine.info()));
     ScoreRequest request{.ids = std::move(ids), .stride = asked.stride};
     request.rank_and_entropy = asked.rank_and_entropy;
     request.boundaries = asked.words && asked.boundary == WordBoundary::kCorrected;
@@ -116,6 +112,7 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   ApiResult<ScoreTexts> parsed = parse_score(exchange.body());
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   const ScoreTexts& asked = parsed.assume_value();
+  tell_ignored(exchange, asked.ignored);
   ApiResult<ServedModel> model = app.models.find(asked.model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();

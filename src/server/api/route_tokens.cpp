@@ -16,6 +16,7 @@
 #include "server/api/respond.h"
 #include "server/api/routes.h"
 #include "server/offload.h"
+#include "tokenizer/byte_alphabet.h"
 
 namespace chorus::server {
 namespace {
@@ -26,6 +27,8 @@ struct TokenizeRequest {
   std::string model;  // empty: the first
   std::string content;
   bool special = false;
+  bool return_token_strs = false;
+  std::vector<std::string> ignored;  // fields that nobody reads
 };
 
 ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
@@ -39,6 +42,14 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
     fields.refuse("content", "a string, or one in prompt");
   }
   fields.read("special", request.special);
+  fields.read("return_token_strs", request.return_token_strs);
+  // Hugging Face's: whether what begins a text is added. Nothing is, as for GPT-2 with either value.
+  bool add_special_tokens = true;
+  fields.read("add_special_tokens", add_special_tokens);
+  if (fields.has("messages")) {
+    fields.fail("messages", "expected a text in content or prompt; there is no chat here");
+  }
+  request.ignored = fields.unknown();
   if (auto error = fields.error()) return *error;
   return request;
 }
@@ -46,6 +57,7 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
 struct DetokenizeRequest {
   std::string model;  // empty: the first
   std::vector<std::int32_t> ids;
+  std::vector<std::string> ignored;  // fields that nobody reads
 };
 
 ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
@@ -55,11 +67,26 @@ ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
   fields.read("model", request.model);
   fields.read("tokens", request.ids);
   fields.require("tokens", "an array of token ids");
+  request.ignored = fields.unknown();
   if (auto error = fields.error()) return *error;
   return request;
 }
 
-constexpr std::size_t kBytesOfId = 10;  // in memory, and as JSON
+constexpr std::size_t kBytesOfId = 10;     // in memory, and as JSON
+constexpr std::size_t kBytesOfString = 8;  // quotes, and what a byte alphabet adds
+
+// A JSON array of how the vocabulary's own file writes the tokens, as Hugging Face's
+// convert_ids_to_tokens() has them: of byte-level BPE in its alphabet ("Ġworld").
+std::string token_strings(const Engine& engine, const std::vector<std::int32_t>& ids) {
+  bool is_byte_level = engine.info().tokenizer.kind == "GPT2Tokenizer";
+  std::string out = "[";
+  for (std::int32_t id : ids) {
+    std::string bytes = engine.token_bytes(id);
+    if (out.size() > 1) out += ',';
+    out += json_string(is_byte_level ? tokenizer::in_alphabet(bytes) : bytes);
+  }
+  return out + "]";
+}
 
 BodyPieces detokenized(BodyPiece text) {
   BodyPieces body;
@@ -97,6 +124,7 @@ asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
   ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.body());
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   const TokenizeRequest& asked = parsed.assume_value();
+  tell_ignored(exchange, asked.ignored);
   ApiResult<ServedModel> model = app.models.find(asked.model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   const Engine& engine = *model.assume_value().engine;
@@ -105,11 +133,16 @@ asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
   if (!encoded) co_return co_await respond_error(exchange, to_api_error(encoded.assume_error()));
   const std::vector<std::int32_t>& ids = encoded.assume_value();
   HeldBytes held(exchange.service().buffers);
-  if (!held.resize(ids.size() * kBytesOfId)) {
-    co_return co_await respond_error(exchange, buffers_full());
-  }
-  std::string body = co_await offload(app, [&ids] {
-    return fmt::format(R"({{"tokens":[{}],"count":{}}})", fmt::join(ids, ","), ids.size());
+  std::size_t bytes = ids.size() * kBytesOfId;
+  if (asked.return_token_strs) bytes += ids.size() * kBytesOfString + 2 * asked.content.size();
+  auto checked = check_answer(bytes, app.options.max_answer, "return_token_strs",
+                              fmt::format("{} tokens", ids.size()));
+  if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
+  if (!held.resize(bytes)) co_return co_await respond_error(exchange, buffers_full());
+  std::string body = co_await offload(app, [&ids, &engine, &asked] {
+    return fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{},"token_strs":{}}})",
+                       fmt::join(ids, ","), ids.size(), engine.info().block_size,
+                       asked.return_token_strs ? token_strings(engine, ids) : "null");
   });
   co_await respond_json(exchange, body);
 }
@@ -119,7 +152,11 @@ asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
   if (!asked) co_return co_await respond_error(exchange, asked.assume_error());
   ApiResult<ServedModel> model = app.models.find(asked.assume_value().model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
+  tell_ignored(exchange, asked.assume_value().ignored);
   const std::vector<std::int32_t>& ids = asked.assume_value().ids;
+  if (auto known = check_ids(ids, "tokens", model.assume_value().engine->info()); !known) {
+    co_return co_await respond_error(exchange, known.assume_error());
+  }
   std::shared_ptr<const Engine> engine = model.assume_value().engine;
   // Its text stands in the answer twice, and is held once.
   std::size_t bytes = co_await offload(app, [&ids, &engine] {

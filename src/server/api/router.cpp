@@ -13,7 +13,9 @@
 #include "server/api/no_such_path.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
+#include "server/http/content_coding.h"
 #include "server/http/cors.h"
+#include "server/offload.h"
 
 namespace chorus::server {
 namespace {
@@ -147,6 +149,36 @@ std::optional<ApiError> refusal(const App& app, const Route& route, const HttpRe
   return std::nullopt;
 }
 
+// Several headers of one name are one list (RFC 9110, 5.3).
+std::string all_codings(const HttpRequest& request) {
+  std::string codings;
+  for (const auto& [name, value] : request.headers) {
+    if (name == "content-encoding") codings += (codings.empty() ? "" : ", ") + value;
+  }
+  return codings;
+}
+
+// Takes the coding off the request's body. `held`: its share of what may be held for all clients.
+asio::awaitable<std::optional<ApiError>> decode_body(App& app, Exchange& exchange,
+                                                     HeldBytes& held) {
+  const HttpRequest& request = exchange.request();
+  std::string coding = all_codings(request);
+  if (request.method != "POST" || is_identity(coding)) co_return std::nullopt;
+  std::size_t most = exchange.service().options.max_body;
+  if (!held.resize(most)) co_return ApiError(buffers_full());
+  HttpResult<std::string> body = co_await offload(
+      app, [&request, &coding, most] { return decode_content(coding, request.body, most); });
+  if (!body) {
+    if (body.assume_error().status == 415) {
+      exchange.headers.emplace_back("Accept-Encoding", "gzip, deflate");
+    }
+    co_return ApiError(body.assume_error());
+  }
+  (void)held.resize(body.assume_value().size());
+  exchange.set_decoded(std::move(body.assume_value()));
+  co_return std::nullopt;
+}
+
 }  // namespace
 
 // Only what would be refused whatever the body says: the rest has its turn, and its route in the
@@ -203,6 +235,10 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
     std::string name = replace_ill_formed(exchange.target.parameters[0].first);
     co_return co_await respond_error(
         exchange, bad_field(name, "expected in the JSON body, found in the query of a POST"));
+  }
+  HeldBytes held(exchange.service().buffers);
+  if (auto error = co_await decode_body(app_, exchange, held)) {
+    co_return co_await respond_error(exchange, *error);
   }
   co_await route.answer(app_, exchange);
 }

@@ -79,6 +79,7 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
   } else {
     fields.refuse("boundary", "corrected or leading");
   }
+  request.ignored = fields.unknown();
   if (auto error = fields.error()) return *error;
   return request;
 }

@@ -25,7 +25,8 @@ struct ScoreTexts {
   bool words = false;  // of words, too
   bool rank_and_entropy = false;
   WordBoundary boundary = WordBoundary::kCorrected;
-  std::string cache_salt;  // who gives another shares no cached keys and values
+  std::string cache_salt;            // who gives another shares no cached keys and values
+  std::vector<std::string> ignored;  // fields that nobody reads
 };
 
 // {"text": string | [string]} or {"ids": [id] | [[id]]}; bos, special, stride, words, boundary,

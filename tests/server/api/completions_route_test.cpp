@@ -6,6 +6,7 @@
 #include "chorus/words.h"
 #include "engine/engine_impl.h"
 #include "server/fixture.h"
+#include "support/deflate.h"
 
 namespace chorus::server {
 namespace {
@@ -13,6 +14,15 @@ namespace {
 namespace json = boost::json;
 
 class CompletionsRoute : public ServerTest {};
+
+std::vector<std::string> characters_of(std::string_view text) {
+  std::vector<std::string> characters;
+  for (char c : text) {
+    if ((static_cast<unsigned char>(c) >> 6) != 2) characters.emplace_back();
+    characters.back() += c;
+  }
+  return characters;
+}
 
 // The JSON of every server-sent event but the last, which is [DONE].
 std::vector<json::value> events_of(const test::HttpAnswer& answer) {
@@ -95,6 +105,123 @@ TEST_F(CompletionsRoute, StopStringsEndTheText) {
   json::value answer = post_json("/v1/completions", "{" + fields + R"(,"stop":[" "]})");
   EXPECT_EQ(answer.at("choices").at(0).at("text"), json::string(text.substr(0, at)));
   EXPECT_EQ(answer.at("choices").at(0).at("finish_reason"), "stop");
+}
+
+// Tokens that a stop string cut off are in no list, streamed or not; one that it cut through is.
+TEST_F(CompletionsRoute, LogprobsEndWhereTheTextEnds) {
+  start();
+  const std::string fields = R"("prompt":"x","max_tokens":40,"seed":11,"logprobs":1,"echo":)";
+  json::value uncut = post_json("/v1/completions", "{" + fields + "false}").at("choices").at(0);
+  const std::vector<std::string> characters = characters_of(uncut.at("text").as_string());
+  const json::array& offsets = uncut.at("logprobs").at("text_offset").as_array();
+  for (const char* echo : {"false", "true"}) {
+    for (std::size_t token : {1u, 5u, 12u, 30u}) {
+      // Two tokens and the half of a third, where these are whole characters.
+      std::size_t begin = static_cast<std::size_t>(offsets[token].as_int64());
+      std::string stop;
+      for (std::size_t i = begin; i < std::min(begin + 3, characters.size()); ++i) {
+        stop += characters[i];
+      }
+      if (stop.empty() || stop.find("\xef\xbf\xbd") != std::string::npos) continue;
+      std::string body = "{" + fields + echo + R"(,"stop":)" + json::serialize(json::string(stop));
+      json::value cut = post_json("/v1/completions", body + "}").at("choices").at(0);
+      EXPECT_EQ(cut.at("finish_reason"), "stop");
+      std::size_t length = characters_of(cut.at("text").as_string()).size();
+      const json::array& cut_offsets = cut.at("logprobs").at("text_offset").as_array();
+      ASSERT_FALSE(cut_offsets.empty());
+      EXPECT_LT(static_cast<std::size_t>(cut_offsets.back().as_int64()), length);
+      json::array streamed;
+      for (const json::value& event :
+           events_of(post("/v1/completions", body + R"(,"stream":true})"))) {
+        const json::value& logprobs = event.at("choices").at(0).at("logprobs");
+        if (logprobs.is_null()) continue;
+        for (const json::value& offset : logprobs.at("text_offset").as_array()) {
+          streamed.push_back(offset);
+        }
+      }
+      EXPECT_EQ(streamed, cut_offsets);
+    }
+  }
+}
+
+// An id that ends a text is listed, though a stop string is given, too.
+TEST_F(CompletionsRoute, TheIdThatEndsATextIsAmongTheTokens) {
+  start();
+  const std::string fields = R"("prompt":"x","max_tokens":40,"seed":11,"logprobs":0)";
+  json::value uncut = post_json("/v1/completions", "{" + fields + "}").at("choices").at(0);
+  std::string name(uncut.at("logprobs").at("tokens").at(3).as_string());
+  auto id = engine_->encode(name).assume_value();
+  ASSERT_EQ(id.size(), 1u) << name;
+  json::value cut =
+      post_json("/v1/completions", "{" + fields + R"(,"stop":["never in it"],"stop_token_ids":[)" +
+                                       std::to_string(id[0]) + "]}");
+  const json::array& tokens = cut.at("choices").at(0).at("logprobs").at("tokens").as_array();
+  EXPECT_EQ(tokens.back(), json::string(name));
+  EXPECT_EQ(cut.at("choices").at(0).at("finish_reason"), "stop");
+}
+
+TEST_F(CompletionsRoute, FieldsThatNobodyReadsAreSaid) {
+  start();
+  for (const char* stream : {"false", "true"}) {
+    HttpAnswer answer =
+        post("/v1/completions",
+             std::string(R"({"prompt":"a","max_tokens":1,"temprature":0,"x\r\ny":1,)") +
+                 R"("user":"u","stream":)" + stream + "}");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.header("x-ignored-fields"), "temprature, x??y");
+  }
+  EXPECT_EQ(post("/tokenize", R"({"prompt":"a","zz":1})").header("x-ignored-fields"), "zz");
+  EXPECT_EQ(post("/tokenize", R"({"prompt":"a"})").header("x-ignored-fields"), "");
+  std::string many = R"({"prompt":"a","max_tokens":1)";
+  for (int i = 0; i < 2000; ++i) many += ",\"field" + std::to_string(i) + "\":1";
+  EXPECT_LT(post("/v1/completions", many + "}").header("x-ignored-fields").size(), 1100u);
+}
+
+TEST_F(CompletionsRoute, CompressedBodiesAreRead) {
+  start({.http = {.max_body = 10000}});
+  const std::string body = R"({"content":"Hello, world"})";
+  auto ask = [&](const std::string& coding, const std::string& bytes) {
+    return post("/tokenize", bytes, "Content-Encoding: " + coding + "\r\n");
+  };
+  const std::string gzip = test::compress(body, 15 + 16), zlib = test::compress(body, 15),
+                    raw = test::compress(body, -15);
+  EXPECT_EQ(parse(ask("gzip", gzip).body).at("count"), 3);
+  EXPECT_EQ(parse(ask("X-GZIP", gzip).body).at("count"), 3);
+  EXPECT_EQ(parse(ask("deflate", zlib).body).at("count"), 3);
+  EXPECT_EQ(parse(ask("deflate", raw).body).at("count"), 3);
+  EXPECT_EQ(parse(ask("identity", body).body).at("count"), 3);
+  EXPECT_EQ(
+      parse(ask("gzip", test::compress(body.substr(0, 9), 31) + test::compress(body.substr(9), 31))
+                .body)
+          .at("count"),
+      3);
+  for (const char* coding :
+       {"br", "zstd", "gzip, gzip", "gzip\r\nContent-Encoding: gzip", "compress"}) {
+    HttpAnswer answer = ask(coding, gzip);
+    EXPECT_EQ(answer.status, 415) << coding;
+    EXPECT_EQ(answer.header("accept-encoding"), "gzip, deflate");
+  }
+  for (std::size_t length = 0; length < gzip.size(); ++length) {
+    EXPECT_EQ(ask("gzip", gzip.substr(0, length)).status, 400) << length;
+  }
+  EXPECT_EQ(ask("gzip", gzip + "x").status, 400);
+  EXPECT_EQ(ask("deflate", zlib + "x").status, 400);
+  EXPECT_EQ(ask("gzip", body).status, 400);
+  const std::string bomb = test::compress(std::string(50'000'000, ' '), 31);
+  EXPECT_EQ(ask("gzip", bomb.substr(0, 9000)).status, 413);
+}
+
+// What encodes to nothing odd in tiktoken does not do so here: a mark in front of JSON is no text,
+// one in a string is; half a character is U+FFFD.
+TEST_F(CompletionsRoute, MarksAndHalvesOfCharactersAreTiktokens) {
+  start();
+  const std::string mark = "\xef\xbb\xbf";
+  EXPECT_EQ(post_json("/tokenize", mark + R"({"content":"a"})").at("tokens"), (json::array{64}));
+  EXPECT_EQ(post_json("/tokenize", R"({"content":"\ufeffa"})").at("tokens"),
+            (json::array{171, 119, 123, 64}));
+  EXPECT_EQ(post_json("/tokenize", R"({"content":"\ud83da"})").at("tokens"),
+            post_json("/tokenize", R"({"content":"\ufffda"})").at("tokens"));
+  EXPECT_EQ(post("/tokenize", "{\"content\":\"\xed\xa0\xbd\"}").status, 400);
 }
 
 // What an evaluation harness sends: context and continuation as ids, everything echoed with
@@ -249,7 +376,16 @@ TEST_F(CompletionsRoute, TokensThereAndBack) {
       "Hello, world");
   // As vLLM has it.
   EXPECT_EQ(post_json("/tokenize", R"({"prompt":"a<|endoftext|>","add_special_tokens":false})"),
-            (json::object{{"tokens", {64, 50256}}, {"count", 2}}));
+            (json::object{{"tokens", {64, 50256}},
+                          {"count", 2},
+                          {"max_model_len", 1024},
+                          {"token_strs", nullptr}}));
+  EXPECT_EQ(
+      post_json("/tokenize", R"({"prompt":"a über\n","return_token_strs":true})").at("token_strs"),
+      (json::array{"a", "ĠÃ", "¼", "ber", "Ċ"}));
+  EXPECT_EQ(error(post("/detokenize", R"({"tokens":[64,50257]})")).at("param"), "tokens");
+  EXPECT_EQ(error(post("/detokenize", R"({"tokens":[-1]})")).at("param"), "tokens");
+  EXPECT_EQ(error(post("/v1/score", R"({"ids":[50257]})")).at("param"), "ids");
   EXPECT_EQ(post_json("/tokenize", R"({"content":"<|endoftext|>"})").at("count"), 7);
   EXPECT_EQ(post_json("/detokenize", R"({"tokens":[64,50256]})").at("prompt"), "a<|endoftext|>");
   EXPECT_EQ(json::parse(get("/tokenizer_info").body).at("eos_token"), "<|endoftext|>");

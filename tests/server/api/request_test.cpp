@@ -295,6 +295,10 @@ TEST(CompletionsRequest, NamesWhatIsWrong) {
       {R"("seed":1.5)", "seed"},
       {R"("suffix":"x")", "suffix"},
       {R"("top_k":-2)", "top_k"},
+      {R"("max_completion_tokens":-1)", "max_completion_tokens"},
+      {R"("max_tokens":5,"max_completion_tokens":6)", "max_completion_tokens"},
+      {R"("best_of":2,"n":1)", "best_of"},
+      {R"("messages":[{"role":"user","content":"a"}])", "messages"},
       {R"("model":5)", "model"},
       {R"("rng":"x")", "rng"},
       {R"("stop_token_ids":["a"])", "stop_token_ids"}};
@@ -312,6 +316,91 @@ TEST(CompletionsRequest, NamesWhatIsWrong) {
   nested.append(1000, '[');
   EXPECT_FALSE(parse_completions(nested));
   EXPECT_EQ(parse_completions("{}").assume_error().param, "prompt");
+}
+
+// What would change the answer is refused by name; the values with which clients say "not" are taken.
+TEST(CompletionsRequest, WhatIsNotDoneIsRefusedByName) {
+  auto parse = [](const std::string& field, const std::string& value) {
+    return parse_completions(R"({"prompt":"a",")" + field + "\":" + value + "}");
+  };
+  struct Case {
+    const char* field;
+    std::vector<const char*> refused, neutral;
+  };
+  const Case cases[] = {
+      {"response_format",
+       {R"({"type":"json_object"})", R"("json")", R"({"type":"json_schema"})"},
+       {R"({"type":"text"})", R"("text")"}},
+      {"guided_json", {"{\"type\":\"object\"}"}, {"{}", "false", "\"\""}},
+      {"guided_regex", {R"("a+")"}, {}},
+      {"guided_choice", {R"(["a","b"])"}, {"[]"}},
+      {"guided_decoding_backend", {R"("outlines")"}, {}},
+      {"tools", {R"([{"type":"function"}])", "1"}, {"[]"}},
+      {"functions", {R"([{"name":"f"}])"}, {"[]"}},
+      {"tool_choice", {R"("required")", "{}"}, {R"("none")", R"("auto")"}},
+      {"truncate_prompt_tokens", {"10", "0", "-1"}, {"false"}},
+      {"use_beam_search", {"true", "1"}, {"false"}},
+      {"num_beams", {"2", "1.5"}, {"1", "0", "1.0"}},
+      {"length_penalty", {"0.5"}, {"1", "1.0"}},
+      {"do_sample", {"false"}, {"true"}},
+      {"skip_special_tokens", {"false"}, {"true"}},
+      {"repeat_penalty", {"1.1"}, {"1.0"}},
+      {"n_predict", {"5"}, {}},
+      {"max_new_tokens", {"5"}, {}},
+      {"allowed_token_ids", {"[1]", "[]"}, {}},
+      {"suffix", {R"("x")"}, {R"("")"}},
+  };
+  for (const auto& [field, refused, neutral] : cases) {
+    for (const char* value : refused) {
+      auto parsed = parse(field, value);
+      ASSERT_FALSE(parsed) << field << " " << value;
+      EXPECT_EQ(parsed.assume_error().status, 400);
+      EXPECT_EQ(parsed.assume_error().param, field);
+    }
+    for (const char* value : neutral) EXPECT_TRUE(parse(field, value)) << field << " " << value;
+    auto absent = parse(field, "null");
+    ASSERT_TRUE(absent) << field;
+    EXPECT_TRUE(absent.assume_value().ignored.empty()) << field;
+  }
+  EXPECT_TRUE(parse("user", "\"u\"").assume_value().ignored.empty());
+  EXPECT_EQ(parse("temprature", "0").assume_value().ignored,
+            std::vector<std::string>{"temprature"});
+}
+
+TEST(CompletionsRequest, BothNamesOfTheLengthAreOne) {
+  for (const char* fields : {R"("max_completion_tokens":7)", R"("max_tokens":7)",
+                             R"("max_tokens":7,"max_completion_tokens":7)",
+                             R"("max_tokens":null,"max_completion_tokens":7)"}) {
+    auto parsed = parse_completions(std::string(R"({"prompt":"a",)") + fields + "}");
+    ASSERT_TRUE(parsed) << fields;
+    EXPECT_EQ(parsed.assume_value().max_tokens, 7);
+  }
+}
+
+TEST(CompletionsRequest, IdsThatHaveNoTextAreNamed) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"("prompt":[50257])", "prompt"},
+      {R"("prompt":[[1],[-1]])", "prompt"},
+      {R"("prompt":"a","stop_token_ids":[-1])", "stop_token_ids"},
+      {R"("prompt":"a","stop_token_ids":[5,50257])", "stop_token_ids"},
+      {R"("prompt":"a","logit_bias":{"50257":1})", "logit_bias"},
+      {R"("prompt":"a","logit_bias":{"5":1,"2000000000":-100})", "logit_bias"},
+      {R"("prompt":"a","min_tokens":6,"max_tokens":5)", "min_tokens"},
+      {R"("prompt":"a","min_tokens":17)", "min_tokens"}};
+  for (const auto& [fields, param] : wrong) {
+    auto parsed = parse_completions(std::string("{") + fields + "}");
+    ASSERT_TRUE(parsed) << fields;
+    auto requests = to_engine_requests(parsed.assume_value(), *word_engine());
+    ASSERT_FALSE(requests) << fields;
+    EXPECT_EQ(requests.assume_error().status, 400);
+    EXPECT_EQ(requests.assume_error().param, param) << requests.assume_error().message;
+  }
+  auto generate = parse_generate_body(R"({"prompt_ids":[50257]})");
+  EXPECT_EQ(to_engine_request(generate.assume_value(), *word_engine()).assume_error().param,
+            "prompt_ids");
+  generate = parse_generate_body(R"({"prompt_ids":[5],"max_length":5,"min_tokens":5})");
+  EXPECT_EQ(to_engine_request(generate.assume_value(), *word_engine()).assume_error().param,
+            "min_tokens");
 }
 
 TEST(CompletionsRequest, MayNotExceedTheBlock) {

@@ -45,7 +45,8 @@ TEST_F(Http, BytesMayComeOneByOne) {
       "19\r\n\r\n{\"content\":\"Hello\"}";
   for (int round = 0; round < 2; ++round) {
     for (char byte : request) client.send(std::string(1, byte));
-    EXPECT_EQ(client.answer().body, R"({"tokens":[15496],"count":1})");
+    EXPECT_EQ(client.answer().body,
+              R"({"tokens":[15496],"count":1,"max_model_len":1024,"token_strs":null})");
   }
 }
 
