@@ -10,16 +10,17 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <memory>
 #include <thread>
 #include <utility>
 
 #include "cli/commands.h"
-#include "cli/engine_options.h"
 #include "cli/environment.h"
 #include "cli/option_checks.h"
+#include "cli/serve_check.h"
+#include "cli/serve_models.h"
 #include "cli/serve_options.h"
-#include "server/api/api_keys.h"
 #include "server/api/callers.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -39,43 +40,41 @@ void keep_standard_descriptors() {
   }
 }
 
-sigset_t end_signals() {
+sigset_t signals_of(std::initializer_list<int> numbers) {
   sigset_t signals;
   ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGTERM);
-  ::sigaddset(&signals, SIGINT);
+  for (int number : numbers) ::sigaddset(&signals, number);
   return signals;
 }
 
-// The first signal drains the server, the second stops it.
-void follow_signals(std::stop_token stop, server::Server& server) {
-  sigset_t signals = end_signals();
+// In this thread and all that it begins: what follow_signals() does with them is later.
+void block(std::initializer_list<int> numbers) {
+  sigset_t signals = signals_of(numbers);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+// SIGHUP reads keys and certificates again. Of the others the first drains the server, the second
+// stops it.
+void follow_signals(std::stop_token stop, server::Server& server, server::Log& log) {
+  sigset_t signals = signals_of({SIGTERM, SIGINT, SIGHUP});
   timespec wait{0, 100'000'000};
   bool is_draining = false;
   while (!stop.stop_requested()) {
-    if (::sigtimedwait(&signals, nullptr, &wait) < 0) continue;
-    if (is_draining) return server.stop();
-    is_draining = true;
-    server.drain();
+    int number = ::sigtimedwait(&signals, nullptr, &wait);
+    if (number < 0) continue;
+    const char* name = number == SIGHUP ? "SIGHUP" : number == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (number == SIGHUP) {
+      log.write(server::LogLevel::kInfo, "SIGHUP: keys and certificates are read again");
+      server.reload();
+    } else if (is_draining) {
+      log.write(server::LogLevel::kWarning, fmt::format("{} again: stopping at once", name));
+      return server.stop();
+    } else {
+      is_draining = true;
+      log.write(server::LogLevel::kInfo, fmt::format("{}: draining", name));
+      server.drain();
+    }
   }
-}
-
-std::vector<server::ModelSource> sources(const ServeOptions& options) {
-  std::vector<server::ModelSource> result;
-  for (const NamedModel& named : options.models) {
-    ModelOptions model = options.engine;
-    model.model = named.path;
-    model.kv_memory /= options.models.size();
-    auto load = [model]() -> Result<std::unique_ptr<Engine>> {
-      try {
-        return std::move(load_engine(model).engine);
-      } catch (const CommandFailed& error) {
-        return Error{ErrorCode::kNotFound, error.what()};
-      }
-    };
-    result.push_back({named.name, load});
-  }
-  return result;
 }
 
 // To standard error, which may be gone or full: that is nobody's fault here.
@@ -112,24 +111,29 @@ void tell_of_links(const ServeOptions& options) {
 }
 
 void run(ServeOptions& options) {
-  server::ServerOptions& serving = options.server;
   tell_of_links(options);
-  if (!options.api_key_file.empty()) {
-    serving.api_keys = value_or_fail(server::read_api_keys(options.api_key_file));
-  }
+  if (options.check) return check_serve(options);
   keep_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);
-  sigset_t signals = end_signals();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in all threads that are begun from here
+  block({SIGTERM, SIGINT});
 
-  auto server = value_or_fail(server::Server::start(serving, sources(options)));
+  auto log = std::make_shared<server::Log>(options.server.log_level, options.server.log_json);
+  auto server =
+      value_or_fail(server::Server::start(options.server, model_sources(options, log), log));
   announce(options, *server);
-  std::jthread follower([&](std::stop_token stop) { follow_signals(stop, *server); });
+  std::jthread follower([&](std::stop_token stop) { follow_signals(stop, *server, *log); });
   Result<bool> whole = server->wait();
   follower.request_stop();
   follower.join();
+  if (whole) {
+    log->write(server::LogLevel::kInfo, whole.assume_value() ? "stopped: all requests were answered"
+                                                             : "stopped: requests were cut");
+  }
   // A model that is still being read is not waited for.
-  if (whole && server->is_loading()) std::_Exit(EXIT_SUCCESS);
+  if (whole && server->is_loading()) {
+    log->settle(std::chrono::milliseconds(200));
+    std::_Exit(EXIT_SUCCESS);
+  }
   server.reset();
   if (!value_or_fail(std::move(whole))) {
     throw CommandFailed("stopped before all requests were answered");
@@ -146,12 +150,15 @@ void add_serve(CLI::App& app) {
       "Options may also stand in a --config file of TOML, in a section [serve], without their "
       "dashes; and\n"
       "in the environment. What is not known there stops the start. SIGTERM or SIGINT lets running "
-      "requests finish; a second one does not.\n"
+      "requests\n"
+      "finish; a second one does not. SIGHUP reads keys and certificates again.\n"
       "Examples:\n"
       "  chorus serve --model gpt2\n"
       "  curl -N 'http://127.0.0.1:4444/generate/Once%20upon%20a%20time?seed=42'\n"
       "  curl http://127.0.0.1:4444/v1/completions -d '{\"prompt\": \"Once\", \"max_tokens\": "
       "20}'");
+  // It never ends a server, not even one that has just begun.
+  command->preparse_callback([](std::size_t) { block({SIGHUP}); });
   command->callback([options] { run(*options); });
 }
 

@@ -10,6 +10,7 @@
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
 #include "cli/progress.h"
+#include "library/model_source.h"
 
 namespace chorus::cli {
 
@@ -72,12 +73,17 @@ void add_parallel_option(CLI::App& command, std::size_t& parallel) {
       ->type_name("N");
 }
 
-LoadedEngine load_engine(const ModelOptions& options) {
+LoadedEngine load_engine(const ModelOptions& options, const LoadProgress* progress) {
   // Fetching is not loading: the clock starts when the model is here.
-  std::string path = options.model.empty() ? "" : value_or_fail(locate_model(options.model));
+  std::string path;
+  if (!options.model.empty()) {
+    path = value_or_fail(progress != nullptr ? library::locate_model(options.model, progress->fetch)
+                                             : locate_model(options.model));
+  }
   auto start = std::chrono::steady_clock::now();
   checkpoint::Checkpoint checkpoint = value_or_fail(open_model(path, options.open));
-  ProgressBar bar("Loading " + checkpoint.path);
+  std::optional<ProgressBar> bar;
+  if (progress == nullptr) bar.emplace("Loading " + checkpoint.path);
   EngineOptions engine_options{
       .dtype = options.dtype,
       .threads = options.threads,
@@ -86,9 +92,11 @@ LoadedEngine load_engine(const ModelOptions& options) {
       .prefix_cache = !options.no_prefix_cache,
       .max_queue = options.max_queue,
       .allow_nonfinite = options.allow_nonfinite,
-      .progress = [&bar](std::uint64_t done, std::uint64_t total) { bar.update(done, total); }};
+      .progress = [&bar, progress](std::uint64_t done, std::uint64_t total) {
+        bar ? bar->update(done, total) : progress->load(done, total);
+      }};
   auto engine = value_or_fail(Engine::load(checkpoint, engine_options));
-  bar.finish();
+  if (bar) bar->finish();
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   return {std::move(engine), options.model.empty() ? "storyteller" : options.model,
           checkpoint.config, elapsed.count()};

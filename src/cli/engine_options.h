@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "chorus/engine.h"
+#include "hub/hub.h"
 
 namespace chorus::cli {
 
@@ -42,8 +44,15 @@ struct LoadedEngine {
   double seconds;  // opening and packing
 };
 
-// Loads the model, with a progress bar on standard error. Throws CommandFailed.
-LoadedEngine load_engine(const ModelOptions& options);
+// Who hears how far the loading is, in bytes.
+struct LoadProgress {
+  hub::Progress fetch;
+  std::function<void(std::uint64_t done, std::uint64_t total)> load;
+};
+
+// Loads the model. Without `progress` there are progress bars on standard error. Throws
+// CommandFailed.
+LoadedEngine load_engine(const ModelOptions& options, const LoadProgress* progress = nullptr);
 
 // What was loaded, in a few words: "storyteller (14.5 M parameters, f32, avx2, 2 threads)".
 std::string describe(const ModelInfo& info);

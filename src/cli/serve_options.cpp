@@ -134,7 +134,7 @@ void add_limits(CLI::App& command, ServeOptions& options) {
 void add_access(CLI::App& command, ServeOptions& options) {
   server::ServerOptions& serving = options.server;
   command
-      .add_option("--api-key-file", options.api_key_file,
+      .add_option("--api-key-file", serving.api_key_file,
                   "File of keys, one a line: requests need Authorization: Bearer KEY")
       ->transform(not_empty("a path"))
       ->type_name("PATH")
@@ -235,9 +235,17 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
   add_access(command, options);
   add_manners(command, options.server);
   add_logging(command, options.server);
+  // Of the command line alone: a server that is checked does not serve.
+  command
+      .add_flag(
+          "--check", options.check,
+          "Read the configuration, keys, certificates and the models' headers, say what would "
+          "be served, and end: 0 if all of it is right")
+      ->configurable(false);
   for (CLI::Option* option : command.get_options()) {
     std::string name = option->get_name();
-    if (name.starts_with("--") && name != "--help") option->envname(environment_name(name));
+    if (name.starts_with("--") && option->get_configurable())
+      option->envname(environment_name(name));
   }
   command.fallthrough();  // to the program's --config
 }

@@ -20,7 +20,7 @@ struct ServeOptions {
   std::vector<NamedModel> models = {{"storyteller", ""}};  // the first is the default
   ModelOptions engine;  // of all of them; its `model` is not used
   server::ServerOptions server;
-  std::string api_key_file;
+  bool check = false;
 };
 
 void add_serve_options(CLI::App& command, ServeOptions& options);

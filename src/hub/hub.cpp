@@ -138,4 +138,11 @@ Result<std::string> fetch(const std::string& model, const Options& options) {
   return cached.path();
 }
 
+Result<std::string> find_in_cache(const std::string& model, const Options& options) {
+  CHORUS_TRY(Source source, parse_model_name(model));
+  CHORUS_TRY(Options settings, with_environment(options));
+  CachedModel cached(std::move(source), settings);
+  return cached.is_complete() ? cached.path() : std::string();
+}
+
 }  // namespace chorus::hub

@@ -48,4 +48,8 @@ std::string known_model_names();
 // stated), kIo, kNotFound.
 Result<std::string> fetch(const std::string& model, const Options& options = {});
 
+// The path that fetch() would give without the network; empty: the model is not in the cache, or not
+// whole. Errors: kInvalidArgument.
+Result<std::string> find_in_cache(const std::string& model, const Options& options = {});
+
 }  // namespace chorus::hub

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,20 +19,23 @@
 namespace chorus::server {
 
 struct App {
-  App(ServerOptions given, std::vector<std::string> model_names, StaticFiles static_files)
+  App(ServerOptions given, std::vector<std::string> model_names, StaticFiles static_files,
+      std::shared_ptr<Log> its_log)
       : options(std::move(given)),
         files(std::move(static_files)),
         models(std::move(model_names)),
         metrics(models),
-        log(options.log_level, options.log_json),
+        shared_log(std::move(its_log)),
+        log(*shared_log),
         keys(options.api_keys) {}
 
   const ServerOptions options;
   const StaticFiles files;
   Models models;
   Metrics metrics;
-  Log log;
-  const ApiKeys keys;
+  const std::shared_ptr<Log> shared_log;
+  Log& log;
+  ApiKeys keys;
 
   boost::asio::thread_pool workers{1};  // for what would hold up a loop, such as long tokenizations
 };

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <ctime>
 #include <iterator>
+#include <thread>
 
 #include "core/utf8.h"
 #include "json/text.h"
@@ -135,6 +136,15 @@ void Log::write(LogLevel level, std::string_view message) {
   if (!impl_->logger->should_log(at)) return;
   std::string text = impl_->as_json ? "\"message\":" + json_string(message) : std::string(message);
   impl_->logger->log(at, spdlog::string_view_t(text.data(), text.size()));
+}
+
+void Log::settle(std::chrono::milliseconds most) {
+  constexpr std::chrono::milliseconds kPoll{5};
+  auto deadline = std::chrono::steady_clock::now() + most;
+  while (impl_->writer->queue_size() > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kPoll);
+  }
+  std::this_thread::sleep_for(kPoll);  // for the line that was taken from the queue
 }
 
 void Log::access(const AnswerRecord& record) {

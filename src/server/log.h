@@ -5,6 +5,7 @@
 // Thread contract: any thread.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,8 @@ class Log {
   Log& operator=(const Log&) = delete;
 
   void write(LogLevel level, std::string_view message);
+  // Waits until what was written is out, but not longer than this.
+  void settle(std::chrono::milliseconds most);
   // At info level; a quiet one at debug level.
   void access(const AnswerRecord& record);
 

@@ -28,6 +28,7 @@ struct ServerOptions {
   // Names, beside loopback's, that clients of a server on loopback without keys may call it by.
   std::vector<std::string> allowed_hosts = {};
   std::vector<std::string> api_keys = {};          // empty: everybody may
+  std::string api_key_file = {};                   // in place of them; read again by reload()
   std::string tls_certificate = {}, tls_key = {};  // PEM files; empty: no TLS
   std::string static_dir = {};                     // empty: none
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <boost/asio/ssl/context.hpp>
 #include <chrono>
 #include <optional>
 #include <set>
@@ -15,6 +14,7 @@
 #include "server/app.h"
 #include "server/http/listener.h"
 #include "server/http/loop.h"
+#include "server/http/tls_context.h"
 #include "server/observer.h"
 
 namespace chorus::server {
@@ -24,33 +24,15 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kDrainPoll{20};
 
-Result<void> use_certificate(asio::ssl::context& tls, const ServerOptions& options) {
-  boost::system::error_code error;
-  tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
-                      asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
-                      asio::ssl::context::no_tlsv1_1,
-                  error);
-  tls.use_certificate_chain_file(options.tls_certificate, error);
-  if (error) {
-    return Error{ErrorCode::kIo,
-                 options.tls_certificate + ": expected a PEM certificate: " + error.message()};
-  }
-  tls.use_private_key_file(options.tls_key, asio::ssl::context::pem, error);
-  if (error) {
-    return Error{ErrorCode::kIo,
-                 options.tls_key + ": expected the certificate's PEM key: " + error.message()};
-  }
-  return ok();
-}
-
 std::vector<std::string> names(const std::vector<ModelSource>& models) {
   std::vector<std::string> result;
   for (const ModelSource& model : models) result.push_back(model.name);
   return result;
 }
 
-// Clients ask for models by name.
-Result<void> check_names(const std::vector<ModelSource>& models) {
+}  // namespace
+
+Result<void> check_model_names(const std::vector<ModelSource>& models) {
   std::set<std::string> seen;
   for (const ModelSource& model : models) {
     if (model.name.empty()) {
@@ -66,8 +48,6 @@ Result<void> check_names(const std::vector<ModelSource>& models) {
   return ok();
 }
 
-}  // namespace
-
 struct Server::Impl {
   struct State {
     bool drain_asked = false, stop_asked = false;
@@ -78,8 +58,10 @@ struct Server::Impl {
     std::optional<Error> error;
   };
 
-  Impl(ServerOptions options, std::vector<ModelSource> models, StaticFiles files)
-      : sources(std::move(models)), app(std::move(options), names(sources), std::move(files)) {
+  Impl(ServerOptions options, std::vector<ModelSource> models, StaticFiles files,
+       std::shared_ptr<Log> log)
+      : sources(std::move(models)),
+        app(std::move(options), names(sources), std::move(files), std::move(log)) {
     for (std::size_t i = 0; i < app.options.io_threads; ++i) {
       loops.push_back(std::make_unique<Loop>());
     }
@@ -87,6 +69,8 @@ struct Server::Impl {
 
   Result<void> listen();
   void load();
+  void reload();
+  void tell_of_certificate();
   void shut_down();
   void set(bool State::*flag) {
     Lock lock(mutex);
@@ -102,7 +86,7 @@ struct Server::Impl {
   LoggingObserver observer{app.log, app.metrics};
   HttpService http{app.options.http, router, observer};
   std::vector<std::unique_ptr<Loop>> loops;
-  asio::ssl::context tls{asio::ssl::context::tls_server};
+  std::unique_ptr<TlsContext> tls;             // null: no TLS
   std::vector<std::unique_ptr<Listener>> tcp;  // one for each address of the host
   std::unique_ptr<Listener> unix_socket;
   std::thread loader;
@@ -116,15 +100,15 @@ struct Server::Impl {
 
 Result<void> Server::Impl::listen() {
   const ServerOptions& options = app.options;
-  bool has_tls = !options.tls_certificate.empty();
-  if (has_tls) {
-    CHORUS_TRY(use_certificate(tls, options));
+  if (!options.tls_certificate.empty()) {
+    CHORUS_TRY(tls, TlsContext::read(options.tls_certificate, options.tls_key));
+    tell_of_certificate();
   }
   if (options.tcp) {
     CHORUS_TRY(auto addresses, addresses_of(options.host));
     std::uint16_t port = options.port;
     for (const boost::asio::ip::address& address : addresses) {
-      auto listener = std::make_unique<Listener>(http, loops, has_tls ? &tls : nullptr);
+      auto listener = std::make_unique<Listener>(http, loops, tls.get());
       auto listening = listener->listen_tcp(address, port);
       // A machine may have a name for version 6 without having version 6.
       if (!listening && !tcp.empty() && listening.assume_error().code == ErrorCode::kUnsupported) {
@@ -162,6 +146,39 @@ void Server::Impl::load() {
   is_loading = false;
 }
 
+void Server::Impl::tell_of_certificate() {
+  TlsContext::Description certificate = tls->describe();
+  app.log.write(certificate.is_valid_now ? LogLevel::kInfo : LogLevel::kWarning,
+                fmt::format("the certificate is {}{}", certificate.text,
+                            certificate.is_valid_now ? "" : ", and does not hold now"));
+}
+
+void Server::Impl::reload() {
+  const ServerOptions& options = app.options;
+  if (options.api_key_file.empty() && tls == nullptr) {
+    app.log.write(LogLevel::kInfo, "nothing to read again: no --api-key-file, no --tls-cert");
+  }
+  if (!options.api_key_file.empty()) {
+    Result<std::vector<std::string>> keys = read_api_keys(options.api_key_file);
+    if (keys) {
+      app.keys.replace(keys.assume_value());
+      app.log.write(LogLevel::kInfo,
+                    fmt::format("the keys were read again: {}", keys.assume_value().size()));
+    } else {
+      app.log.write(LogLevel::kError,
+                    fmt::format("the keys stay as they were: {}", keys.assume_error().message));
+    }
+  }
+  if (tls == nullptr) return;
+  Result<void> certificate = tls->read_again();
+  if (certificate) {
+    tell_of_certificate();
+  } else {
+    app.log.write(LogLevel::kError, fmt::format("the certificate stays as it was: {}",
+                                                certificate.assume_error().message));
+  }
+}
+
 void Server::Impl::shut_down() {
   if (std::exchange(is_shut_down, true)) return;
   for (auto& listener : tcp) listener->stop();
@@ -179,11 +196,17 @@ Server::~Server() {
 }
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
-                                              std::vector<ModelSource> models) {
-  CHORUS_TRY(check_names(models));
+                                              std::vector<ModelSource> models,
+                                              std::shared_ptr<Log> log) {
+  CHORUS_TRY(check_model_names(models));
   CHORUS_TRY(StaticFiles files, StaticFiles::open(options.static_dir));
   CHORUS_TRY(TrustedProxies proxies, TrustedProxies::parse(options.http.trusted_proxies));
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(models), std::move(files));
+  if (!options.api_key_file.empty()) {
+    CHORUS_TRY(options.api_keys, read_api_keys(options.api_key_file));
+  }
+  if (log == nullptr) log = std::make_shared<Log>(options.log_level, options.log_json);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(models), std::move(files),
+                                     std::move(log));
   impl->http.proxies = std::move(proxies);
   CHORUS_TRY(impl->listen());
   for (auto& loop : impl->loops) loop->start();
@@ -195,6 +218,9 @@ std::uint16_t Server::port() const {
   return impl_->tcp.empty() ? std::uint16_t{0} : impl_->tcp.front()->port();
 }
 bool Server::is_loading() const { return impl_->is_loading; }
+bool Server::is_ready() const { return impl_->app.models.all_ready(); }
+
+void Server::reload() { impl_->reload(); }
 
 void Server::drain() {
   impl_->http.draining = true;

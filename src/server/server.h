@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "chorus/engine.h"
+#include "server/log.h"
 #include "server/options.h"
 
 namespace chorus::server {
@@ -20,20 +21,29 @@ struct ModelSource {
   std::function<Result<std::unique_ptr<Engine>>()> load;
 };
 
+// Errors: kInvalidArgument: clients ask for models by name, and could not tell two of one name apart.
+Result<void> check_model_names(const std::vector<ModelSource>& models);
+
 class Server {
  public:
   // Listens at once, and loads the models meanwhile on a thread of its own; until they are there
   // what needs one is answered with 503. The first model is the default.
-  // Errors: kInvalidArgument, kNotFound, kIo: an address, folder or certificate that is not usable.
+  // Errors: kInvalidArgument, kNotFound, kIo: an address, folder, certificate or file of keys that is
+  // not usable. Without a `log` the server makes one, as the options say.
   static Result<std::unique_ptr<Server>> start(ServerOptions options,
-                                               std::vector<ModelSource> models);
+                                               std::vector<ModelSource> models,
+                                               std::shared_ptr<Log> log = nullptr);
   ~Server();  // stops
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const;  // of TCP
   bool is_loading() const;
+  bool is_ready() const;  // all models are there
 
+  // Reads the keys and certificates again. What cannot be read stays as it was; the log says what
+  // happened, and nothing ends.
+  void reload();
   // No new work; wait() returns when what is running has ended, or after the drain timeout.
   void drain();
   // Cuts everything; wait() returns.

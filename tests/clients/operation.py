@@ -1,11 +1,16 @@
 """A server's life in operation, with real processes: operation.py PROGRAM FOLDER. Its log as JSON, and
-what a line of it says."""
+what a line of it says; SIGHUP, with keys and certificates that are right and wrong; --check."""
 
+import http.client
 import json
 import os
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 
 from serving import Server
@@ -16,6 +21,11 @@ def wait_until(what, condition, seconds=20):
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def lines_of(text):
@@ -48,8 +58,7 @@ def check_json_log(program):
 
 def check_errors_at_start(program, folder):
     config = os.path.join(folder, "wrong.toml")
-    with open(config, "w", encoding="utf-8") as file:
-        file.write("[serve]\nporrt = 1\n")
+    write(config, "[serve]\nporrt = 1\n")
     for arguments in (["--config", config], ["--port", "x"], ["--model", "/none.pt"],
                       ["--api-key-file", "/none"], ["--static-dir", "/none"], ["--nothing"]):
         failed = subprocess.run([program, "serve", "--log-json", "--host", "192.0.2.1", *arguments],
@@ -58,10 +67,152 @@ def check_errors_at_start(program, folder):
         assert any(line["level"] == "error" for line in lines_of(failed.stderr)), failed.stderr
 
 
+def make_certificate(folder, name):
+    """A certificate and its key, as paths."""
+    paths = [os.path.join(folder, f"{name}.{kind}") for kind in ("pem", "key")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "1", "-subj", f"/CN={name}", "-addext",
+                    "subjectAltName=DNS:localhost", "-keyout", paths[1], "-out", paths[0]],
+                   check=True, capture_output=True)
+    return paths
+
+
+def status(server, key):
+    connection = server.connect()
+    try:
+        connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    finally:
+        connection.close()
+
+
+def reload(server, count):
+    """SIGHUP; waits until the log has that many lines that say so, and what followed."""
+    server.process.send_signal(signal.SIGHUP)
+    wait_until("no line of SIGHUP",
+               lambda: server.read_log().count("SIGHUP: keys and certificates") == count)
+    time.sleep(0.2)
+    assert server.process.poll() is None, server.read_log()
+
+
+def check_keys_are_read_again(program, folder):
+    keys = os.path.join(folder, "keys")
+    write(keys, "first\n")
+    with Server(program, "--api-key-file", keys) as server:
+        assert (status(server, "first"), status(server, "second")) == (200, 401)
+        write(keys, "\ufeffsecond\n# a remark\n")
+        reload(server, 1)
+        assert (status(server, "first"), status(server, "second")) == (401, 200)
+        # A file that cannot be used changes nothing, and above all opens nothing.
+        for count, text in enumerate(("# none\n", None), 2):
+            if text is None:
+                os.remove(keys)
+            else:
+                write(keys, text)
+            reload(server, count)
+            assert (status(server, "first"), status(server, "second"), status(server, "")) == \
+                (401, 200, 401), text
+        assert server.read_log().count("the keys stay as they were") == 2, server.read_log()
+
+
+def check_certificates_are_read_again(program, folder):
+    (one, one_key), (two, two_key) = make_certificate(folder, "one"), make_certificate(folder, "two")
+    certificate, key = os.path.join(folder, "used.pem"), os.path.join(folder, "used.key")
+    shutil.copy(one, certificate)
+    shutil.copy(one_key, key)
+    trust = ssl.create_default_context()
+    trust.load_verify_locations(one)
+    trust.load_verify_locations(two)
+
+    def name(server):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain, \
+                trust.wrap_socket(plain, server_hostname="localhost") as tls:
+            return dict(pair[0] for pair in tls.getpeercert()["subject"])["commonName"]
+
+    with tempfile.TemporaryDirectory() as sockets:
+        path = os.path.join(sockets, "socket")
+        with Server(program, "--tls-cert", certificate, "--tls-key", key, "--unix-socket", path,
+                    ready_by=path) as server:
+            assert name(server) == "one"
+            kept = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10)
+            plain = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            kept.sock = trust.wrap_socket(plain, server_hostname="localhost")
+            shutil.copy(two, certificate)
+            reload(server, 1)  # the key is still the other's
+            assert name(server) == "one" and "the certificate stays as it was" in server.read_log()
+            shutil.copy(two_key, key)
+            reload(server, 2)
+            assert name(server) == "two"
+            write(certificate, "broken")
+            reload(server, 3)
+            assert name(server) == "two"
+            kept.request("GET", "/plaintext")  # a connection from before goes on
+            assert kept.getresponse().read() == b"Hello, World!"
+            kept.close()
+
+
+def check_hangups_end_nothing(program):
+    """Nothing to read again; before the model is there; many at once; beside requests."""
+    command = [program, "serve", "--port", "0", "--no-pin", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert "Listening on" in process.stderr.readline()
+    for _ in range(100):
+        process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.terminate()
+    text = process.communicate(timeout=30)[1]
+    assert process.returncode == 0 and "nothing to read again" in text, text
+    assert "SIGTERM: draining" in text and "stopped: all requests were answered" in text, text
+
+
+def check(program, *arguments):
+    done = subprocess.run([program, "serve", "--check", *arguments], capture_output=True, text=True,
+                          timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def check_check(program, folder):
+    keys = os.path.join(folder, "keys-to-check")
+    write(keys, "a\nb\n")
+    certificate, key = make_certificate(folder, "checked")
+    with socket.socket() as taken:  # it listens on nothing, so an address that is taken is no error
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, out, err = check(program, "--port", port, "--api-key-file", keys, "--tls-cert",
+                               certificate, "--tls-key", key, "--model", "a=gpt2", "--model",
+                               "storyteller")
+    assert code == 0 and err == "", err
+    for expected in (f"address: https://127.0.0.1:{port}", "keys: 2 of", "certificate: /CN=checked",
+                     "model a: gpt2, to be fetched", "model storyteller: "):
+        assert expected in out, out
+    assert check(program, "--host", "0.0.0.0")[1].count("EVERYBODY") == 1
+    write(keys, "# none\n")
+    write(os.path.join(folder, "broken.pt"), "nothing")
+    other = make_certificate(folder, "other")[1]
+    code, out, err = check(program, "--api-key-file", keys, "--tls-cert", certificate, "--tls-key",
+                           other, "--static-dir", "/none", "--model", "/none.pt", "--model",
+                           "b=" + os.path.join(folder, "broken.pt"), "--host", "no.such.invalid")
+    assert code == 1, out
+    for expected in ("keys-to-check: expected a key", other, "/none: ", "/none.pt: no such", "broken.pt",
+                     "no.such.invalid"):
+        assert expected in err, err
+    assert check(program, "--no-tcp")[0] == 1
+    code, out, err = check(program, "--port", "x")
+    assert code == 2 and out == "", err
+
+
 def main(program, folder):
     os.makedirs(folder, exist_ok=True)
     check_json_log(program)
     check_errors_at_start(program, folder)
+    check_keys_are_read_again(program, folder)
+    check_certificates_are_read_again(program, folder)
+    check_hangups_end_nothing(program)
+    check_check(program, folder)
 
 
 main(*sys.argv[1:])

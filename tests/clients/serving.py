@@ -49,12 +49,16 @@ class Server:
     def read_log(self):
         return os.pread(self.log.fileno(), 1 << 20, 0).decode()
 
-    def get(self, target, timeout=30):
+    def connect(self, timeout=30):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         if self.unix_socket is not None:
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.settimeout(timeout)
             connection.sock.connect(self.unix_socket)
+        return connection
+
+    def get(self, target, timeout=30):
+        connection = self.connect(timeout)
         try:
             connection.request("GET", target)
             response = connection.getresponse()

@@ -85,7 +85,7 @@ Result<std::vector<asio::ip::address>> addresses_of(std::string host) {
 }
 
 Listener::Listener(HttpService& service, const std::vector<std::unique_ptr<Loop>>& loops,
-                   asio::ssl::context* tls)
+                   const TlsContext* tls)
     : service_(service), loops_(loops), tls_(tls), acceptor_(loops.front()->context()) {}
 
 Listener::~Listener() {
@@ -166,7 +166,7 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
   socket.set_option(
       asio::socket_base::send_buffer_size(static_cast<int>(service_.options.max_buffer)), ignored);
   auto transport = tls_ == nullptr ? make_transport(std::move(socket))
-                                   : make_tls_transport(std::move(socket), *tls_);
+                                   : make_tls_transport(std::move(socket), *tls_->current());
   auto serve = [](HttpService& service, Loop& its_loop, std::unique_ptr<Transport> its_transport,
                   std::string name, bool is_admitted) -> asio::awaitable<void> {
     Connection connection(service, its_loop, std::move(its_transport), std::move(name),

@@ -7,7 +7,6 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,6 +15,7 @@
 #include "chorus/error.h"
 #include "server/http/http_service.h"
 #include "server/http/loop.h"
+#include "server/http/tls_context.h"
 #include "server/http/transport.h"
 
 namespace chorus::server {
@@ -29,7 +29,7 @@ class Listener {
   // `tls` null: connections are not encrypted. All must outlive the listener, which accepts on the
   // first loop.
   Listener(HttpService& service, const std::vector<std::unique_ptr<Loop>>& loops,
-           boost::asio::ssl::context* tls);
+           const TlsContext* tls);
   ~Listener();  // removes the Unix socket
 
   // Errors: kUnsupported for an address that this machine does not have, kIo with the system's reason.
@@ -50,7 +50,7 @@ class Listener {
 
   HttpService& service_;
   const std::vector<std::unique_ptr<Loop>>& loops_;
-  boost::asio::ssl::context* tls_;
+  const TlsContext* tls_;
   boost::asio::basic_socket_acceptor<Protocol> acceptor_;
   std::string unix_path_;  // removed at the end; empty: none
   std::uint16_t port_ = 0;

@@ -37,6 +37,7 @@ class Transport {
 };
 
 std::unique_ptr<Transport> make_transport(Socket socket);
+// The context need not outlive the call: OpenSSL counts who uses it.
 std::unique_ptr<Transport> make_tls_transport(Socket socket, boost::asio::ssl::context& context);
 
 }  // namespace chorus::server
