@@ -36,6 +36,8 @@ bool all_finite(const std::byte* data, std::size_t count) {
   return true;
 }
 
+}  // namespace
+
 bool all_finite(NumberFormat dtype, const std::byte* data, std::size_t count) {
   switch (dtype) {
     case NumberFormat::kF32:
@@ -50,6 +52,8 @@ bool all_finite(NumberFormat dtype, const std::byte* data, std::size_t count) {
   }
   return true;
 }
+
+namespace {
 
 // Row-major in some order of its dimensions, as a transposed matrix is.
 bool is_dense(const Tensor& tensor) {

@@ -27,6 +27,11 @@ struct Bytes {
 // Errors: kNotFound, kIo (with the system's reason; also for a directory).
 Result<Bytes> map_file(const std::string& path);
 
+// Takes the pages of `data` out of this process's memory if it is part of a mapped file; reading them
+// brings them back from the file or the system's cache of it. Other bytes stay as they are. For those
+// who read a large file from begin to end, so that it is not all in memory beside what is made of it.
+void release_pages(std::span<const std::byte> data);
+
 // Bytes that own a copy of `text`; for tests and fuzzers.
 Bytes copy_bytes(std::string name, std::string_view text);
 

@@ -107,18 +107,19 @@ Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& check
 Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint& checkpoint,
                                                    const EngineOptions& options) {
   CHORUS_TRY(check_options(options));
-  if (!options.allow_nonfinite) {
-    if (auto where = checkpoint::find_nonfinite(checkpoint)) {
-      return Error{ErrorCode::kCorrupt, checkpoint.path + ": " + *where +
-                                            ", expected finite weights (see --allow-nonfinite)"};
-    }
-  }
   std::size_t threads = options.threads > 0 ? options.threads : available_processors();
   auto impl = std::make_unique<Impl>(threads, options.pin_threads, options.max_queue,
                                      engine::ModelTokens(checkpoint));
   CHORUS_TRY(impl->model,
              model::Model::load(checkpoint, options.dtype.value_or(stored_format(checkpoint)),
                                 impl->team, options.progress));
+  // Large numbers of f32 may become infinite as bf16: then the checkpoint has none to name.
+  if (!options.allow_nonfinite && !impl->model->weights().is_finite) {
+    if (auto where = checkpoint::find_nonfinite(checkpoint)) {
+      return Error{ErrorCode::kCorrupt, checkpoint.path + ": " + *where +
+                                            ", expected finite weights (see --allow-nonfinite)"};
+    }
+  }
   const checkpoint::ModelConfig& config = impl->model->config();
   std::size_t page_bytes = impl->model->kv_layout().page_bytes();
   CHORUS_TRY(std::size_t pages, page_count(options, page_bytes));

@@ -45,9 +45,15 @@ Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, N
                      ": leave the type out, or convert the original"};
   }
   try {
-    Weights weights = is_quantised(type) && !found
-                          ? pack(quantise(checkpoint, type, team, progress), type, team, {})
-                          : pack(checkpoint, type, team, progress);
+    Weights weights;
+    if (is_quantised(type) && !found) {
+      Checkpoint quantised = quantise(checkpoint, type, team, progress);
+      weights = pack(quantised, type, team, {});
+      weights.is_finite = !checkpoint::find_nonfinite(quantised);
+    } else {
+      weights = pack(checkpoint, type, team, progress);
+      weights.is_finite = weights.is_finite && (!found || !checkpoint::find_nonfinite(checkpoint));
+    }
     return std::unique_ptr<const Model>(
         new Model(checkpoint.config, *kernels, type, std::move(weights)));
   } catch (const std::bad_alloc&) {

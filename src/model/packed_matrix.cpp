@@ -1,16 +1,19 @@
 #include "model/packed_matrix.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cmath>
 #include <cstring>
 
+#include "checkpoint/element.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "core/half.h"
 
 namespace chorus::model {
 namespace {
 
+using checkpoint::all_finite;
 using checkpoint::QuantisedMatrix;
 using checkpoint::Tensor;
 using kernels::kGroup;
@@ -39,10 +42,16 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
     bf16_ = AlignedBuffer<std::uint16_t>(count);
   }
   if (bias != nullptr) bias_ = padded_vector(*bias);
+  std::atomic<bool> finite =
+      all_finite(NumberFormat::kF32, std::as_bytes(bias_.span()).data(), bias_.size());
   team.run([&](ThreadTeam::Member& member) {
     Range range = member.share(panels());
-    for (std::size_t panel = range.begin; panel < range.end; ++panel) pack_panel(weight, panel);
+    for (std::size_t panel = range.begin; panel < range.end; ++panel) {
+      pack_panel(weight, panel);
+      if (!panel_is_finite(panel)) finite = false;
+    }
   });
+  is_finite_ = finite;
 }
 
 PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
@@ -66,6 +75,14 @@ PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
     for (std::size_t k = 0; k < inputs_; ++k) common_[kernels::panel_place(k, 0)] = values[k];
     bias_ = padded_vector(*weight.shares);
   }
+}
+
+bool PackedMatrix::panel_is_finite(std::size_t panel) const {
+  std::size_t size = kernels::panel_size(inputs_), begin = panel * size;
+  const auto* place = type_ == NumberFormat::kF32
+                          ? reinterpret_cast<const std::byte*>(f32_.data() + begin)
+                          : reinterpret_cast<const std::byte*>(bf16_.data() + begin);
+  return all_finite(type_, place, size);
 }
 
 // Reads runs along whichever axis lies closer together in the file.

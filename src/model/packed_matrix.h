@@ -35,6 +35,7 @@ class PackedMatrix {
   std::size_t inputs() const { return inputs_; }    // K
   std::size_t panels() const { return kernels::panel_count(outputs_); }
   std::size_t bytes() const;
+  bool is_finite() const { return is_finite_; }  // no NaN or infinity; of floats alone
   bool is_quantised() const { return chorus::is_quantised(type_); }
   std::size_t groups() const { return groups_; }  // along K; 0 if not quantised
 
@@ -54,6 +55,7 @@ class PackedMatrix {
 
  private:
   void pack_panel(const checkpoint::Tensor& weight, std::size_t panel);
+  bool panel_is_finite(std::size_t panel) const;
   void multiply_floats(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
                        std::size_t rows, float* out, std::size_t out_stride) const;
   void multiply_integers(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
@@ -66,6 +68,7 @@ class PackedMatrix {
 
   std::size_t outputs_ = 0, inputs_ = 0;
   NumberFormat type_ = NumberFormat::kF32;
+  bool is_finite_ = true;
   AlignedBuffer<float> f32_;  // two of the three are empty
   AlignedBuffer<std::uint16_t> bf16_;
   std::span<const std::uint8_t> integers_;

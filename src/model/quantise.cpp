@@ -7,6 +7,7 @@
 #include "checkpoint/element.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "core/aligned_buffer.h"
+#include "core/bytes.h"
 #include "kernels/panels.h"
 #include "model/tensor_values.h"
 
@@ -238,6 +239,7 @@ Checkpoint quantise(const Checkpoint& source, NumberFormat type, ThreadTeam& tea
     result.quantised.emplace(name, matrix);
     result.owners.push_back(std::move(target));
     result.tensors.erase(name);
+    release_pages(weight.data);
     if (progress) progress(done, total);
   }
   return result;

@@ -2,9 +2,13 @@
 
 #include <cmath>
 
+#include "checkpoint/element.h"
+#include "core/bytes.h"
+
 namespace chorus::model {
 namespace {
 
+using checkpoint::all_finite;
 using checkpoint::Checkpoint;
 using checkpoint::ModelConfig;
 using checkpoint::Tensor;
@@ -39,6 +43,7 @@ class Packer {
     }
     const Tensor& weight = *find(checkpoint_, name + ".weight");
     PackedMatrix packed(weight, find(checkpoint_, name + ".bias"), type_, team_);
+    is_finite_ = is_finite_ && packed.is_finite();
     report(weight);
     return packed;
   }
@@ -46,9 +51,14 @@ class Packer {
   AlignedBuffer<float> vector(const std::string& name) {
     const Tensor* tensor = find(checkpoint_, name);
     if (tensor == nullptr) return {};
+    AlignedBuffer<float> widened = widen(*tensor);
+    const auto* values = reinterpret_cast<const std::byte*>(widened.data());
+    is_finite_ = is_finite_ && all_finite(NumberFormat::kF32, values, widened.size());
     report(*tensor);
-    return widen(*tensor);
+    return widened;
   }
+
+  bool is_finite() const { return is_finite_; }
 
   Norm norm(const std::string& name) { return {vector(name + ".weight"), vector(name + ".bias")}; }
 
@@ -69,7 +79,9 @@ class Packer {
   static std::size_t bytes(const Tensor& tensor) {
     return static_cast<std::size_t>(tensor.element_count()) * block_bytes(tensor.dtype);
   }
+  // Its bytes are not needed again.
   void report(const Tensor& tensor) {
+    release_pages(tensor.data);
     done_ += bytes(tensor);
     if (progress_) progress_(done_, total_);
   }
@@ -78,6 +90,7 @@ class Packer {
   NumberFormat type_;
   ThreadTeam& team_;
   const LoadProgress& progress_;
+  bool is_finite_ = true;
   std::size_t done_ = 0, total_ = 0;
 };
 
@@ -94,6 +107,7 @@ Weights pack(const Checkpoint& checkpoint, NumberFormat format, ThreadTeam& team
   }
   weights.final_norm = packer.norm("ln_f");
   if (!checkpoint.config.tie_word_embeddings) weights.untied_head = packer.matrix("lm_head");
+  weights.is_finite = packer.is_finite();
   if (!checkpoint.quantised.empty()) weights.owners = checkpoint.owners;
   return weights;
 }

@@ -31,6 +31,8 @@ struct Weights {
   Norm final_norm;
   std::vector<std::shared_ptr<const void>> owners;  // of the memory that quantised matrices view
 
+  bool is_finite = true;  // no NaN or infinity is among them
+
   const PackedMatrix& head() const {
     return untied_head.outputs() > 0 ? untied_head : token_embedding;
   }
