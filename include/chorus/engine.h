@@ -70,7 +70,10 @@ struct ModelInfo {
   std::uint64_t weight_bytes;  // of the matrices in memory
   std::uint64_t kv_bytes;      // the most that keys and values may take
   TokenizerInfo tokenizer;
-  std::vector<std::int32_t> eos;            // the ids that end a text
+  std::vector<std::int32_t> eos;  // the ids that end a text
+  // How long the model was trained, and its loss (nats per token), where the checkpoint says so.
+  std::optional<std::int64_t> step;
+  std::optional<double> val_loss;
   SamplingLoop loop = SamplingLoop::kTalk;  // of the program that it comes from
   // What the checkpoint left open and how it was decided, a sentence each: to be shown to the user.
   std::vector<std::string> notes;
@@ -108,6 +111,11 @@ class CHORUS_EXPORT Engine {
   Engine& operator=(const Engine&) = delete;
 
   const ModelInfo& info() const;
+  // 32 hexadecimal digits that tell models apart: of the weights as they are computed with, whatever
+  // file they come from, of the config, the tokenizer and the ids that end a text. Two engines of one
+  // digest and one version of Chorus write the same texts. Reads all weights each time; against
+  // forgery it is no help.
+  std::string digest() const;
   EngineStats stats() const;
 
   // Begins a request. With a callback its events go there, else they wait in the Stream.

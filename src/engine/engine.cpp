@@ -3,11 +3,13 @@
 #include "chorus/engine.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <future>
 
 #include "checkpoint/checkpoint.h"
+#include "core/content_hash.h"
 #include "core/memory.h"
 #include "core/out_of_memory.h"
 #include "core/processors.h"
@@ -99,6 +101,28 @@ Engine::Impl::~Impl() {
 const ModelInfo& Engine::info() const { return impl_->info; }
 EngineStats Engine::stats() const { return impl_->loop->stats(); }
 
+std::string Engine::digest() const {
+  const checkpoint::ModelConfig& config = impl_->model->config();
+  ContentHash hash;
+  hash.add(fmt::format("chorus model: {} positions, {} ids, {} layers of {} heads, {} and {} wide",
+                       config.block_size, config.vocab_size, config.n_layer, config.n_head,
+                       config.n_embd, config.n_inner));
+  hash.add(fmt::format("{}, epsilon {}, scores {}{}", activation_name(config.activation),
+                       config.layer_norm_epsilon, config.scale_attn_weights,
+                       config.scale_attn_by_inverse_layer_idx));
+  impl_->model->weights().add_to(hash);
+  hash.add(info().tokenizer.description);
+  std::string tokens;
+  for (std::int32_t id = 0; id < impl_->tokens.usable; ++id) {
+    tokens += token_bytes(id);
+    tokens += '\0';
+  }
+  hash.add(tokens);
+  hash.add(
+      fmt::format("ends {}; loop {}", fmt::join(info().eos, " "), sampling_loop_name(info().loop)));
+  return hash.hex();
+}
+
 Result<std::unique_ptr<Engine>> Engine::load(const checkpoint::Checkpoint& checkpoint,
                                              const EngineOptions& options) {
   return or_out_of_memory([&] { return Impl::load(checkpoint, options); });
@@ -135,6 +159,8 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
                 .kv_bytes = std::uint64_t{pages} * page_bytes,
                 .tokenizer = describe(checkpoint.tokenizer.get()),
                 .eos = checkpoint.token_ids.eos,
+                .step = checkpoint.step,
+                .val_loss = checkpoint.val_loss,
                 .loop = loop_of(checkpoint.origin),
                 .notes = checkpoint.notes};
   impl->loop = std::make_unique<engine::Loop>(*impl->model, impl->tokens, impl->team,

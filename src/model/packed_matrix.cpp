@@ -129,6 +129,16 @@ std::size_t PackedMatrix::bytes() const {
          (bf16_.size() + scales_.size()) * sizeof(std::uint16_t) + integers_.size();
 }
 
+void PackedMatrix::add_to(ContentHash& hash) const {
+  hash.add(number_format_name(type_));
+  hash.add_values(f32_.span());
+  hash.add_values(bf16_.span());
+  hash.add_values(integers_);
+  hash.add_values(scales_);
+  hash.add_values(bias_.span());
+  hash.add_values(common_.span());
+}
+
 void PackedMatrix::prepare(const kernels::Kernels& kernels, const MatrixInput& input,
                            std::size_t row) const {
   prepare(kernels, input, row, {0, groups_});

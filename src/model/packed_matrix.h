@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "core/aligned_buffer.h"
+#include "core/content_hash.h"
 #include "core/thread_team.h"
 #include "kernels/kernels.h"
 #include "model/tensor_values.h"
@@ -36,6 +37,7 @@ class PackedMatrix {
   std::size_t panels() const { return kernels::panel_count(outputs_); }
   std::size_t bytes() const;
   bool is_finite() const { return is_finite_; }  // no NaN or infinity; of floats alone
+  void add_to(ContentHash& hash) const;
   bool is_quantised() const { return chorus::is_quantised(type_); }
   std::size_t groups() const { return groups_; }  // along K; 0 if not quantised
 

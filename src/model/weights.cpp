@@ -122,4 +122,23 @@ std::size_t Weights::bytes() const {
   return bytes;
 }
 
+void Weights::add_to(ContentHash& hash) const {
+  auto add_norm = [&hash](const Norm& norm) {
+    hash.add_values(norm.weight.span());
+    hash.add_values(norm.bias.span());
+  };
+  token_embedding.add_to(hash);
+  untied_head.add_to(hash);
+  hash.add_values(positions.span());
+  for (const Layer& layer : layers) {
+    add_norm(layer.attention_norm);
+    layer.attention.add_to(hash);
+    layer.attention_projection.add_to(hash);
+    add_norm(layer.mlp_norm);
+    layer.mlp_inner.add_to(hash);
+    layer.mlp_projection.add_to(hash);
+  }
+  add_norm(final_norm);
+}
+
 }  // namespace chorus::model

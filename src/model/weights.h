@@ -37,6 +37,8 @@ struct Weights {
     return untied_head.outputs() > 0 ? untied_head : token_embedding;
   }
   std::size_t bytes() const;
+  // All of them, as they are computed with.
+  void add_to(ContentHash& hash) const;
 };
 
 // Packs a checkpoint's matrices as `format`; biases, norms and positions stay f32. A quantised

@@ -162,6 +162,26 @@ TEST_F(TinyEngine, RankAndEntropyComeWithLogprobsAndAreTheSameBesideOthers) {
   }
 }
 
+TEST_F(TinyEngine, TheDigestIsOfTheWeightsAsTheyAreComputedWith) {
+  std::string digest = engine_->digest();
+  EXPECT_EQ(digest.size(), 32u);
+  EXPECT_EQ(load(tiny_.checkpoint(), 3)->digest(), digest);
+  auto as_bf16 = Engine::load(tiny_.checkpoint(), {.dtype = NumberFormat::kBf16, .threads = 1});
+  EXPECT_NE(as_bf16.assume_value()->digest(), digest);
+
+  // One bit of one bias, of a norm's weight and of a matrix; an id that ends texts.
+  for (const char* name : {"h.1.mlp.c_fc.bias", "ln_f.weight", "h.0.attn.c_proj.weight"}) {
+    auto& tensor = tiny_.checkpoint().tensors.at(name);
+    auto* byte = const_cast<std::byte*>(tensor.data.data());
+    *byte ^= std::byte{1};
+    EXPECT_NE(load(tiny_.checkpoint())->digest(), digest) << name;
+    *byte ^= std::byte{1};
+  }
+  EXPECT_EQ(load(tiny_.checkpoint())->digest(), digest);
+  tiny_.checkpoint().token_ids.eos.push_back(7);
+  EXPECT_NE(load(tiny_.checkpoint())->digest(), digest);
+}
+
 TEST(Engine, RefusesToHoldWeightsAsWhatNoKernelReads) {
   test::TinyModel model(test::odd_config());
   auto refused = Engine::load(model.checkpoint(), {.dtype = NumberFormat::kF16, .threads = 1});

@@ -21,6 +21,32 @@ std::vector<TokenLogprob> with_itself(const TokenInfo& token, std::int32_t most)
   return all;
 }
 
+// [226,128]
+void append_bytes(std::string& out, std::string_view bytes) {
+  out += '[';
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i > 0) out += ',';
+    out += std::to_string(static_cast<unsigned char>(bytes[i]));
+  }
+  out += ']';
+}
+
+// The same tokens as of top_logprobs, with their ids: [{"id", "token", "logprob"}, ...], or null.
+void append_top_tokens(std::string& out, const Engine& engine, const TokenInfo& token,
+                       std::int32_t most) {
+  if (!token.logprob) {
+    out += "null";
+    return;
+  }
+  char before = '[';
+  for (const auto& [id, logprob] : with_itself(token, most)) {
+    fmt::format_to(std::back_inserter(out), R"({}{{"id":{},"token":{},"logprob":{}}})",
+                   std::exchange(before, ','), id, json_string(token_name(engine, id)),
+                   json_number(logprob));
+  }
+  out += ']';
+}
+
 }  // namespace
 
 std::size_t count_characters(std::string_view text) {
@@ -59,11 +85,21 @@ std::size_t CharacterCount::before(std::string_view bytes) {
 
 void CompletionLogprobs::add(const TokenInfo& token) {
   LogprobColumns row;
+  const std::string bytes = engine_->token_bytes(token.id);
   row.tokens = json_string(token_name(*engine_, token.id));
   row.logprobs = json_number(token.logprob);
-  append_top_logprobs(row.tops, *engine_, token, most_);
-  std::size_t offset = characters_.before(engine_->token_bytes(token.id));
+  append_top_logprobs(row.tops, *engine_, token, form_.most);
+  std::size_t offset = characters_.before(bytes);
   row.offsets = std::to_string(offset);
+  if (form_.ids) {
+    row.ids = std::to_string(token.id);
+    append_bytes(row.token_bytes, bytes);
+    append_top_tokens(row.top_tokens, *engine_, token, form_.most);
+  }
+  if (form_.ranks) {
+    row.ranks = token.rank ? std::to_string(*token.rank) : "null";
+    row.entropies = json_number(token.entropy);
+  }
   held_bytes_ += row.bytes();
   held_.emplace_back(offset, std::move(row));
 }
@@ -71,13 +107,19 @@ void CompletionLogprobs::add(const TokenInfo& token) {
 void CompletionLogprobs::release(std::size_t characters) {
   for (; !held_.empty() && held_.front().first < characters; held_.pop_front()) {
     held_bytes_ -= held_.front().second.bytes();
-    for (std::string LogprobColumns::*column : {&LogprobColumns::tokens, &LogprobColumns::logprobs,
-                                                &LogprobColumns::tops, &LogprobColumns::offsets}) {
+    for (std::string LogprobColumns::*column : LogprobColumns::kAll) {
+      const std::string& cell = held_.front().second.*column;
       std::string& cells = columns_.*column;
-      if (!cells.empty()) cells += ',';
-      cells += held_.front().second.*column;
+      if (!cells.empty() && !cell.empty()) cells += ',';
+      cells += cell;
     }
   }
+}
+
+std::size_t LogprobColumns::bytes() const {
+  std::size_t sum = 0;
+  for (std::string LogprobColumns::*column : kAll) sum += (this->*column).size();
+  return sum;
 }
 
 BodyPieces logprobs_json(const std::shared_ptr<const LogprobColumns>& first,
@@ -89,10 +131,20 @@ BodyPieces logprobs_json(const std::shared_ptr<const LogprobColumns>& first,
     if (first && !((*first).*column).empty() && !(second.*column).empty()) out.add(",");
     out.add(std::move(second.*column));
   };
+  LogprobForm form = second.form;
   add(R"({"tokens":[)", &LogprobColumns::tokens);
   add(R"(],"token_logprobs":[)", &LogprobColumns::logprobs);
   add(R"(],"top_logprobs":[)", &LogprobColumns::tops);
   add(R"(],"text_offset":[)", &LogprobColumns::offsets);
+  if (form.ids) {
+    add(R"(],"token_ids":[)", &LogprobColumns::ids);
+    add(R"(],"bytes":[)", &LogprobColumns::token_bytes);
+    add(R"(],"top_tokens":[)", &LogprobColumns::top_tokens);
+  }
+  if (form.ranks) {
+    add(R"(],"ranks":[)", &LogprobColumns::ranks);
+    add(R"(],"entropies":[)", &LogprobColumns::entropies);
+  }
   out.add("]}");
   return out;
 }
@@ -109,10 +161,14 @@ std::string prompt_logprobs_json(const Engine& engine, const std::vector<TokenIn
     }
     std::vector<TokenLogprob> all = with_itself(token, most);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      bool is_ranked = i < token.top.size() && i < static_cast<std::size_t>(most);
+      std::optional<std::int32_t> rank;
+      if (all[i].id == token.id) rank = token.rank;
+      if (i < token.top.size() && i < static_cast<std::size_t>(most)) {
+        rank = static_cast<std::int32_t>(i) + 1;
+      }
       fmt::format_to(back, R"({}"{}":{{"logprob":{},"rank":{},"decoded_token":{}}})",
                      i == 0 ? '{' : ',', all[i].id, json_number(all[i].logprob),
-                     is_ranked ? std::to_string(i + 1) : "null",
+                     rank ? std::to_string(*rank) : "null",
                      json_string(token_name(engine, all[i].id)));
     }
     out += '}';

@@ -38,23 +38,38 @@ class CharacterCount {
   std::size_t count_ = 0;
 };
 
-// The columns, each the elements of a JSON array.
-struct LogprobColumns {
-  std::string tokens, logprobs, tops, offsets;
-
-  std::size_t bytes() const {
-    return tokens.size() + logprobs.size() + tops.size() + offsets.size();
-  }
+// What is told of each token.
+struct LogprobForm {
+  std::int32_t most = 0;  // of the likeliest tokens
+  bool ids = false;       // "token_ids", "bytes" and "top_tokens"
+  bool ranks = false;     // "ranks" and "entropies"
 };
 
-// {"tokens", "token_logprobs", "top_logprobs", "text_offset"} of the rows of `first`, which may be
-// null, and of `second`.
+// The columns, each the elements of a JSON array; those that a form leaves out stay empty.
+struct LogprobColumns {
+  LogprobForm form = {};
+  std::string tokens = {}, logprobs = {}, tops = {}, offsets = {};
+  std::string ids = {}, token_bytes = {}, top_tokens = {};
+  std::string ranks = {}, entropies = {};
+
+  static constexpr std::string LogprobColumns::*kAll[] = {
+      &LogprobColumns::tokens,     &LogprobColumns::logprobs, &LogprobColumns::tops,
+      &LogprobColumns::offsets,    &LogprobColumns::ids,      &LogprobColumns::token_bytes,
+      &LogprobColumns::top_tokens, &LogprobColumns::ranks,    &LogprobColumns::entropies};
+
+  std::size_t bytes() const;
+};
+
+// {"tokens", "token_logprobs", "top_logprobs", "text_offset", and what the form asks for} of the
+// rows of `first`, which may be null, and of `second`.
 BodyPieces logprobs_json(const std::shared_ptr<const LogprobColumns>& first, LogprobColumns second);
 
 class CompletionLogprobs {
  public:
-  // `most`: of the likeliest tokens beside each. The engine must outlive it.
-  CompletionLogprobs(const Engine& engine, std::int32_t most) : engine_(&engine), most_(most) {}
+  // The engine must outlive it.
+  CompletionLogprobs(const Engine& engine, LogprobForm form) : engine_(&engine), form_(form) {
+    columns_.form = form;
+  }
 
   // A row, which is held until its token is known to be part of the text.
   void add(const TokenInfo& token);
@@ -63,7 +78,7 @@ class CompletionLogprobs {
   void release_all() { release(static_cast<std::size_t>(-1)); }
 
   // What was let go of since the last call. Offsets go on over calls.
-  LogprobColumns take() { return std::exchange(columns_, {}); }
+  LogprobColumns take() { return std::exchange(columns_, LogprobColumns{.form = form_}); }
   bool is_empty() const { return columns_.tokens.empty(); }
   std::size_t bytes() const { return columns_.bytes() + held_bytes_; }
   // Of all tokens that were added.
@@ -71,7 +86,7 @@ class CompletionLogprobs {
 
  private:
   const Engine* engine_;
-  std::int32_t most_;
+  LogprobForm form_;
   CharacterCount characters_;
   std::deque<std::pair<std::size_t, LogprobColumns>>
       held_;  // by the character at which each begins
@@ -80,7 +95,8 @@ class CompletionLogprobs {
 };
 
 // vLLM's `prompt_logprobs`: for each token of the prompt null or an object of ids, each with
-// {"logprob", "rank", "decoded_token"}; the rank is null for a token that is none of the likeliest.
+// {"logprob", "rank", "decoded_token"}; the rank is null for a token that is none of the likeliest,
+// unless the engine was asked for it.
 std::string prompt_logprobs_json(const Engine& engine, const std::vector<TokenInfo>& prompt,
                                  std::int32_t most);
 

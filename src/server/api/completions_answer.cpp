@@ -1,6 +1,7 @@
 #include "server/api/completions_answer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -49,11 +50,24 @@ CompletionsAnswer::CompletionsAnswer(const CompletionsRequest& request, Completi
   choices_.resize(request.prompts.size() * static_cast<std::size_t>(request.base.n));
   open_ = choices_.size();
   for (Choice& choice : choices_) {
-    if (request.logprobs) choice.logprobs.emplace(*engine_, *request.logprobs);
+    if (request.logprobs) choice.logprobs.emplace(*engine_, form());
   }
-  for (const Prompt& prompt : request.prompts) {
-    prompt_tokens_ += static_cast<std::int64_t>(prompt.ids.size());
+  for (std::size_t i = 0; i < request.prompts.size(); ++i) {
+    const std::vector<std::int32_t>& ids = request.prompts[i].ids;
+    prompt_tokens_ += static_cast<std::int64_t>(ids.size());
+    if (!request.return_token_ids) continue;
+    auto told = std::make_shared<const std::string>(fmt::format("{}", fmt::join(ids, ",")));
+    bytes_ += told->size();
+    for (std::size_t c = first_choice(i); c < first_choice(i + 1); ++c) {
+      choices_[c].prompt_ids = told;
+    }
   }
+}
+
+LogprobForm CompletionsAnswer::form() const {
+  return {.most = request_.logprobs.value_or(0),
+          .ids = request_.return_token_ids,
+          .ranks = request_.base.rank_and_entropy};
 }
 
 std::size_t CompletionsAnswer::first_choice(std::size_t prompt) const {
@@ -75,7 +89,7 @@ std::string CompletionsAnswer::add_prompt(std::size_t prompt, const Event& event
   }
   std::optional<CompletionLogprobs> logprobs;
   if (request_.echo && request_.logprobs) {
-    logprobs.emplace(*engine_, *request_.logprobs);
+    logprobs.emplace(*engine_, form());
     for (const TokenInfo& token : event.prompt) logprobs->add(token);
     logprobs->release_all();
     part->columns = logprobs->take();
@@ -127,6 +141,11 @@ bool CompletionsAnswer::is_cut(const Choice& choice, const Event& event) const {
 std::string CompletionsAnswer::add_to_choice(std::size_t index, const Event& event) {
   Choice& choice = choices_[index];
   if (choice.logprobs) add_logprobs(choice, event);
+  if (event.kind == Event::Kind::kToken && request_.return_token_ids) {
+    std::string next = (choice.ids.empty() ? "" : ",") + std::to_string(event.token.id);
+    choice.ids += next;
+    bytes_ += next.size();
+  }
   if (event.kind == Event::Kind::kDone) {
     choice.finish_reason = fmt::format("\"{}\"", finish_reason_name(event.finish_reason));
     generated_ += event.usage.generated_tokens;
@@ -149,13 +168,22 @@ std::string CompletionsAnswer::chunk(std::size_t index, const std::string& text,
   bool has_logprobs = choice.logprobs && (has_tokens || !choice.logprobs->is_empty());
   std::shared_ptr<const PromptPart> prompt = std::exchange(choice.prompt, nullptr);
   bool has_prompt = prompt && !prompt->logprobs_of_prompt.empty();
-  if (text.empty() && !has_logprobs && choice.finish_reason.empty() && !has_prompt) return {};
+  bool has_ids = has_tokens && request_.return_token_ids;
+  if (text.empty() && !has_logprobs && !has_ids && choice.finish_reason.empty() && !has_prompt) {
+    return {};
+  }
+  std::string ids;
+  if (request_.return_token_ids) {
+    ids = fmt::format(R"(,"token_ids":[{}])", std::exchange(choice.ids, {}));
+    BodyPiece prompt_ids = std::exchange(choice.prompt_ids, nullptr);
+    if (prompt_ids) ids += fmt::format(R"(,"prompt_token_ids":[{}])", *prompt_ids);
+  }
   return sse(fmt::format(
-      R"({{{},"choices":[{{"index":{},"text":{},"logprobs":{},"finish_reason":{}{}}}]{}}})",
+      R"({{{},"choices":[{{"index":{},"text":{},"logprobs":{},"finish_reason":{}{}{}}}]{}}})",
       opening(), index, json_string(text),
       has_logprobs ? logprobs_json(columns_of(prompt), choice.logprobs->take()).join() : "null",
       or_null(choice.finish_reason),
-      has_prompt ? ",\"prompt_logprobs\":" + prompt->logprobs_of_prompt : "",
+      has_prompt ? ",\"prompt_logprobs\":" + prompt->logprobs_of_prompt : "", ids,
       request_.include_usage ? ",\"usage\":null" : ""));
 }
 
@@ -191,6 +219,11 @@ BodyPieces CompletionsAnswer::body() {
     if (choice.prompt && !choice.prompt->logprobs_of_prompt.empty()) {
       out.add(R"(,"prompt_logprobs":)");
       out.add(BodyPiece(choice.prompt, &choice.prompt->logprobs_of_prompt));
+    }
+    if (choice.prompt_ids) {
+      out.add(fmt::format(R"(,"token_ids":[{}],"prompt_token_ids":[)", choice.ids));
+      out.add(std::move(choice.prompt_ids));
+      out.add("]");
     }
     out.add("}");
   }

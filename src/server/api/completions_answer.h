@@ -53,10 +53,15 @@ class CompletionsAnswer {
     std::string text;                          // behind the prompt's
     std::size_t characters = 0;                // of the text so far; with echo also the prompt's
     std::int32_t last_id = -1;                 // of its tokens
+    // With return_token_ids: the prompt's, while they are still to be told, and those of its tokens
+    // that are; elements of JSON arrays.
+    BodyPiece prompt_ids;
+    std::string ids;
     std::optional<CompletionLogprobs> logprobs;
     std::string finish_reason;
   };
 
+  LogprobForm form() const;
   static std::shared_ptr<const LogprobColumns> columns_of(
       const std::shared_ptr<const PromptPart>& prompt);
   std::size_t first_choice(std::size_t prompt) const;

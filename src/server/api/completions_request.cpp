@@ -135,6 +135,11 @@ void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
   fields.read("echo", request.echo);
   fields.read("logprobs", request.logprobs, 0, kMostLogprobs);
   fields.read("prompt_logprobs", request.prompt_logprobs, 0, kMostLogprobs);
+  fields.read("return_token_ids", request.return_token_ids);
+  fields.read("rank_and_entropy", request.base.rank_and_entropy);
+  if (request.base.rank_and_entropy && !request.logprobs && !request.prompt_logprobs) {
+    fields.refuse("rank_and_entropy", "it only with logprobs or prompt_logprobs");
+  }
 }
 
 void read_max_tokens(JsonFields& fields, CompletionsRequest& request) {

@@ -35,6 +35,7 @@ struct CompletionsRequest {
   bool echo = false;
   std::optional<std::int32_t> logprobs;         // beside each token of the answer
   std::optional<std::int32_t> prompt_logprobs;  // in a field of their own
+  bool return_token_ids = false;                // of the answer, of the prompt and in `logprobs`
   std::vector<std::string> ignored;             // fields that nobody reads
 };
 

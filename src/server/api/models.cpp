@@ -12,11 +12,13 @@
 namespace chorus::server {
 
 Models::Models(std::vector<std::string> names) {
-  for (std::string& name : names) models_.push_back({std::move(name), nullptr});
+  for (std::string& name : names) models_.push_back({.name = std::move(name)});
 }
 
 void Models::set_ready(std::size_t index, std::shared_ptr<Engine> engine) {
+  std::string digest = engine->digest();
   Lock lock(mutex_);
+  models_[index].digest = std::move(digest);
   models_[index].engine = std::move(engine);
   models_[index].created = std::time(nullptr);
 }

@@ -15,14 +15,16 @@ namespace chorus::server {
 
 struct ServedModel {
   std::string name;
-  std::shared_ptr<Engine> engine;  // null while it is being loaded
-  std::int64_t created = 0;        // when it was loaded, seconds since 1970
+  std::shared_ptr<Engine> engine = {};  // null while it is being loaded
+  std::int64_t created = 0;             // when it was loaded, seconds since 1970
+  std::string digest = {};              // Engine::digest()
 };
 
 class Models {
  public:
   explicit Models(std::vector<std::string> names);
 
+  // Reads all of its weights, for their digest.
   void set_ready(std::size_t index, std::shared_ptr<Engine> engine);
   bool all_ready() const;
   std::vector<ServedModel> all() const;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "json/text.h"
+#include "server/api/model_card.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
 
@@ -36,15 +36,6 @@ constexpr std::string_view kFrontPage = R"(<!doctype html>
 </html>
 )";
 
-std::string model_json(const ServedModel& model) {
-  const ModelInfo& info = model.engine->info();
-  return fmt::format(
-      R"({{"id":{},"object":"model","created":{},"owned_by":"chorus","max_model_len":{},)"
-      R"("parameters":{},"dtype":"{}"}})",
-      json_string(model.name), model.created, info.block_size, info.parameters,
-      number_format_name(info.dtype));
-}
-
 ResponseHead health_head(bool is_ready) {
   ResponseHead head(is_ready ? 200 : 503, "application/json", {{"Cache-Control", "no-store"}});
   if (!is_ready) head.headers.emplace_back("Retry-After", "1");
@@ -69,7 +60,7 @@ asio::awaitable<void> metrics(App& app, Exchange& exchange) {
 asio::awaitable<void> list_models(App& app, Exchange& exchange) {
   std::vector<std::string> models;
   for (const ServedModel& model : app.models.all()) {
-    if (model.engine != nullptr) models.push_back(model_json(model));
+    if (model.engine != nullptr) models.push_back(model_card(model, app.options));
   }
   co_await respond_json(exchange,
                         fmt::format(R"({{"object":"list","data":[{}]}})", fmt::join(models, ",")));
@@ -78,7 +69,7 @@ asio::awaitable<void> list_models(App& app, Exchange& exchange) {
 asio::awaitable<void> show_model(App& app, Exchange& exchange) {
   ApiResult<ServedModel> model = app.models.find(std::string(exchange.rest));
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
-  co_await respond_json(exchange, model_json(model.assume_value()));
+  co_await respond_json(exchange, model_card(model.assume_value(), app.options));
 }
 
 asio::awaitable<void> plaintext(App&, Exchange& exchange) {

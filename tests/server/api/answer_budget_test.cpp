@@ -87,6 +87,9 @@ TEST_F(AnswerBudget, TheReckoningIsNoLessThanTheAnswer) {
         std::string(
             R"({"prompt":"\u0001\u0002\u0003\u0004","max_tokens":0,"echo":true,"logprobs":0})"),
         R"({"prompt_logprobs":100,"max_tokens":1,"n":2,"prompt":)" + ids(200) + "}",
+        std::string(R"({"prompt":"Once upon a time","max_tokens":60,"n":3,"ignore_eos":true,)"
+                    R"("logprobs":10,"return_token_ids":true,"rank_and_entropy":true})"),
+        R"({"return_token_ids":true,"max_tokens":1,"n":16,"prompt":)" + ids(200) + "}",
         R"({"prompt_logprobs":0,"logprobs":1,"max_tokens":30,"n":8,"prompt":)" + ids(20, 0) +
             "}"}) {
     auto request = parse_completions(body);

@@ -95,6 +95,132 @@ TEST_F(CompletionsRoute, TheStreamSaysTheSame) {
   EXPECT_EQ(events.back().at("usage").at("completion_tokens"), 48);
 }
 
+// Ids and bytes as the engine has them, whatever characters they are parts of.
+TEST_F(CompletionsRoute, TokenIdsBytesRanksAndEntropiesAreGivenOnRequest) {
+  start();
+  const std::string fields =
+      R"("prompt":"Hé","max_tokens":30,"seed":5,"n":2,"logprobs":3,"return_token_ids":true,)"
+      R"("rank_and_entropy":true,"logit_bias":{"447":10})";  // 447 is a part of characters
+  json::value whole = post_json("/v1/completions", "{" + fields + "}");
+  Request request{.prompt = engine_->encode("Hé").assume_value(), .max_length = 0, .n = 2};
+  request.max_length = static_cast<std::int32_t>(request.prompt.size()) + 30;
+  request.sampling = {.top_k = 0, .seed = 5};
+  request.sampling.logit_bias = {{447, 10.0f}};
+  request.logprobs = 3;
+  request.rank_and_entropy = true;
+  auto samples = engine_->complete(request).assume_value();
+  std::size_t parts = 0;
+  for (std::size_t c = 0; c < samples.size(); ++c) {
+    const json::value& choice = whole.at("choices").at(c);
+    const json::value& logprobs = choice.at("logprobs");
+    EXPECT_EQ(choice.at("prompt_token_ids"), json::value_from(request.prompt));
+    EXPECT_EQ(choice.at("token_ids"), logprobs.at("token_ids"));
+    const auto& tokens = samples[c].result;
+    ASSERT_EQ(choice.at("token_ids").as_array().size(), tokens.size());
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      EXPECT_EQ(choice.at("token_ids").at(i), tokens[i].id);
+      EXPECT_EQ(logprobs.at("ranks").at(i), *tokens[i].rank);
+      EXPECT_EQ(logprobs.at("entropies").at(i), *tokens[i].entropy);
+      std::string bytes;
+      for (const json::value& byte : logprobs.at("bytes").at(i).as_array()) {
+        bytes += static_cast<char>(byte.as_int64());
+      }
+      EXPECT_EQ(bytes, engine_->token_bytes(tokens[i].id));
+      std::string name(logprobs.at("tokens").at(i).as_string());
+      if (name.starts_with("bytes:")) ++parts;
+      const json::array& top = logprobs.at("top_tokens").at(i).as_array();
+      ASSERT_GE(top.size(), 3u);
+      for (std::size_t t = 0; t < 3; ++t) {
+        EXPECT_EQ(top[t].at("id"), tokens[i].top[t].id);
+        EXPECT_EQ(top[t].at("logprob"), tokens[i].top[t].logprob);
+        std::string_view key = top[t].at("token").as_string();
+        EXPECT_EQ(logprobs.at("top_logprobs").at(i).at(key), tokens[i].top[t].logprob);
+      }
+      EXPECT_EQ(top.size(), tokens[i].rank <= 3 ? 3u : 4u);
+      EXPECT_TRUE(tokens[i].rank <= 3 || top[3].at("id") == tokens[i].id);
+    }
+  }
+  EXPECT_GT(parts, 0u) << "no token that is part of a character: the test has lost its point";
+
+  std::vector<json::value> events =
+      events_of(post("/v1/completions", "{" + fields + R"(,"stream":true})"));
+  std::vector<json::array> ids(2), prompts(2), told(2);
+  for (const json::value& event : events) {
+    const json::object& choice = event.at("choices").at(0).as_object();
+    auto index = static_cast<std::size_t>(choice.at("index").as_int64());
+    for (const json::value& id : choice.at("token_ids").as_array()) ids[index].push_back(id);
+    if (const json::value* prompt = choice.if_contains("prompt_token_ids")) {
+      EXPECT_TRUE(prompts[index].empty());
+      prompts[index] = prompt->as_array();
+    }
+    if (choice.at("logprobs").is_null()) continue;
+    for (const json::value& id : choice.at("logprobs").at("token_ids").as_array()) {
+      told[index].push_back(id);
+    }
+  }
+  for (std::size_t c = 0; c < 2; ++c) {
+    EXPECT_EQ(ids[c], whole.at("choices").at(c).at("token_ids").as_array());
+    EXPECT_EQ(told[c], ids[c]);
+    EXPECT_EQ(json::value(prompts[c]), json::value_from(request.prompt));
+  }
+}
+
+TEST_F(CompletionsRoute, TokenIdsComeWithoutLogprobsTooAndNotUnasked) {
+  start();
+  json::value plain = post_json("/v1/completions", R"({"prompt":"a","max_tokens":3,"logprobs":1})");
+  EXPECT_FALSE(plain.at("choices").at(0).as_object().contains("token_ids"));
+  EXPECT_EQ(plain.at("choices").at(0).at("logprobs").as_object().size(), 4u);
+  json::value ids = post_json("/v1/completions",
+                              R"({"prompt":[464,3797],"max_tokens":3,"return_token_ids":true})");
+  const json::value& choice = ids.at("choices").at(0);
+  EXPECT_TRUE(choice.at("logprobs").is_null());
+  EXPECT_EQ(choice.at("prompt_token_ids"), json::value({464, 3797}));
+  EXPECT_EQ(choice.at("token_ids").as_array().size(), 3u);
+  std::vector<json::value> events = events_of(post(
+      "/v1/completions",
+      R"({"prompt":[464,3797],"max_tokens":30,"return_token_ids":true,"stream":true,"seed":2})"));
+  std::size_t count = 0;
+  for (const json::value& event : events) {
+    count += event.at("choices").at(0).at("token_ids").as_array().size();
+  }
+  EXPECT_EQ(count, 30u);
+
+  HttpAnswer alone = post("/v1/completions", R"({"prompt":"a","rank_and_entropy":true})");
+  EXPECT_EQ(alone.status, 400);
+  EXPECT_EQ(error(alone).at("param"), "rank_and_entropy");
+}
+
+TEST_F(CompletionsRoute, TheRankOfAPromptsTokenIsToldWhereItIsAskedFor) {
+  start();
+  const std::string fields = R"("prompt":[464,3797,3332],"max_tokens":0,"prompt_logprobs":1)";
+  for (bool asked : {false, true}) {
+    json::value answer =
+        post_json("/v1/completions", "{" + fields + (asked ? R"(,"rank_and_entropy":true})" : "}"));
+    const json::value& second = answer.at("choices").at(0).at("prompt_logprobs").at(1);
+    const json::value& rank = second.at("3797").at("rank");
+    EXPECT_EQ(rank.is_null(), !asked);
+    EXPECT_TRUE(!asked || rank.as_int64() > 1);
+  }
+}
+
+TEST_F(CompletionsRoute, AModelTellsWhatItIsAndWhatMayBeAskedOfIt) {
+  start({.max_answer = 123456});
+  HttpAnswer answer = get("/v1/models");
+  EXPECT_EQ(answer.status, 200);
+  json::value card = parse(answer.body).at("data").at(0);
+  EXPECT_EQ(card.at("digest"), json::string(engine_->digest()));
+  EXPECT_EQ(card.at("max_model_len"), 1024);
+  EXPECT_EQ(card.at("dtype"), "f32");
+  EXPECT_EQ(card.at("limits").at("vocab_size"), 50257);
+  EXPECT_EQ(card.at("limits").at("answer_bytes"), 123456);
+  // What is told as the most is allowed, and one more is not.
+  auto most = card.at("limits").at("n").as_int64();
+  for (auto n : {most, most + 1}) {
+    std::string body = R"({"prompt":"a","max_tokens":0,"n":)" + std::to_string(n) + "}";
+    EXPECT_EQ(post("/v1/completions", body).status, n == most ? 200 : 400);
+  }
+}
+
 TEST_F(CompletionsRoute, StopStringsEndTheText) {
   start();
   const std::string fields = R"("prompt":"x","max_tokens":40,"seed":11)";
