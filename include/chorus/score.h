@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -24,6 +25,8 @@ struct ScoreRequest {
   std::int32_t stride = 0;
   bool boundaries = false;  // for word_scores() in words.h: Score::boundaries
   bool rank_and_entropy = false;
+  // With which others may end Engine::score(): an error, kUnavailable. May be empty.
+  std::shared_ptr<Cancellation> cancellation = {};
 };
 
 struct Score {

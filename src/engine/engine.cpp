@@ -14,6 +14,7 @@
 #include "core/out_of_memory.h"
 #include "core/processors.h"
 #include "core/utf8.h"
+#include "engine/cancellation.h"
 #include "engine/engine_impl.h"
 #include "engine/request_check.h"
 #include "tokenizer/tokenizer.h"
@@ -222,6 +223,9 @@ Result<Stream> Engine::Impl::submit(Request request, EventCallback on_event) {
   state->stream =
       std::make_shared<Stream::State>(std::move(on_event), [to = mailbox] { to->wake(); });
   Stream stream(state->stream);
+  if (const auto& cancellation = state->request.cancellation) {
+    cancellation->state_->add(state->stream);
+  }
   CHORUS_TRY(mailbox->post(std::move(state)));
   return stream;
 }

@@ -122,7 +122,12 @@ Result<Score> score_windows(Engine& engine, const ScoreRequest& request) {
   CHORUS_TRY(TextScore text, TextScore::make(request, begin, engine.info().block_size));
   CHORUS_TRY(engine::check_ids(request.ids, "ids", engine.info()));
   for (const ScoreWindow& window : text.windows()) {
-    CHORUS_TRY(auto samples, engine.complete(text.request(window)));
+    Request read = text.request(window);
+    read.cancellation = request.cancellation;
+    CHORUS_TRY(auto samples, engine.complete(read));
+    if (samples[0].finish_reason == FinishReason::kCancelled) {
+      return Error{ErrorCode::kUnavailable, "scoring was cancelled"};
+    }
     text.add(window, samples[0].prompt);
   }
   return text.score();

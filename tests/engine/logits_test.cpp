@@ -215,5 +215,49 @@ TEST(Logits, MayBeCancelled) {
   EXPECT_EQ(engine->stats().running, 0u);
 }
 
+// Without: a million tokens, each of which reads a block.
+TEST(Cancellation, EndsWhatWaitsElsewhereAndWhatComes) {
+  auto engine = load_with({});
+  auto cancellation = std::make_shared<Cancellation>();
+  Request endless{.prompt = {1},
+                  .max_length = kMostTokens,
+                  .past_block = PastBlock::kCrop,
+                  .cancellation = cancellation};
+  Result<std::vector<Completion>> generated = std::vector<Completion>();
+  Result<Score> score = Score{};
+  std::thread generates([&] { generated = engine->complete(endless); });
+  std::thread scores([&] {
+    score = engine->score({.ids = std::vector<std::int32_t>(1'000'000, 3),
+                           .stride = 1,
+                           .cancellation = cancellation});
+  });
+  while (engine->stats().prompt_tokens < 200) std::this_thread::yield();
+  cancellation->cancel();
+  generates.join();
+  scores.join();
+  ASSERT_TRUE(generated);
+  EXPECT_EQ(generated.assume_value()[0].finish_reason, FinishReason::kCancelled);
+  ASSERT_FALSE(score);
+  EXPECT_EQ(score.assume_error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(score.assume_error().message, "scoring was cancelled");
+  auto later = engine->complete(endless);
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later.assume_value()[0].finish_reason, FinishReason::kCancelled);
+  EXPECT_TRUE(engine->logits(ids_of_length(3)));  // others are not concerned
+}
+
+TEST(Cancellation, MayBeUsedForManyAndOutliveThem) {
+  auto cancellation = std::make_shared<Cancellation>();
+  {
+    auto engine = load_with({});
+    for (int i = 0; i < 500; ++i) {
+      auto text = engine->generate({.prompt = {1}, .max_length = 2, .cancellation = cancellation});
+      ASSERT_TRUE(text);
+      EXPECT_EQ(text.assume_value().finish_reason, FinishReason::kLength);
+    }
+  }
+  cancellation->cancel();
+}
+
 }  // namespace
 }  // namespace chorus
