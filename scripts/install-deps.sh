@@ -34,7 +34,7 @@ esac
 
 packages="g++ cmake ninja-build pkg-config $boost libcli11-dev libfmt-dev libpcre2-dev
   libcurl4-openssl-dev libssl-dev zlib1g-dev libspdlog-dev prometheus-cpp-dev libtomlplusplus-dev ca-certificates"
-test_packages="libgtest-dev libgmock-dev clang libclang-rt-dev python3-numpy python3-venv curl wrk
+test_packages="libgtest-dev libgmock-dev clang libclang-rt-dev python3-numpy python3-venv python3-dev curl wrk
   nginx help2man dpkg-dev file zsh fish"
 if [ "$with_tests" = yes ]; then packages="$packages $test_packages"; fi
 

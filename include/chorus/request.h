@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "chorus/cancellation.h"
 #include "chorus/error.h"
 #include "chorus/export.h"
 #include "chorus/sampling.h"
@@ -77,6 +78,9 @@ struct Request {
   // Beside each of these log-probabilities also the token's rank and the distribution's entropy.
   bool rank_and_entropy = false;
   bool echo = false;  // a kPrompt event comes before the result's
+
+  // With which others may end it; may be empty.
+  std::shared_ptr<Cancellation> cancellation = {};
 
   // Keys and values in the prefix cache are shared only among requests of the same salt: who has
   // another cannot learn, from cached_tokens or from the time, what has been read.

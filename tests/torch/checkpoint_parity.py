@@ -132,4 +132,5 @@ def main():
     print(f"{total} tokens equal to PyTorch {torch.__version__}'s")
 
 
-chorus_program.report(main)
+if __name__ == "__main__":
+    chorus_program.report(main)

@@ -1,0 +1,340 @@
+"""A model that generates and scores, for any number of threads at once."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Union, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core, _dispatch
+from ._errors import ChorusError, UnsupportedError, invalid, make_error
+from ._inputs import IdArray, Ids, Prompt, id_array, ids_of, is_batch, utf8
+from ._models import explain, locate
+from ._options import Options, checked
+from ._results import Completion, ModelInfo, Score, Stats, Usage, tokens_of
+from ._streams import AsyncStream, Stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+# Several texts: a list of texts, or of ids.
+Prompts = Union[list[str], tuple[str, ...], list[list[int]], list[npt.NDArray[Any]], list[Prompt]]
+
+
+class Engine:
+    """A loaded model: one copy of the weights, which any number of threads use at once.
+
+    Every call gives the lock up while it waits, so other Python threads run. What a call gives does not
+    depend on what else runs: the same prompt and seed give the same text, bit for bit. Ctrl-C ends any call.
+
+    Arguments:
+        model: the path of a checkpoint or folder, recognised by its content; else a name (``"gpt2"``,
+            ``"hf:owner/name"``), fetched once by huggingface_hub. None: the small storyteller inside the package.
+        dtype: how weights are held: ``"f32"``, ``"bf16"``, ``"int8"`` or ``"int4"``. None: as they are stored.
+        threads: that compute. None: one for each processor that this process may use.
+        kv_memory: bytes, at most, for keys and values. None: a quarter of the memory that is free.
+        prefix_cache: keep keys and values of texts for others that begin alike.
+        max_queue: samples that may wait; more are refused (OverloadedError).
+        step_rows: tokens of one step, at most; also the most samples that run.
+        pin_threads: each to a processor of its own, if they take all that there are.
+        allow_nonfinite: accept NaN and infinite weights.
+        tokenizer: ``"gpt2"``, ``"none"``, or the path of one. None: the checkpoint's own.
+        activation: ``"gelu"``, ``"gelu_new"`` or ``"relu"``, whatever the file says.
+        n_head: where the file does not state it.
+
+    Errors: NotFoundError, CorruptError, UnsupportedError, InputOutputError, NetworkError, InvalidArgumentError,
+    with a message that names the file, the tensor or field, what was found and what was expected.
+
+    An engine belongs to the process that loaded it: after os.fork() the child cannot use it (UnavailableError),
+    and it cannot be pickled. ``with Engine(...) as engine:`` or close() frees it at once.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | None = None, *, dtype: str | None = None,
+                 threads: int | None = None, kv_memory: int | None = None, prefix_cache: bool = True,
+                 max_queue: int = 1024, step_rows: int = 256, pin_threads: bool = True,
+                 allow_nonfinite: bool = False, tokenizer: str | os.PathLike[str] | None = None,
+                 activation: str | None = None, n_head: int | None = None) -> None:
+        counts = {"threads": threads, "kv_memory": kv_memory, "max_queue": max_queue, "step_rows": step_rows,
+                  "n_head": n_head}
+        for name, value in counts.items():
+            least = 1 if value is not None else 0
+            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or
+                                      not least <= value.__index__() < 2**63):
+                raise invalid(name, f"expected a whole number from 1, found {value!r}")
+        try:
+            self._core = _core.load(
+                locate(model), dtype=dtype, threads=threads or 0, pin_threads=pin_threads,
+                kv_memory=kv_memory or 0, prefix_cache=prefix_cache, max_queue=max_queue, step_rows=step_rows,
+                allow_nonfinite=allow_nonfinite,
+                tokenizer=None if tokenizer is None else os.fspath(tokenizer), activation=activation,
+                n_head=n_head)
+        except UnsupportedError as error:
+            raise explain(error) from None
+        # Also at the end of the interpreter, before threads that wait could meet it.
+        weakref.finalize(self, self._core.close)
+        self.info: ModelInfo = ModelInfo(**self._core.info())
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._core.closed() else ""
+        return (f"<chorus.Engine {self.info.path!r}, {self.info.parameters / 1e6:.1f}M parameters, "
+                f"{self.info.dtype}, {self.info.threads} threads{state}>")
+
+    # --- Text.
+
+    @overload
+    def encode(self, text: str, *, special: bool = False) -> list[int]: ...
+    @overload
+    def encode(self, text: list[str] | tuple[str, ...], *, special: bool = False) -> list[list[int]]: ...
+
+    def encode(self, text: Any, *, special: bool = False) -> Any:
+        """The ids of a text, or of each of several.
+
+        With `special`, the name of a special token in the text (``"<|endoftext|>"``) is the token, not its
+        letters. Errors: UnsupportedError for a model without a tokenizer.
+        """
+        if isinstance(text, str):
+            return self._core.encode(utf8(text, "text").decode(), special)
+        if isinstance(text, (list, tuple)):
+            return [self._core.encode(utf8(one, f"text[{i}]").decode(), special) for i, one in enumerate(text)]
+        raise invalid("text", f"expected a text (str) or a list of them, found {type(text).__name__}")
+
+    @overload
+    def decode(self, ids: Sequence[int] | npt.NDArray[Any]) -> str: ...
+    @overload
+    def decode(self, ids: list[list[int]] | list[npt.NDArray[Any]]) -> list[str]: ...
+
+    def decode(self, ids: Any) -> Any:
+        """The text of ids, or of each of several lists. Bytes that are no UTF-8 become U+FFFD."""
+        if not isinstance(ids, str) and (not hasattr(ids, "__len__") or len(ids) > 0) and is_batch(ids, "ids"):
+            return [self._core.decode(ids_of(one, f"ids[{i}]")) for i, one in enumerate(ids)]
+        return self._core.decode(ids_of(ids, "ids"))
+
+    def token_bytes(self, id: int) -> bytes:
+        """The very bytes of one id, which may be part of a character."""
+        return self._core.token_bytes(int(ids_of([id], "id")[0]))
+
+    # --- Generation.
+
+    @overload
+    def generate(self, prompt: Prompt, *, n: None = None, **options: Unpack[Options]) -> Completion: ...
+    @overload
+    def generate(self, prompt: Prompt, *, n: int, **options: Unpack[Options]) -> list[Completion]: ...
+    @overload
+    def generate(self, prompt: Prompts, *, n: None = None, **options: Unpack[Options]) -> list[Completion]: ...
+    @overload
+    def generate(self, prompt: Prompts, *, n: int, **options: Unpack[Options]) -> list[list[Completion]]: ...
+
+    def generate(self, prompt: Any, *, n: int | None = None, **options: Any) -> Any:
+        """Continues a prompt: a text, or ids; a list of prompts gives a list, all made at once.
+
+        With `n`, so many samples of each prompt, as a list, with seeds seed, seed + 1, ... The other options
+        are those of chorus.Options: max_length, max_new_tokens, seed, temperature, top_k, top_p, min_p,
+        repetition_penalty, stop, logprobs, loop, ...
+
+        Errors: InvalidArgumentError, whose ``field`` is the argument's name; OverloadedError.
+        """
+        options = checked("generate", options)
+        if not is_batch(prompt, "prompt"):
+            samples = self._run([prompt], n, options, "prompt")
+            return next(samples) if n is not None else next(samples)[0]
+        names = "prompt[{}]"
+        results = list(self._run(prompt, n, options, names))
+        return results if n is not None else [samples[0] for samples in results]
+
+    def stream(self, prompt: Prompt, *, n: int | None = None, **options: Unpack[Options]) -> Stream:
+        """The same of one prompt as an iterator of pieces of text, each there as soon as it is certain.
+
+        Dropping the iterator cancels what has not been made.
+        """
+        options_dict = checked("stream", options)
+        job, finish = self._submit(prompt, n, options_dict, "prompt", streams=True)
+        return Stream(job, finish)
+
+    def astream(self, prompt: Prompt, *, n: int | None = None, **options: Unpack[Options]) -> AsyncStream:
+        """The same for asyncio: ``async for piece in engine.astream(...)``.
+
+        Dropping the iterator, or cancelling the task that waits for it, cancels what has not been made.
+        """
+        options_dict = checked("astream", options)
+
+        def start(dispatcher: _dispatch.Dispatcher,
+                  tell: Callable[[], None]) -> tuple[_core.Job, int, _dispatch.Dispatcher]:
+            queue, key = dispatcher.add(tell)
+            try:
+                job, start.finish = self._submit(  # type: ignore[attr-defined]
+                    prompt, n, options_dict, "prompt", streams=True, queue=queue, key=key)
+            except BaseException:
+                dispatcher.discard(key)
+                raise
+            return job, key, dispatcher
+
+        return AsyncStream(start, lambda job: start.finish(job))  # type: ignore[attr-defined,no-any-return]
+
+    @overload
+    def submit(self, prompt: Prompt, *, n: None = None,
+               **options: Unpack[Options]) -> concurrent.futures.Future[Completion]: ...
+    @overload
+    def submit(self, prompt: Prompt, *, n: int,
+               **options: Unpack[Options]) -> concurrent.futures.Future[list[Completion]]: ...
+
+    def submit(self, prompt: Any, *, n: int | None = None, **options: Any) -> Any:
+        """Begins to continue one prompt, and returns a Future of what generate() would give.
+
+        The future's cancel() cancels the request.
+        """
+        options = checked("submit", options)
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        lock = threading.Lock()
+        begun: list[tuple[_core.Job, Callable[[_core.Job], list[Completion]]]] = []
+
+        def deliver() -> None:  # when the job has ended, and this function returned: whichever is later
+            with lock:
+                if not begun or not begun[0][0].done():
+                    return
+                job, finish = begun.pop()
+            dispatcher.discard(key)
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                samples = finish(job)
+                future.set_result(samples if n is not None else samples[0])
+            except BaseException as error:
+                future.set_exception(error)
+
+        dispatcher = _dispatch.dispatcher
+        queue, key = dispatcher.add(deliver)
+        try:
+            job, finish = self._submit(prompt, n, options, "prompt", streams=False, queue=queue, key=key)
+        except BaseException:
+            dispatcher.discard(key)
+            raise
+        future.add_done_callback(lambda ended: job.cancel() if ended.cancelled() else None)
+        with lock:
+            begun.append((job, finish))
+        deliver()
+        return future
+
+    # --- Scores and logits.
+
+    @overload
+    def score(self, text: Prompt, *, bos: bool = False, stride: int = 0, special: bool = False) -> Score: ...
+    @overload
+    def score(self, text: Prompts, *, bos: bool = False, stride: int = 0,
+              special: bool = False) -> list[Score]: ...
+
+    def score(self, text: Any, *, bos: bool = False, stride: int = 0, special: bool = False) -> Any:
+        """The log-probability of every token of a text (or ids), or of each of several.
+
+        With `bos`, what begins a text is put in front, so that the first token has one, too. A text longer than
+        the block is read in windows that start `stride` tokens apart (0: half the block).
+        """
+        batch = is_batch(text, "text")
+        texts = list(text) if batch else [text]
+        ids = [self._ids(one, special, f"text[{i}]" if batch else "text") for i, one in enumerate(texts)]
+        if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride < 2**31:
+            raise invalid("stride", f"expected a whole number from 0, found {stride!r}")
+        scores = []
+        for one, (logprobs, contexts, loss, scored) in zip(ids, self._core.score(ids, bos, stride)):
+            context = np.array(contexts, np.int32)
+            logprob = np.array(logprobs, np.float64)
+            logprob[context == 0] = np.nan
+            scores.append(Score(one.tolist(), logprob, context, loss if scored else float("nan")))
+        return scores if batch else scores[0]
+
+    def logits(self, ids: Any) -> npt.NDArray[np.float32]:
+        """The model's logits at every position, with the very bits that generation draws from.
+
+        `ids`: whole numbers of shape (T,) or (B, T), T at most the block; a list, a NumPy array, or anything with
+        ``__array__`` or DLPack. Gives float32 of shape (T, V) or (B, T, V); position t predicts token t + 1.
+        """
+        dimensions = 2 if is_batch(ids, "ids") else 1
+        array = self._checked_ids(ids, "ids", dimensions)
+        logits: npt.NDArray[np.float32] = self._core.logits(np.atleast_2d(array))
+        return logits if dimensions == 2 else logits[0]
+
+    def _checked_ids(self, ids: Any, field: str, dimensions: int) -> IdArray:
+        array = id_array(ids, field, dimensions, self.info.vocab_size)
+        if array.shape[-1] > self.info.block_size:
+            raise invalid(field, f"expected at most {self.info.block_size} tokens (the model's block size), "
+                                 f"found {array.shape[-1]}")
+        return np.ascontiguousarray(array, np.int32)
+
+    # --- The engine itself.
+
+    def stats(self) -> Stats:
+        """Counts since the engine was loaded, and its state now."""
+        return Stats(**self._core.stats())
+
+    def close(self) -> None:
+        """Ends what runs (UnavailableError there) and frees the model. Calling it again does nothing."""
+        self._core.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a chorus.Engine cannot be pickled or copied: it belongs to the process that loaded it; "
+                        "load the model in the other one (multiprocessing: in an initializer)")
+
+    # --- Inside.
+
+    def _ids(self, prompt: Any, special: bool, field: str) -> IdArray:
+        if isinstance(prompt, str):
+            ids = self._core.encode(utf8(prompt, field).decode(), special)
+            return np.array(ids or [self._core.bos()], np.int32)
+        if isinstance(prompt, (bytes, bytearray)):
+            raise invalid(field, f"expected a text (str) or ids, found {type(prompt).__name__}: decode it first")
+        return ids_of(prompt, field)
+
+    def _submit(self, prompt: Any, n: int | None, options: dict[str, Any], field: str, *, streams: bool,
+                queue: _core.ReadyQueue | None = None,
+                key: int = 0) -> tuple[_core.Job, Callable[[_core.Job], list[Completion]]]:
+        """A job, and what makes its samples of it."""
+        fields = dict(options)
+        special = fields.pop("special", False)
+        if not isinstance(special, bool):
+            raise invalid("special", f"expected True or False, found {special!r}")
+        ids = self._ids(prompt, special, field)
+        fields["n"] = n
+        job = self._core.submit(ids, fields, streams, queue, key)
+        seed = int(fields["seed"])
+        step = 0 if fields.get("one_stream") else 1
+
+        def finish(job: _core.Job) -> list[Completion]:
+            text = prompt if isinstance(prompt, str) else self._core.decode(ids)
+            return [Completion(text=values[1], ids=values[0], prompt=text, prompt_ids=ids.tolist(),
+                               finish_reason=values[2], seed=seed + i * step, usage=Usage(*values[3]),
+                               tokens=tokens_of(values[4]), prompt_tokens=tokens_of(values[5]))
+                    for i, values in enumerate(job.result())]
+
+        return job, finish
+
+    def _run(self, prompts: Sequence[Any], n: int | None, options: dict[str, Any],
+             names: str) -> Iterator[list[Completion]]:
+        """The samples of each prompt in order; as many are under way as may wait beside others'."""
+        most = max(1, self._core.max_queue() // 2 // (n if isinstance(n, int) and n > 0 else 1))
+        under_way: collections.deque[tuple[_core.Job, Callable[[_core.Job], list[Completion]]]] = collections.deque()
+        for i, prompt in enumerate(prompts):
+            if len(under_way) >= most:
+                job, finish = under_way.popleft()
+                yield finish(job)
+            try:
+                under_way.append(self._submit(prompt, n, options, names.format(i), streams=False))
+            except ChorusError as error:
+                if error.field != "prompt" or names == "prompt":
+                    raise
+                message = str(error).replace("prompt", names.format(i), 1)
+                raise make_error(error.code, message, "prompt") from None
+        while under_way:
+            job, finish = under_way.popleft()
+            yield finish(job)

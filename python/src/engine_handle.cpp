@@ -1,0 +1,180 @@
+#include "engine_handle.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <new>
+#include <thread>
+
+#include "errors.h"
+#include "library/model_source.h"
+#include "request_fields.h"
+#include "waiting.h"
+
+namespace nb = nanobind;
+
+namespace chorus::python {
+namespace {
+
+// Texts of one call of score() or logits() that are read at once.
+constexpr std::size_t kAtOnce = 32;
+
+std::size_t at_once(std::size_t max_queue) {
+  return std::min(kAtOnce, std::max<std::size_t>(max_queue / 2, 1));
+}
+
+std::span<const std::int32_t> span_of(const Ids& ids) { return {ids.data(), ids.shape(0)}; }
+
+}  // namespace
+
+Result<EngineHandle::Loaded> EngineHandle::load_now(const LoadOptions& options) {
+  CHORUS_TRY(auto checkpoint, library::open_model(options.model, options.checkpoint));
+  CHORUS_TRY(std::shared_ptr<Engine> engine, Engine::load(checkpoint, options.engine));
+  Facts facts{.info = engine->info(),
+              .config = checkpoint.config,
+              .step = checkpoint.step,
+              .val_loss = checkpoint.val_loss,
+              .max_queue = options.engine.max_queue};
+  return Loaded{std::move(engine), std::move(facts)};
+}
+
+// On a thread of its own, so that Ctrl-C need not wait for it: what it has loaded is dropped then.
+std::unique_ptr<EngineHandle> EngineHandle::load(LoadOptions options) {
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<Result<Loaded>> result;
+  };
+  auto state = std::make_shared<State>();
+  std::thread([state, options = std::move(options)] {
+    Result<Loaded> result = load_now(options);
+    std::lock_guard lock(state->mutex);
+    state->result.emplace(std::move(result));
+    state->changed.notify_all();
+  }).detach();
+  wait_for([&](std::chrono::milliseconds slice) {
+    std::unique_lock lock(state->mutex);
+    return state->changed.wait_for(lock, slice, [&] { return state->result.has_value(); });
+  });
+  std::lock_guard lock(state->mutex);
+  return std::unique_ptr<EngineHandle>(new EngineHandle(value_or_fail(std::move(*state->result))));
+}
+
+EngineHandle::~EngineHandle() {
+  guard_.dispose(engine_);
+  nb::gil_scoped_release release;
+  engine_.reset();
+}
+
+std::shared_ptr<Engine> EngineHandle::engine() const {
+  guard_.check();
+  std::lock_guard lock(mutex_);
+  if (engine_ == nullptr) fail({ErrorCode::kUnavailable, "the engine was closed"});
+  return engine_;
+}
+
+void EngineHandle::close() {
+  if (!guard_.is_here()) return;
+  std::shared_ptr<Engine> engine;
+  {
+    std::lock_guard lock(mutex_);
+    engine = std::exchange(engine_, nullptr);
+  }
+  nb::gil_scoped_release release;
+  engine.reset();
+}
+
+bool EngineHandle::closed() const {
+  if (!guard_.is_here()) return false;
+  std::lock_guard lock(mutex_);
+  return engine_ == nullptr;
+}
+
+std::vector<std::int32_t> EngineHandle::encode(const std::string& text, bool special) const {
+  std::shared_ptr<Engine> engine = this->engine();
+  Result<std::vector<std::int32_t>> ids = std::vector<std::int32_t>();
+  {
+    nb::gil_scoped_release release;
+    ids = engine->encode(text, special);
+  }
+  return value_or_fail(std::move(ids));
+}
+
+std::string EngineHandle::decode(const Ids& ids) const {
+  std::shared_ptr<Engine> engine = this->engine();
+  nb::gil_scoped_release release;
+  return engine->decode(span_of(ids));
+}
+
+nb::bytes EngineHandle::token_bytes(std::int32_t id) const {
+  std::string bytes = engine()->token_bytes(id);
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
+std::int32_t EngineHandle::bos() const { return value_or_fail(engine()->bos()); }
+
+std::unique_ptr<Job> EngineHandle::submit(const Ids& prompt, const nb::dict& fields, bool streams,
+                                          std::shared_ptr<ReadyQueue> queue,
+                                          std::uint64_t key) const {
+  std::shared_ptr<Engine> engine = this->engine();
+  std::span<const std::int32_t> ids = span_of(prompt);
+  Request request = read_request({ids.begin(), ids.end()}, fields, info());
+  std::optional<Notice> notice;
+  if (queue != nullptr) notice = Notice{std::move(queue), key};
+  return value_or_fail(Job::submit(*engine, std::move(request), streams, std::move(notice)));
+}
+
+nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32_t stride) const {
+  std::shared_ptr<Engine> engine = this->engine();
+  auto cancellation = std::make_shared<Cancellation>();
+  std::vector<ScoreRequest> requests;
+  for (const Ids& text : texts) {
+    std::span<const std::int32_t> ids = span_of(text);
+    requests.push_back({.ids = {ids.begin(), ids.end()},
+                        .bos = bos,
+                        .stride = stride,
+                        .cancellation = cancellation});
+  }
+  std::vector<Score> scores(requests.size());
+  auto read = [&](std::size_t i) -> Result<void> {
+    CHORUS_TRY(scores[i], engine->score(requests[i]));
+    return ok();
+  };
+  value_or_fail(
+      run_items(requests.size(), at_once(max_queue()), read, [&] { cancellation->cancel(); }));
+  nb::list list;
+  for (const Score& score : scores) {
+    nb::list logprobs, contexts;
+    for (double logprob : score.logprobs) logprobs.append(logprob);
+    for (std::int32_t context : score.contexts) contexts.append(context);
+    list.append(nb::make_tuple(logprobs, contexts, score.loss, score.scored));
+  }
+  return list;
+}
+
+nb::ndarray<nb::numpy, float, nb::ndim<3>> EngineHandle::logits(const IdRows& ids) const {
+  std::shared_ptr<Engine> engine = this->engine();
+  std::size_t rows = ids.shape(0), length = ids.shape(1);
+  auto vocabulary = static_cast<std::size_t>(info().vocab_size);
+  std::size_t floats = rows * length * vocabulary;
+  std::shared_ptr<float> room(new (std::nothrow) float[floats], std::default_delete<float[]>());
+  if (room == nullptr) throw std::bad_alloc();
+  auto cancellation = std::make_shared<Cancellation>();
+  auto read = [&](std::size_t row) -> Result<void> {
+    const std::int32_t* first = ids.data() + row * length;
+    CHORUS_TRY(engine->complete(
+        {.prompt = {first, first + length},
+         .max_length = static_cast<std::int32_t>(length),
+         .prompt_logits = std::shared_ptr<float>(room, room.get() + row * length * vocabulary),
+         .cancellation = cancellation}));
+    return ok();
+  };
+  if (length > 0) {
+    value_or_fail(run_items(rows, at_once(max_queue()), read, [&] { cancellation->cancel(); }));
+  }
+  auto* owner = new std::shared_ptr<float>(room);
+  nb::capsule capsule(
+      owner, [](void* kept) noexcept { delete static_cast<std::shared_ptr<float>*>(kept); });
+  return {room.get(), {rows, length, vocabulary}, capsule};
+}
+
+}  // namespace chorus::python

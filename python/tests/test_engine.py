@@ -1,0 +1,317 @@
+"""What the calls of an Engine give, and what they refuse."""
+
+import concurrent.futures
+import copy
+import inspect
+import math
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+
+import chorus
+
+PROMPT = "Once upon a time"
+
+
+def test_generate_continues_a_text(engine):
+    completion = engine.generate(PROMPT, seed=42, max_length=40)
+    assert completion.prompt == PROMPT and completion.prompt_ids == engine.encode(PROMPT)
+    assert len(completion.prompt_ids) + len(completion.ids) == 40
+    assert completion.text == engine.decode(completion.ids)
+    assert str(completion) == PROMPT + completion.text
+    assert (completion.finish_reason, completion.seed) == ("length", 42)
+    assert completion.usage.generated_tokens == 36
+    assert completion.tokens is None and completion.prompt_tokens is None
+    again = engine.generate(np.array(completion.prompt_ids, np.uint16), seed=42, max_new_tokens=36)
+    assert (again.text, again.ids, again.prompt) == (completion.text, completion.ids, PROMPT)
+
+
+def test_a_seed_that_was_not_given_is_told(engine):
+    completion = engine.generate(PROMPT, max_length=30)
+    assert engine.generate(PROMPT, max_length=30, seed=completion.seed).text == completion.text
+    assert {engine.generate(PROMPT, max_length=30).seed for _ in range(4)} != {completion.seed}
+    negative = engine.generate(PROMPT, max_length=30, seed=-5)
+    assert negative.text == engine.generate(PROMPT, max_length=30, seed=2**64 - 5).text
+
+
+def test_batches_and_samples(engine):
+    prompts = [PROMPT, "The old man", "In the forest"]
+    alone = [engine.generate(prompt, seed=5, max_length=30).text for prompt in prompts]
+    assert [one.text for one in engine.generate(prompts, seed=5, max_length=30)] == alone
+    ids = [engine.encode(prompt) for prompt in prompts]
+    assert engine.encode(prompts) == ids and engine.decode(ids) == prompts
+    assert [one.text for one in engine.generate(ids, seed=5, max_length=30)] == alone
+    samples = engine.generate(PROMPT, n=3, seed=5, max_length=30)
+    assert [sample.seed for sample in samples] == [5, 6, 7]
+    assert samples[2].text == engine.generate(PROMPT, seed=7, max_length=30).text
+    both = engine.generate(prompts, n=2, seed=5, max_length=30)
+    assert [[sample.text for sample in one] for one in both] == [
+        [engine.generate(prompt, seed=seed, max_length=30).text for seed in (5, 6)] for prompt in prompts]
+
+
+def test_more_prompts_than_may_wait(engine):
+    with chorus.Engine(threads=2, max_queue=4, step_rows=2) as small:
+        prompts = [f"Number {i}" for i in range(40)]
+        texts = [one.text for one in small.generate(prompts, seed=1, max_length=12)]
+        assert texts == [one.text for one in engine.generate(prompts, seed=1, max_length=12)]
+        scores = [one.loss for one in small.score(prompts)]
+        assert scores == [one.loss for one in engine.score(prompts)]
+
+
+def test_an_empty_text_begins_one(engine):
+    completion = engine.generate("", seed=1, max_length=20)
+    assert completion.prompt_ids == [50256] and completion.prompt == "" and completion.text
+
+
+def test_streams_are_the_text(engine):
+    expected = engine.generate(PROMPT, seed=3, max_length=60)
+    stream = engine.stream(PROMPT, seed=3, max_length=60)
+    pieces = list(stream)
+    assert "".join(pieces) == expected.text
+    assert [piece.token.id for piece in pieces if piece.token] == expected.ids
+    assert stream.completion.text == expected.text
+    assert all(isinstance(piece, str) and piece.sample == 0 for piece in pieces)
+    two = engine.stream(PROMPT, n=2, seed=3, max_length=30)
+    texts = ["", ""]
+    for piece in two:
+        texts[piece.sample] += piece
+    assert texts == [sample.text for sample in two.completions]
+    assert pickle.loads(pickle.dumps(pieces)) == pieces
+
+
+def test_submit_gives_a_future(engine):
+    futures = [engine.submit(PROMPT, seed=seed, max_length=30) for seed in range(20)]
+    done, not_done = concurrent.futures.wait(futures, timeout=60)
+    assert not not_done
+    assert [future.result().text for future in futures] == [
+        engine.generate(PROMPT, seed=seed, max_length=30).text for seed in range(20)]
+    assert [one.seed for one in engine.submit(PROMPT, n=2, seed=8, max_length=30).result()] == [8, 9]
+    with pytest.raises(chorus.InvalidArgumentError):
+        engine.submit(PROMPT, top_k=-1)
+
+
+def test_what_ends_a_text(engine):
+    whole = engine.generate(PROMPT, seed=42, max_length=60).text
+    word = whole.split()[3]
+    stopped = engine.generate(PROMPT, seed=42, max_length=60, stop=word)
+    assert stopped.text == whole[:whole.index(word)] and stopped.finish_reason == "stop"
+    kept = engine.generate(PROMPT, seed=42, max_length=60, stop=["nowhere at all", word], include_stop=True)
+    assert kept.text == whole[:whole.index(word) + len(word)]
+    ids = engine.generate(PROMPT, seed=42, max_length=60).ids
+    assert engine.generate(PROMPT, seed=42, max_length=60, stop_ids=ids[5]).ids == ids[:ids.index(ids[5]) + 1]
+    assert engine.generate(PROMPT, seed=42, max_length=60, stop_ids=np.array(ids[5:6])).finish_reason == "stop"
+
+
+def test_options_change_what_they_should(engine):
+    def text(**options):
+        return engine.generate(PROMPT, seed=42, max_length=40, **options).text
+
+    plain = text()
+    assert plain == text(temperature=1.0, top_k=50, top_p=1.0, loop="talk", rng="torch-cpu", stop=None)
+    changed = [text(temperature=0.3), text(top_k=2), text(top_p=0.3), text(min_p=0.2), text(repetition_penalty=1.5),
+               text(rng="torch-cpu-mkl"), text(loop="nanogpt"), text(presence_penalty=5.0),
+               text(frequency_penalty=5.0)]
+    assert plain not in changed and len(set(changed)) >= 8  # two penalties may do the same here
+    assert text(temperature=0) == text(top_k=1)
+    first = engine.generate(PROMPT, seed=42, max_length=40).ids[0]
+    assert engine.generate(PROMPT, seed=42, max_length=40, logit_bias={first: -100.0}).ids[0] != first
+    assert len(engine.generate(PROMPT, seed=1, max_length=1100, past_block="crop", stop_ids=[]).ids) <= 1096
+
+
+def test_logprobs_of_text_and_prompt(engine):
+    completion = engine.generate(PROMPT, seed=42, max_length=20, logprobs=3, prompt_logprobs=1)
+    assert [token.id for token in completion.tokens] == completion.ids
+    assert [token.id for token in completion.prompt_tokens] == completion.prompt_ids
+    assert completion.prompt_tokens[0].logprob is None
+    score = engine.score(completion.prompt_ids + completion.ids)
+    told = [token.logprob for token in completion.prompt_tokens + completion.tokens]
+    assert told[1:] == score.logprobs[1:].tolist()
+    for token in completion.tokens:
+        assert len(token.top) == 3 and token.top[0][1] >= token.top[1][1] >= token.top[2][1]
+
+
+def test_scores_are_those_of_the_logits(engine):
+    text = "The old man went home, and there he found his wife."
+    score = engine.score(text)
+    logits = engine.logits(score.ids).astype(np.float64)
+    logsumexp = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
+    expected = [logits[i, id] - logsumexp[i] for i, id in enumerate(score.ids[1:])]
+    assert math.isnan(score.logprobs[0]) and score.contexts.tolist() == list(range(len(score.ids)))
+    np.testing.assert_allclose(score.logprobs[1:], expected, atol=1e-6)
+    assert math.isclose(score.loss, -score.logprobs[1:].mean())
+    assert math.isclose(score.perplexity, math.exp(score.loss))
+    np.testing.assert_allclose(score.surprisal[1:], -score.logprobs[1:] / math.log(2))
+    with_bos = engine.score([text, text], bos=True)
+    assert not np.isnan(with_bos[0].logprobs).any() and with_bos[1].loss == with_bos[0].loss
+    assert math.isnan(engine.score("The").loss)
+    long = engine.score(list(range(2000)), stride=100)
+    assert long.contexts.max() < 1024 and len(long.logprobs) == 2000
+
+
+def test_logits_have_the_same_bits_alone_and_in_a_batch(engine):
+    rows = np.arange(3 * 70).reshape(3, 70) * 97 % 50257
+    batch = engine.logits(rows)
+    assert batch.shape == (3, 70, 50304) and batch.dtype == np.float32
+    for row, logits in zip(rows, batch):
+        assert np.array_equal(engine.logits(row), logits) and np.array_equal(engine.logits(row[:33]), logits[:33])
+    kept = engine.logits(rows[0])
+    kept[:] = 0  # the caller's own
+
+
+def test_ids_of_any_kind(engine):
+    expected = [3, 1, 4]
+    for ids in ([3, 1, 4], (3, 1, 4), np.array([3, 1, 4], np.uint8), np.array([9, 3, 9, 1, 9, 4])[1::2],
+                range(3, 6), [np.int64(3), np.int16(1), 4]):
+        given = list(ids)
+        assert engine.generate(ids, seed=1, max_new_tokens=2).prompt_ids == [int(id) for id in given]
+    assert engine.decode(np.array(expected)) == engine.decode(expected)
+    assert engine.decode([]) == "" and engine.token_bytes(50256) == b"<|endoftext|>"
+    assert engine.encode("<|endoftext|>", special=True) == [50256] != engine.encode("<|endoftext|>")
+    assert engine.decode(engine.encode("für 漢字 🙂")) == "für 漢字 🙂"
+    assert engine.decode(engine.encode("cut \ud83d off")) == "cut \ufffd off"
+
+
+REFUSED = [
+    ("top_k", "expected a whole number", dict(top_k=-1)),
+    ("top_k", "expected a whole number", dict(top_k=2.5)),
+    ("top_k", "expected a whole number", dict(top_k=True)),
+    ("top_k", "expected a whole number", dict(top_k=10**30)),
+    ("temperature", "expected", dict(temperature=float("nan"))),
+    ("temperature", "expected", dict(temperature=-1)),
+    ("temperature", "found 'hot'", dict(temperature="hot")),
+    ("top_p", "expected", dict(top_p=1.5)),
+    ("repetition_penalty", "expected", dict(repetition_penalty=0)),
+    ("seed", "a whole number of 64 bits", dict(seed=2**64)),
+    ("seed", "a whole number of 64 bits", dict(seed=1.5)),
+    ("seed", "a whole number of 64 bits", dict(seed="7")),
+    ("loop", "talk", dict(loop="theirs")),
+    ("rng", "torch-cpu", dict(rng="mt")),
+    ("rng", "torch-cpu", dict(rng=1)),
+    ("past_block", "crop", dict(past_block="cut")),
+    ("one_stream", "True or False", dict(one_stream=1)),
+    ("special", "True or False", dict(special="yes")),
+    ("max_length", "expected 1 to 1024", dict(max_length=2000)),
+    ("max_length", "expected", dict(max_length=0)),
+    ("max_length", "at least the prompt's", dict(max_length=2)),
+    ("max_new_tokens", "found both", dict(max_length=20, max_new_tokens=3)),
+    ("n", "1 to 1024", dict(n=0)),
+    ("n", "1 to 1024", dict(n=[1])),
+    ("stop", "a text or several", dict(stop=[b"x"])),
+    ("stop", "a text or several", dict(stop=5)),
+    ("stop", "at most 64", dict(stop=["x"] * 65)),
+    ("stop_ids", "ids", dict(stop_ids=["a"])),
+    ("stop_ids", "the model's vocabulary", dict(stop_ids=[60000])),
+    ("logit_bias", "dict", dict(logit_bias=[(1, 2)])),
+    ("logit_bias", "found", dict(logit_bias={1: "x"})),
+    ("logprobs", "0 to 100", dict(logprobs=101)),
+    ("min_tokens", "expected", dict(min_tokens=-1)),
+    ("cache_salt", "from 0", dict(cache_salt=-1)),
+]
+
+
+@pytest.mark.parametrize("field, message, options", REFUSED, ids=[str(row[2]) for row in REFUSED])
+def test_bad_options_are_refused_by_field(engine, field, message, options):
+    for call in (engine.generate, engine.submit, engine.stream):
+        with pytest.raises(chorus.InvalidArgumentError) as caught:
+            call(PROMPT, **options)
+        assert caught.value.field == field and message in str(caught.value)
+        assert caught.value.code == "invalid_argument" and isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("prompt, message", [
+    (b"bytes", "prompt: expected a text"), (5, "prompt: expected a text, ids"), ([], "an empty list"),
+    ({"a": 1}, "prompt: expected"), ([1.5], "whole numbers"), ([True, False], "whole numbers"),
+    ([-1], "ids from 0"), ([2**40], "ids from 0"), ([60000], "the model's vocabulary"),
+    ((i for i in range(3)), "list(...)"), (None, "prompt: expected"), (np.zeros(0, int), "at least one"),
+    (["fine", 5], "prompt[1]"), (["fine", [60000]], "prompt[1]"), (["fine", "word " * 1200], "prompt[1]"),
+], ids=repr)
+def test_bad_prompts_are_refused(engine, prompt, message):
+    with pytest.raises(chorus.InvalidArgumentError) as caught:
+        engine.generate(prompt)
+    assert message in str(caught.value) and caught.value.field.startswith("prompt")
+
+
+def test_names_that_there_are_not(engine):
+    with pytest.raises(TypeError, match=r"generate\(\) got an unexpected keyword argument 'topk' \(did you mean 'top_k'"):
+        engine.generate(PROMPT, topk=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'max_tokens'"):
+        engine.stream(PROMPT, max_tokens=3)
+
+
+def test_bad_ids_for_logits(engine):
+    for ids, message in ((np.zeros((1, 1025), int), "at most 1024"), ([[60000]], r"ids\[0\]\[0\]"),
+                         ([[1.0]], "whole numbers"), ([[1], [2, 3]], "ids"), (np.zeros((1, 1, 1), int), "shape")):
+        with pytest.raises(chorus.InvalidArgumentError, match=message) as caught:
+            engine.logits(ids)
+        assert caught.value.field == "ids"
+    model = chorus.GPT(engine)
+    with pytest.raises(chorus.InvalidArgumentError, match="idx: expected ids of shape"):
+        model([1, 2])
+    with pytest.raises(chorus.InvalidArgumentError, match="targets: expected the shape of idx"):
+        model([[1, 2]], [[1]])
+    assert model(np.zeros((0, 5), int))[0].shape == (0, 5, 50304)
+
+
+def test_models_that_there_are_not(tmp_path):
+    with pytest.raises(chorus.NotFoundError, match="no such file or folder") as caught:
+        chorus.Engine("nowhere.pt")
+    assert isinstance(caught.value, FileNotFoundError)
+    with pytest.raises(chorus.NotFoundError, match="gpt2: no such file"):
+        chorus.Engine(pathlib.Path("gpt2"))  # a path, though there is a model of the name
+    with pytest.raises(chorus.NotFoundError):
+        chorus.GPT.from_local_pretrained("gpt2")
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"PK\x03\x04" + b"\0" * 100)
+    with pytest.raises(chorus.ChorusError, match="broken.pt"):
+        chorus.Engine(broken)
+    for options, field in ((dict(dtype="f8"), "dtype"), (dict(threads=0), "threads"), (dict(threads=5000), "threads"),
+                           (dict(kv_memory=1), "kv_memory"), (dict(kv_memory=-1), "kv_memory"),
+                           (dict(max_queue=2.0), "max_queue"), (dict(activation="swish"), "activation")):
+        with pytest.raises(chorus.InvalidArgumentError) as caught:
+            chorus.Engine(**options)
+        assert caught.value.field == field
+
+
+def test_closed_engines(engine):
+    other = chorus.Engine(threads=1)
+    stream = other.stream(PROMPT, max_length=1000, seed=1)
+    next(stream)
+    other.close()
+    other.close()
+    assert "closed" in repr(other)
+    for call in (lambda: other.generate(PROMPT), lambda: other.score(PROMPT), lambda: other.encode(PROMPT),
+                 lambda: other.stats(), lambda: list(stream)):
+        with pytest.raises(chorus.UnavailableError, match="closed"):
+            call()
+
+
+def test_engines_are_not_copied_but_results_are(engine):
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            attempt(engine)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(engine.stream(PROMPT, max_length=10))
+    completion = engine.generate(PROMPT, seed=1, max_length=10, logprobs=1)
+    assert pickle.loads(pickle.dumps(completion)) == completion
+    assert pickle.loads(pickle.dumps(engine.info)) == engine.info
+
+
+def test_stats(engine):
+    before = engine.stats()
+    engine.generate(PROMPT, seed=77, max_length=30)
+    after = engine.stats()
+    assert after.generated_tokens == before.generated_tokens + 26 and after.running == 0
+    assert after.prompt_tokens == before.prompt_tokens + 4
+
+
+def test_everything_public_says_what_it_is():
+    for name in chorus.__all__:
+        thing = getattr(chorus, name)
+        if not inspect.isclass(thing):
+            continue
+        assert thing.__doc__ and not thing.__doc__.startswith("dict("), name
+        for member, value in vars(thing).items():
+            if inspect.isfunction(value) and not member.startswith("_"):
+                assert value.__doc__, f"{name}.{member}"
