@@ -224,29 +224,44 @@ class Engine:
     # --- Scores and logits.
 
     @overload
-    def score(self, text: Prompt, *, bos: bool = False, stride: int = 0, special: bool = False) -> Score: ...
+    def score(self, text: Prompt, *, bos: bool = False, stride: int = 0, special: bool = False,
+              rank_and_entropy: bool = False) -> Score: ...
     @overload
-    def score(self, text: Prompts, *, bos: bool = False, stride: int = 0,
-              special: bool = False) -> list[Score]: ...
+    def score(self, text: Prompts, *, bos: bool = False, stride: int = 0, special: bool = False,
+              rank_and_entropy: bool = False) -> list[Score]: ...
 
-    def score(self, text: Any, *, bos: bool = False, stride: int = 0, special: bool = False) -> Any:
+    def score(self, text: Any, *, bos: bool = False, stride: int = 0, special: bool = False,
+              rank_and_entropy: bool = False) -> Any:
         """The log-probability of every token of a text (or ids), or of each of several.
 
         With `bos`, what begins a text is put in front, so that the first token has one, too. A text longer than
         the block is read in windows that start `stride` tokens apart (0: half the block).
         """
         batch = is_batch(text, "text")
-        texts = list(text) if batch else [text]
-        ids = [self._ids(one, special, f"text[{i}]" if batch else "text") for i, one in enumerate(texts)]
+        scored = self._score(list(text) if batch else [text], "text[{}]" if batch else "text", bos, stride, special,
+                             rank_and_entropy, None)
+        scores = [score for score, _ in scored]
+        return scores if batch else scores[0]
+
+    def _score(self, texts: Sequence[Any], names: str, bos: bool, stride: int, special: bool, rank_and_entropy: bool,
+               boundary: str | None) -> list[tuple[Score, Any]]:
+        """Of each text its score and, with a boundary, its words as the library has them."""
+        ids = [self._ids(one, special, names.format(i)) for i, one in enumerate(texts)]
         if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride < 2**31:
             raise invalid("stride", f"expected a whole number from 0, found {stride!r}")
-        scores = []
-        for one, (logprobs, contexts, loss, scored) in zip(ids, self._core.score(ids, bos, stride)):
+        results = []
+        for one, values in zip(ids, self._core.score(ids, bos, stride, rank_and_entropy, boundary)):
+            logprobs, contexts, loss, scored, ranks, entropies, words = values
             context = np.array(contexts, np.int32)
             logprob = np.array(logprobs, np.float64)
             logprob[context == 0] = np.nan
-            scores.append(Score(one.tolist(), logprob, context, loss if scored else float("nan")))
-        return scores if batch else scores[0]
+            entropy = np.array(entropies, np.float64) / np.log(2.0)
+            entropy[context[:len(entropy)] == 0] = np.nan
+            score = Score(one.tolist(), logprob, context, loss if scored else float("nan"),
+                          np.array(ranks, np.int32) if rank_and_entropy else None,
+                          entropy if rank_and_entropy else None)
+            results.append((score, words))
+        return results
 
     def logits(self, ids: Any) -> npt.NDArray[np.float32]:
         """The model's logits at every position, with the very bits that generation draws from.

@@ -97,6 +97,11 @@ class Score:
     """Shape (tokens,): how many tokens stood before each in the window it was read in."""
     loss: float
     """Mean of -logprob over the tokens that have one, in nats; NaN if none has."""
+    ranks: npt.NDArray[np.int32] | None = None
+    """Shape (tokens,), with ``rank_and_entropy``: 1 for the likeliest token there; 0 without a context."""
+    entropies: npt.NDArray[np.float64] | None = None
+    """Shape (tokens,), with ``rank_and_entropy``: of all that could have stood there, in bits; NaN without a
+    context."""
 
     @property
     def surprisal(self) -> npt.NDArray[np.float64]:

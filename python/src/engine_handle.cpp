@@ -1,10 +1,15 @@
 #include "engine_handle.h"
 
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <new>
 #include <thread>
 
+#include "chorus/words.h"
+#include "core/error_text.h"
 #include "errors.h"
 #include "library/model_source.h"
 #include "request_fields.h"
@@ -20,6 +25,16 @@ constexpr std::size_t kAtOnce = 32;
 
 std::size_t at_once(std::size_t max_queue) {
   return std::min(kAtOnce, std::max<std::size_t>(max_queue / 2, 1));
+}
+
+nb::list word_list(const std::vector<WordScore>& words) {
+  nb::list list;
+  for (const WordScore& word : words) {
+    nb::object logprob = word.logprob ? nb::cast(*word.logprob) : nb::none();
+    list.append(
+        nb::make_tuple(word.text, word.begin, word.end, word.first_token, word.end_token, logprob));
+  }
+  return list;
 }
 
 std::span<const std::int32_t> span_of(const Ids& ids) { return {ids.data(), ids.shape(0)}; }
@@ -123,8 +138,12 @@ std::unique_ptr<Job> EngineHandle::submit(const Ids& prompt, const nb::dict& fie
   return value_or_fail(Job::submit(*engine, std::move(request), streams, std::move(notice)));
 }
 
-nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32_t stride) const {
+nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32_t stride,
+                             bool rank_and_entropy,
+                             const std::optional<std::string>& boundary) const {
   std::shared_ptr<Engine> engine = this->engine();
+  std::optional<WordBoundary> word_boundary;
+  if (boundary) word_boundary = value_or_fail(in_place(parse_word_boundary(*boundary), "boundary"));
   auto cancellation = std::make_shared<Cancellation>();
   std::vector<ScoreRequest> requests;
   for (const Ids& text : texts) {
@@ -132,21 +151,29 @@ nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32
     requests.push_back({.ids = {ids.begin(), ids.end()},
                         .bos = bos,
                         .stride = stride,
+                        .boundaries = word_boundary == WordBoundary::kCorrected,
+                        .rank_and_entropy = rank_and_entropy,
                         .cancellation = cancellation});
   }
   std::vector<Score> scores(requests.size());
+  std::vector<std::vector<WordScore>> words(requests.size());
   auto read = [&](std::size_t i) -> Result<void> {
     CHORUS_TRY(scores[i], engine->score(requests[i]));
+    if (word_boundary) {
+      words[i] = word_scores(*engine, requests[i].ids, scores[i], *word_boundary);
+    }
     return ok();
   };
   value_or_fail(
       run_items(requests.size(), at_once(max_queue()), read, [&] { cancellation->cancel(); }));
   nb::list list;
-  for (const Score& score : scores) {
-    nb::list logprobs, contexts;
-    for (double logprob : score.logprobs) logprobs.append(logprob);
-    for (std::int32_t context : score.contexts) contexts.append(context);
-    list.append(nb::make_tuple(logprobs, contexts, score.loss, score.scored));
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const Score& score = scores[i];
+    nb::object told = nb::none();
+    if (word_boundary) told = word_list(words[i]);
+    list.append(nb::make_tuple(nb::cast(score.logprobs), nb::cast(score.contexts), score.loss,
+                               score.scored, nb::cast(score.ranks), nb::cast(score.entropies),
+                               told));
   }
   return list;
 }

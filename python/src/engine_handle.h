@@ -58,8 +58,11 @@ class EngineHandle {
 
   std::unique_ptr<Job> submit(const Ids& prompt, const nanobind::dict& fields, bool streams,
                               std::shared_ptr<ReadyQueue> queue, std::uint64_t key) const;
-  // For each text (logprobs, contexts, loss, scored).
-  nanobind::list score(const std::vector<Ids>& texts, bool bos, std::int32_t stride) const;
+  // For each text (logprobs, contexts, loss, scored, ranks, entropies, words): the ranks and entropies
+  // empty unless asked for, the words None without a boundary ("corrected" or "leading"), else each
+  // (text, begin, end, first_token, end_token, logprob or None).
+  nanobind::list score(const std::vector<Ids>& texts, bool bos, std::int32_t stride,
+                       bool rank_and_entropy, const std::optional<std::string>& boundary) const;
   // [B, T] ids: [B, T, V] floats.
   nanobind::ndarray<nanobind::numpy, float, nanobind::ndim<3>> logits(const IdRows& ids) const;
 

@@ -131,8 +131,9 @@ void bind_engine(nb::module_& module) {
       .def("bos", &EngineHandle::bos, "What a text from nothing begins with.")
       .def("submit", &EngineHandle::submit, "prompt"_a, "fields"_a, "streams"_a,
            "queue"_a.none() = nb::none(), "key"_a = 0, "Begins a request.")
-      .def("score", &EngineHandle::score, "texts"_a, "bos"_a, "stride"_a,
-           "For each text (logprobs, contexts, loss, scored).")
+      .def("score", &EngineHandle::score, "texts"_a, "bos"_a, "stride"_a, "rank_and_entropy"_a,
+           "boundary"_a.none(),
+           "For each text (logprobs, contexts, loss, scored, ranks, entropies, words or None).")
       .def("logits", &EngineHandle::logits, "ids"_a, "[B, T] ids to [B, T, V] logits.");
   module.def("load", &load, "model"_a, nb::kw_only(), "dtype"_a.none(), "threads"_a,
              "pin_threads"_a, "kv_memory"_a, "prefix_cache"_a, "max_queue"_a, "step_rows"_a,

@@ -1,0 +1,84 @@
+"""Surprisal of words or tokens, for those who study reading: a table as `chorus score --csv` writes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._engine import Engine
+from ._errors import invalid
+
+
+class SurprisalTable(np.ndarray[Any, np.dtype[np.void]]):
+    """A structured array with a row for each word, or token: ``table["surprisal"]``, ``table[table["row"] == 1]``.
+
+    Of words the fields are row (the sentence, from 1), position (the word in it, from 1), word, tokens (of how many
+    it is made) and surprisal (bits; NaN without a context). Of tokens: row, position, token (text), id, context (how
+    many tokens it was given), surprisal, rank (1 for the likeliest; 0 without a context) and entropy (bits).
+    """
+
+    def to_pandas(self) -> Any:
+        """The same as a pandas.DataFrame. Errors: ImportError without pandas."""
+        import pandas
+
+        return pandas.DataFrame({name: np.asarray(self[name]) for name in self.dtype.names or ()})
+
+
+_WORDS = np.dtype([("row", np.int64), ("position", np.int64), ("word", object), ("tokens", np.int64),
+                   ("surprisal", np.float64)])
+_TOKENS = np.dtype([("row", np.int64), ("position", np.int64), ("token", object), ("id", np.int64),
+                    ("context", np.int64), ("surprisal", np.float64), ("rank", np.int64), ("entropy", np.float64)])
+
+
+def surprisal(sentences: str | Sequence[str], words: bool = True, *,
+              model: Engine | str | os.PathLike[str] | None = None, boundary: str = "corrected", bos: bool = False,
+              stride: int = 0) -> SurprisalTable:
+    """The surprisal of every word (or, with words=False, token) of the sentences, in bits.
+
+    Arguments:
+        sentences: a text, or several: a list, a NumPy array or a column of a pandas.DataFrame.
+        words: words between white space, with their punctuation; False: the model's tokens.
+        model: an Engine, or what one is loaded from ("gpt2", a path). None: the small model in the package.
+        boundary: "corrected", with Pimentel and Meister's correction for where a word ends, or "leading".
+        bos: put the model's beginning of a text in front, so that the first word has a surprisal, too.
+        stride: texts over the block are read in windows that start so many tokens apart (0: half the block).
+
+    docs/surprisal.md says what a word's surprisal is. Errors: InvalidArgumentError, naming the sentence.
+    """
+    texts = [sentences] if isinstance(sentences, str) else list(sentences)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise invalid("sentences", f"expected texts (str), found {type(text).__name__} at sentences[{i}]")
+        if not text:
+            raise invalid("sentences", f"expected texts, found an empty one at sentences[{i}]")
+    if isinstance(model, Engine):
+        return _table(model, texts, words, boundary, bos, stride)
+    with Engine(model) as engine:
+        return _table(engine, texts, words, boundary, bos, stride)
+
+
+def _table(engine: Engine, texts: list[str], words: bool, boundary: str, bos: bool, stride: int) -> SurprisalTable:
+    # The word of the boundary is read in any case, so that a wrong one is never passed over.
+    if boundary not in ("corrected", "leading"):
+        raise invalid("boundary", f"expected corrected or leading, found {boundary!r}")
+    rows: list[tuple[Any, ...]] = []
+    scored = engine._score(texts, "sentences[{}]", bos, stride, False, not words, boundary if words else None)
+    for row, (score, found) in enumerate(scored, 1):
+        if words:
+            for position, (word, _, _, first, end, logprob) in enumerate(found, 1):
+                rows.append((row, position, word, end - first, _bits(logprob)))
+            continue
+        assert score.ranks is not None and score.entropies is not None
+        for i, id in enumerate(score.ids):
+            rows.append((row, i + 1, engine.decode([id]), id, score.contexts[i], _bits(score.logprobs[i]),
+                         score.ranks[i], score.entropies[i]))
+    table: npt.NDArray[np.void] = np.array(rows, _WORDS if words else _TOKENS)
+    return table.view(SurprisalTable)
+
+
+def _bits(logprob: float | None) -> float:
+    return float("nan") if logprob is None else float(-logprob / np.log(2.0)) + 0.0

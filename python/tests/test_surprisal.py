@@ -1,0 +1,93 @@
+"""Surprisal of words and tokens: what `chorus score` writes, as an array."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import chorus
+
+SENTENCES = ["The children went outside to play.", "Well, the  old king (who slept) said: \"No!\"", "für 漢字 it was"]
+
+
+def by_program(*options):
+    """The rows that `chorus score --csv` gives for the sentences."""
+    program = os.environ.get("PROGRAM_TO_COMPARE_WITH")
+    if not program:
+        pytest.skip("PROGRAM_TO_COMPARE_WITH names no chorus")
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerows([["sentence"], *([sentence] for sentence in SENTENCES)])
+    output = subprocess.run([program, "score", "--csv", "-", "--column", "sentence", *options],
+                            input=table.getvalue(), capture_output=True, text=True, check=True).stdout
+    return list(csv.DictReader(io.StringIO(output)))
+
+
+def number(text):
+    return float(text) if text else float("nan")
+
+
+@pytest.mark.parametrize("options", [dict(), dict(bos=True), dict(boundary="leading"), dict(boundary="leading", bos=True)])
+def test_words_are_the_programs(engine, options):
+    table = chorus.surprisal(SENTENCES, model=engine, **options)
+    arguments = ["--words", "--boundary", options.get("boundary", "corrected")] + (["--bos"] if "bos" in options else [])
+    expected = by_program(*arguments)
+    assert [(row["row"], row["position"], row["word"], row["tokens"]) for row in table] == [
+        (int(row["row"]), int(row["position"]), row["word"], int(row["tokens"])) for row in expected]
+    np.testing.assert_allclose(table["surprisal"], [number(row["surprisal"]) for row in expected], atol=1e-4)
+    assert np.isnan(table["surprisal"]).any() == ("bos" not in options)
+
+
+def test_tokens_are_the_programs(engine):
+    table = chorus.surprisal(SENTENCES, words=False, model=engine, bos=True)
+    expected = by_program("--rank-and-entropy", "--bos")
+    for name in ("position", "id", "context", "rank"):
+        assert table[name].tolist() == [int(row[name]) for row in expected], name
+    for name in ("surprisal", "entropy"):
+        np.testing.assert_allclose(table[name], [number(row[name]) for row in expected], atol=1e-4)
+
+
+def test_tokens_add_up_to_leading_words(engine):
+    words = chorus.surprisal(SENTENCES, model=engine, bos=True, boundary="leading")
+    tokens = chorus.surprisal(SENTENCES, words=False, model=engine, bos=True)
+    for row in (1, 2, 3):
+        assert abs(words["surprisal"][words["row"] == row].sum() - tokens["surprisal"][tokens["row"] == row].sum()) < 1e-6
+    score = engine.score(SENTENCES, bos=True, rank_and_entropy=True)
+    assert np.concatenate([one.ranks for one in score]).tolist() == tokens["rank"].tolist()
+
+
+def test_one_text_and_the_models_own_kinds_of_input(engine):
+    one = chorus.surprisal(SENTENCES[0], model=engine)
+    assert one["word"].tolist() == SENTENCES[0].split()
+    array = chorus.surprisal(np.array(SENTENCES), model=engine)
+    assert array["word"].tolist() == chorus.surprisal(tuple(SENTENCES))["word"].tolist()  # the model in the package
+    assert len(chorus.surprisal([], model=engine)) == 0
+
+
+def test_what_is_wrong_is_named(engine):
+    for sentences, message in ((["fine", 5], r"found int at sentences\[1\]"), (["", "x"], r"empty one at sentences\[0\]"),
+                               ([b"x"], "found bytes")):
+        with pytest.raises(chorus.InvalidArgumentError, match=message) as caught:
+            chorus.surprisal(sentences, model=engine)
+        assert caught.value.field == "sentences"
+    for words in (True, False):
+        with pytest.raises(chorus.InvalidArgumentError, match="boundary: expected corrected or leading, found 'exact'"):
+            chorus.surprisal("x", words, model=engine, boundary="exact")
+
+
+def test_to_pandas(engine, monkeypatch):
+    pandas = types.ModuleType("pandas")  # which the machine need not have
+    pandas.DataFrame = dict
+    monkeypatch.setitem(sys.modules, "pandas", pandas)
+    table = chorus.surprisal(SENTENCES, model=engine)
+    frame = table.to_pandas()
+    assert list(frame) == ["row", "position", "word", "tokens", "surprisal"]
+    assert frame["word"].tolist() == table["word"].tolist()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError):
+        table.to_pandas()

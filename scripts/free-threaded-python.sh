@@ -1,0 +1,73 @@
+#!/bin/sh
+# Makes build/python-free-threaded: a CPython without the global interpreter lock (Debian trixie's source package
+# python3.13, configured with --disable-gil), with NumPy, nanobind, scikit-build-core and pytest, and prints the path
+# of its interpreter. Does nothing when it is there already. About three minutes on two processors.
+#
+# The machine's own apt sources are not touched: the source comes by a configuration of its own, and is checked by
+# Debian's keys, from the mirror that this machine's apt has, or FREE_THREADED_MIRROR.
+set -eu
+cd "$(dirname "$0")/.."
+folder=$PWD/build/python-free-threaded
+python=$folder/bin/python3.13t
+mirror=${FREE_THREADED_MIRROR-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+  grep -v security | head -n 1)}
+
+if [ -e "$folder/complete" ]; then
+  echo "$python"
+  exit 0
+fi
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# What the modules that are used here are compiled with.
+missing=
+for package in build-essential dpkg-dev libssl-dev zlib1g-dev libffi-dev libbz2-dev liblzma-dev libsqlite3-dev; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  echo "+ apt-get install$missing" >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2
+  # shellcheck disable=SC2086  # a list of words
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
+fi
+
+rm -rf "$folder"
+mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial" "$folder/source"
+cat >"$folder/apt/sources.list" <<EOF
+deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main
+EOF
+cat >"$folder/apt/apt.conf" <<EOF
+Dir::Etc::sourcelist "$folder/apt/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State::lists "$folder/apt/lists";
+Dir::Cache "$folder/apt/cache";
+APT::Sandbox::User "root";
+EOF
+echo "+ apt-get source python3.13 (trixie)" >&2
+APT_CONFIG=$folder/apt/apt.conf apt-get update -q >&2
+(
+  cd "$folder/source"
+  APT_CONFIG=$folder/apt/apt.conf apt-get source -q python3.13 >&2
+)
+for source in "$folder"/source/python3.13-*/; do :; done
+
+echo "+ configure --disable-gil; make; make install" >&2
+(
+  mkdir "$folder/build"
+  cd "$folder/build"
+  "$source/configure" --disable-gil --disable-test-modules --without-doc-strings --with-ensurepip=install \
+    --prefix="$folder" >"$folder/configure.log" 2>&1 || { tail -n 20 "$folder/configure.log" >&2; exit 1; }
+  make -j "$(nproc)" >"$folder/make.log" 2>&1 || { tail -n 30 "$folder/make.log" >&2; exit 1; }
+  make install >"$folder/install.log" 2>&1 || { tail -n 30 "$folder/install.log" >&2; exit 1; }
+)
+echo "+ pip install numpy and python/tests/requirements.txt" >&2
+"$python" -m pip install --quiet --disable-pip-version-check --no-input --timeout 30 --retries 2 \
+  "numpy==2.2.6" "packaging==24.2" --no-deps >&2
+"$python" -m pip install --quiet --disable-pip-version-check --no-input --timeout 30 --retries 2 --no-deps \
+  scikit-build-core==1.1.2 nanobind==3.1.0 pathspec==1.1.1 pytest==9.2.0 pluggy==1.7.0 iniconfig==2.3.1 Pygments==2.21.0 >&2
+"$python" -c 'import sys, numpy; assert not sys._is_gil_enabled()'
+rm -rf "$folder/source" "$folder/build" "$folder/apt"
+touch "$folder/complete"
+echo "$python"
