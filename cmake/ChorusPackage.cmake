@@ -9,7 +9,7 @@ install(CODE "
   string(REPLACE /usr/local/bin/chorus \"\${CHORUS_PROGRAM_PATH}\" unit \"\${unit}\")
   string(REPLACE /usr/local/share/doc/chorus \"\${CHORUS_DOC_PATH}\" unit \"\${unit}\")
   file(WRITE \"${CMAKE_CURRENT_BINARY_DIR}/systemd/chorus.service\" \"\${unit}\")
-  file(INSTALL \"${CMAKE_CURRENT_BINARY_DIR}/systemd/chorus.service\"
+  file(INSTALL \"${CMAKE_CURRENT_BINARY_DIR}/systemd/chorus.service\" \"${chorus_SOURCE_DIR}/deploy/systemd/chorus.socket\"
        DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
 " COMPONENT program)
 
@@ -18,6 +18,8 @@ foreach(package chorus libchorus-dev)
   install(FILES deploy/debian/copyright DESTINATION /usr/share/doc/${package} COMPONENT debian_${package} EXCLUDE_FROM_ALL)
 endforeach()
 install(FILES deploy/systemd/chorus.toml DESTINATION /etc/chorus COMPONENT debian_chorus EXCLUDE_FROM_ALL)
+install(DIRECTORY DESTINATION /etc/chorus/credentials DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+        COMPONENT debian_chorus EXCLUDE_FROM_ALL)
 install(FILES "${chorus_manual_dir}/chorus.zsh" DESTINATION /usr/share/zsh/vendor-completions RENAME _chorus
         COMPONENT debian_chorus EXCLUDE_FROM_ALL)
 

@@ -24,6 +24,7 @@
 #include "server/api/callers.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/service_manager.h"
 
 namespace chorus::cli {
 namespace {
@@ -53,25 +54,54 @@ void block(std::initializer_list<int> numbers) {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
+// What systemd is told of the server while it runs. One thread.
+class ServiceState {
+ public:
+  // Ready once the models are there; until then that it takes longer.
+  void follow(const server::Server& server) {
+    if (is_ready_) return;
+    auto now = std::chrono::steady_clock::now();
+    if (server.is_ready()) {
+      is_ready_ = true;
+      server::notify_service_manager("READY=1\nSTATUS=ready");
+    } else if (server.is_loading() && now >= next_) {
+      next_ = now + std::chrono::seconds(10);
+      server::notify_service_manager("EXTEND_TIMEOUT_USEC=60000000\nSTATUS=loading");
+    }
+  }
+  void reload(server::Server& server) {
+    if (is_ready_) server::notify_service_manager(server::reloading_message());
+    server.reload();
+    if (is_ready_) server::notify_service_manager("READY=1");
+  }
+
+ private:
+  bool is_ready_ = false;
+  std::chrono::steady_clock::time_point next_;
+};
+
 // SIGHUP reads keys and certificates again. Of the others the first drains the server, the second
 // stops it.
 void follow_signals(std::stop_token stop, server::Server& server, server::Log& log) {
   sigset_t signals = signals_of({SIGTERM, SIGINT, SIGHUP});
   timespec wait{0, 100'000'000};
   bool is_draining = false;
+  ServiceState state;
   while (!stop.stop_requested()) {
     int number = ::sigtimedwait(&signals, nullptr, &wait);
+    if (!is_draining) state.follow(server);
     if (number < 0) continue;
     const char* name = number == SIGHUP ? "SIGHUP" : number == SIGTERM ? "SIGTERM" : "SIGINT";
     if (number == SIGHUP) {
       log.write(server::LogLevel::kInfo, "SIGHUP: keys and certificates are read again");
-      server.reload();
+      state.reload(server);
     } else if (is_draining) {
       log.write(server::LogLevel::kWarning, fmt::format("{} again: stopping at once", name));
       return server.stop();
     } else {
       is_draining = true;
       log.write(server::LogLevel::kInfo, fmt::format("{}: draining", name));
+      server::notify_service_manager("STOPPING=1\nSTATUS=draining");
       server.drain();
     }
   }
@@ -85,18 +115,18 @@ void say(const ServeOptions& options, server::LogLevel level, const std::string&
 
 void announce(const ServeOptions& options, const server::Server& server) {
   const server::ServerOptions& serving = options.server;
-  if (serving.tcp) {
-    bool is_local = server::is_loopback(serving.host);
-    bool is_version_6 = serving.host.find(':') != std::string::npos;
+  bool is_inherited = !serving.inherited_sockets.empty();
+  for (std::string address : server.addresses()) {
+    bool is_tcp = address.find("://") != std::string::npos;
+    const char* remark = "";
+    if (is_inherited && address != serving.unix_socket) {
+      remark = " (given to this process, in place of --host and --port)";
+    } else if (is_tcp && server::is_loopback(serving.host)) {
+      remark = " (this machine only; --host 0.0.0.0 is for all)";
+    }
     say(options, server::LogLevel::kInfo,
-        fmt::format("Listening on {}://{}:{}{}", serving.tls_key.empty() ? "http" : "https",
-                    is_version_6 && !serving.host.starts_with('[') ? "[" + serving.host + "]"
-                                                                   : serving.host,
-                    server.port(),
-                    is_local ? " (this machine only; --host 0.0.0.0 is for all)" : ""));
-  }
-  if (!serving.unix_socket.empty()) {
-    say(options, server::LogLevel::kInfo, fmt::format("Listening on {}", serving.unix_socket));
+        fmt::format("Listening on {}{}{}", address,
+                    serving.listens_when_ready() ? ", once the models are loaded" : "", remark));
   }
 }
 
@@ -113,6 +143,7 @@ void tell_of_links(const ServeOptions& options) {
 void run(ServeOptions& options) {
   tell_of_links(options);
   if (options.check) return check_serve(options);
+  options.server.inherited_sockets = value_or_fail(server::inherited_sockets());
   keep_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);
   block({SIGTERM, SIGINT});

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "cli/environment.h"
@@ -23,6 +25,22 @@ constexpr const char* kLogging = "Log (standard error)";
 
 // Without what CLI11 would add to the help.
 CLI::Validator plain(CLI::Validator validator) { return std::move(validator.description("")); }
+
+// "0660", "660"; empty: they are none.
+std::optional<unsigned> octal(const std::string& text) {
+  unsigned value = 0;
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value, 8);
+  bool is_whole = error == std::errc() && stop == text.data() + text.size();
+  return is_whole && value <= 0777 ? std::optional(value) : std::nullopt;
+}
+
+CLI::Validator permissions() {
+  auto check = [](const std::string& text) -> std::string {
+    if (octal(text)) return {};
+    return fmt::format("expected octal digits from 0 to 0777, found \"{}\"", text);
+  };
+  return {check, ""};
+}
 
 CLI::Validator trusted_proxy() {
   auto check = [](const std::string& text) -> std::string {
@@ -73,6 +91,20 @@ void add_listening(CLI::App& command, server::ServerOptions& serving) {
   command.add_option("--unix-socket", serving.unix_socket, "Listen on this path, too")
       ->transform(not_empty("a path"))
       ->type_name("PATH")
+      ->group(kListening);
+  command
+      .add_option_function<std::string>(
+          "--unix-socket-mode",
+          [&serving](const std::string& text) { serving.unix_socket_mode = octal(text); },
+          "Its permissions in octal digits: 0660 for its user and group (default: as the umask "
+          "says)")
+      ->check(permissions())
+      ->type_name("MODE")
+      ->group(kListening);
+  command
+      .add_flag("--reuse-port", serving.reuse_port,
+                "Listen where another server does, too: a new one is started beside the old, which "
+                "then is ended (SIGTERM), and no request is lost")
       ->group(kListening);
   command
       .add_flag_callback(

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,16 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 4444;     // 0: any that is free
   std::string unix_socket = {};  // a path, listened on beside the port; empty: none
-  bool tcp = true;               // false: the Unix socket only
+  // Beside other processes' sockets on this port, and in place of another's at this path.
+  bool reuse_port = false;
+  std::optional<unsigned> unix_socket_mode = {};  // who may connect; empty: as the umask says
+  bool tcp = true;                                // false: the Unix socket only
+  // Descriptors that listen already, in place of host and port. The server closes them.
+  std::vector<int> inherited_sockets = {};
+
+  // Where another process answers until this one is ready, or connections wait for it, none should
+  // be answered that the model is being loaded.
+  bool listens_when_ready() const { return reuse_port || !inherited_sockets.empty(); }
   std::size_t io_threads = 2;
 
   HttpOptions http = {};

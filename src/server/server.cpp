@@ -68,6 +68,7 @@ struct Server::Impl {
   }
 
   Result<void> listen();
+  Result<void> listen_tcp();
   void load();
   void reload();
   void tell_of_certificate();
@@ -79,6 +80,10 @@ struct Server::Impl {
   }
   // Waits until the server is to end and then, unless that is to be at once, for its requests.
   Ending wait_for_the_end();
+  // In the order in which a connection passes from one to the next, so that none is missed.
+  bool is_occupied() const {
+    return http.listening > 0 || http.arriving > 0 || http.connections > 0 || http.running > 0;
+  }
 
   std::vector<ModelSource> sources;
   App app;
@@ -86,9 +91,8 @@ struct Server::Impl {
   LoggingObserver observer{app.log, app.metrics};
   HttpService http{app.options.http, router, observer};
   std::vector<std::unique_ptr<Loop>> loops;
-  std::unique_ptr<TlsContext> tls;             // null: no TLS
-  std::vector<std::unique_ptr<Listener>> tcp;  // one for each address of the host
-  std::unique_ptr<Listener> unix_socket;
+  std::unique_ptr<TlsContext> tls;  // null: no TLS
+  std::vector<std::unique_ptr<Listener>> listeners;
   std::thread loader;
   std::atomic<bool> is_loading{true};
   bool is_shut_down = false;  // wait()'s thread's
@@ -104,26 +108,43 @@ Result<void> Server::Impl::listen() {
     CHORUS_TRY(tls, TlsContext::read(options.tls_certificate, options.tls_key));
     tell_of_certificate();
   }
-  if (options.tcp) {
-    CHORUS_TRY(auto addresses, addresses_of(options.host));
-    std::uint16_t port = options.port;
-    for (const boost::asio::ip::address& address : addresses) {
-      auto listener = std::make_unique<Listener>(http, loops, tls.get());
-      auto listening = listener->listen_tcp(address, port);
-      // A machine may have a name for version 6 without having version 6.
-      if (!listening && !tcp.empty() && listening.assume_error().code == ErrorCode::kUnsupported) {
-        continue;
-      }
-      CHORUS_TRY(std::move(listening));
-      port = listener->port();
-      tcp.push_back(std::move(listener));
-    }
-    for (auto& listener : tcp) listener->start();
+  for (int descriptor : options.inherited_sockets) {
+    auto listener = std::make_unique<Listener>(http, loops, nullptr);
+    CHORUS_TRY(listener->adopt(descriptor));
+    if (listener->is_tcp()) listener->use_tls(tls.get());
+    listeners.push_back(std::move(listener));
+  }
+  if (options.tcp && options.inherited_sockets.empty()) {
+    CHORUS_TRY(listen_tcp());
   }
   if (!options.unix_socket.empty()) {
-    unix_socket = std::make_unique<Listener>(http, loops, nullptr);
-    CHORUS_TRY(unix_socket->listen_unix(options.unix_socket));
-    unix_socket->start();
+    auto listener = std::make_unique<Listener>(http, loops, nullptr);
+    CHORUS_TRY(
+        listener->listen_unix(options.unix_socket, options.unix_socket_mode, options.reuse_port));
+    listeners.push_back(std::move(listener));
+  }
+  if (!options.listens_when_ready()) {
+    for (auto& listener : listeners) listener->start();
+  }
+  return ok();
+}
+
+// On each address of the host.
+Result<void> Server::Impl::listen_tcp() {
+  const ServerOptions& options = app.options;
+  CHORUS_TRY(auto addresses, addresses_of(options.host));
+  std::uint16_t port = options.port;
+  for (const boost::asio::ip::address& address : addresses) {
+    auto listener = std::make_unique<Listener>(http, loops, tls.get());
+    auto listening = listener->listen_tcp(address, port, options.reuse_port);
+    // A machine may have a name for version 6 without having version 6.
+    if (!listening && !listeners.empty() &&
+        listening.assume_error().code == ErrorCode::kUnsupported) {
+      continue;
+    }
+    CHORUS_TRY(std::move(listening));
+    port = listener->port();
+    listeners.push_back(std::move(listener));
   }
   return ok();
 }
@@ -142,6 +163,10 @@ void Server::Impl::load() {
     }
     app.log.write(LogLevel::kInfo, fmt::format("model {} is ready", sources[i].name));
     app.models.set_ready(i, std::move(engine.assume_value()));
+  }
+  if (app.options.listens_when_ready() && app.models.all_ready()) {
+    for (auto& listener : listeners) listener->start();
+    app.log.write(LogLevel::kInfo, "all models are ready: listening");
   }
   is_loading = false;
 }
@@ -181,8 +206,7 @@ void Server::Impl::reload() {
 
 void Server::Impl::shut_down() {
   if (std::exchange(is_shut_down, true)) return;
-  for (auto& listener : tcp) listener->stop();
-  if (unix_socket) unix_socket->stop();
+  for (auto& listener : listeners) listener->stop();
   for (auto& loop : loops) loop->stop();
   for (auto& loop : loops) loop->join();
   app.workers.join();
@@ -215,15 +239,29 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
 }
 
 std::uint16_t Server::port() const {
-  return impl_->tcp.empty() ? std::uint16_t{0} : impl_->tcp.front()->port();
+  for (const auto& listener : impl_->listeners) {
+    if (listener->is_tcp()) return listener->port();
+  }
+  return 0;
 }
+
+std::vector<std::string> Server::addresses() const {
+  std::vector<std::string> result;
+  for (const auto& listener : impl_->listeners) {
+    const char* scheme = !listener->is_tcp() ? "" : impl_->tls ? "https://" : "http://";
+    result.push_back(scheme + listener->address());
+  }
+  return result;
+}
+
 bool Server::is_loading() const { return impl_->is_loading; }
-bool Server::is_ready() const { return impl_->app.models.all_ready(); }
+bool Server::is_ready() const { return !is_loading() && impl_->app.models.all_ready(); }
 
 void Server::reload() { impl_->reload(); }
 
 void Server::drain() {
   impl_->http.draining = true;
+  for (auto& listener : impl_->listeners) listener->drain();
   impl_->set(&Impl::State::drain_asked);
 }
 
@@ -233,7 +271,7 @@ Server::Impl::Ending Server::Impl::wait_for_the_end() {
   Lock lock(mutex);
   while (!state.drain_asked && !state.stop_asked && !state.load_error) changed.wait(mutex);
   auto deadline = std::chrono::steady_clock::now() + app.options.drain_timeout;
-  while (!state.stop_asked && !state.load_error && http.running > 0 &&
+  while (!state.stop_asked && !state.load_error && is_occupied() &&
          std::chrono::steady_clock::now() <= deadline) {
     changed.wait_for(mutex, kDrainPoll);
   }

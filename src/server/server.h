@@ -27,7 +27,8 @@ Result<void> check_model_names(const std::vector<ModelSource>& models);
 class Server {
  public:
   // Listens at once, and loads the models meanwhile on a thread of its own; until they are there
-  // what needs one is answered with 503. The first model is the default.
+  // what needs one is answered with 503. (Where the sockets are shared with other processes, it
+  // listens when they are there.) The first model is the default.
   // Errors: kInvalidArgument, kNotFound, kIo: an address, folder, certificate or file of keys that is
   // not usable. Without a `log` the server makes one, as the options say.
   static Result<std::unique_ptr<Server>> start(ServerOptions options,
@@ -38,13 +39,16 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const;  // of TCP
+  // All that is listened on: "http://127.0.0.1:4444", "/run/chorus.sock".
+  std::vector<std::string> addresses() const;
   bool is_loading() const;
-  bool is_ready() const;  // all models are there
+  bool is_ready() const;  // all models are there, and it listens
 
   // Reads the keys and certificates again. What cannot be read stays as it was; the log says what
   // happened, and nothing ends.
   void reload();
-  // No new work; wait() returns when what is running has ended, or after the drain timeout.
+  // Lets go of the sockets at once. What was connected to them is served, each connection with one more
+  // request at the most; wait() returns when what is running has ended, or after the drain timeout.
   void drain();
   // Cuts everything; wait() returns.
   void stop();

@@ -66,6 +66,39 @@ def check_kubernetes(options):
     assert container["livenessProbe"]["httpGet"]["path"] == "/plaintext"
 
 
+def check_unit(program, folder, options):
+    service, config = read("systemd", "chorus.service"), read("systemd", "chorus.toml")
+    # What the commands at the unit's head install is what it reads.
+    commands = [line for line in service.splitlines() if line.startswith("#   sudo install ")]
+    assert len(commands) == 2, commands
+    for path in ("chorus.service", "chorus.socket", "chorus.toml"):
+        assert sum(f"deploy/systemd/{path}" in command for command in commands) == 1, path
+    installed = re.findall(r"(/etc/chorus\S*)", " ".join(commands))
+    assert installed == ["/etc/chorus", "/etc/chorus/credentials"], installed
+    for path in re.findall(r"^(?:ExecStart|LoadCredential)=.*[ :](/etc/\S+)$", service, re.MULTILINE):
+        assert path in ("/etc/chorus/chorus.toml", "/etc/chorus/credentials"), path
+    assert "Type=notify\n" in service and "\nRuntimeDirectory=chorus\n" in service
+    stop = int(re.search(r"^TimeoutStopSec=(\d+)$", service, re.MULTILINE)[1])
+    assert stop > int(re.search(r"^drain-timeout = (\d+)$", config, re.MULTILINE)[1])
+    # Every line of the file is right, also those that are only suggested.
+    for line in re.findall(r"^#([a-z-]+) = ", config, re.MULTILINE):
+        assert "--" + line in options, line
+    whole = os.path.join(folder, "chorus.toml")
+    with open(whole, "w", encoding="utf-8") as file:
+        file.write(re.sub(r"^#(?=[a-z-]+ = )", "", config, flags=re.MULTILINE))
+    checked = subprocess.run([program, "serve", "--check", "--config", whole], capture_output=True,
+                             text=True)
+    assert checked.returncode == 1 and "/run/credentials/chorus.service" in checked.stderr, checked
+    if has("systemd-analyze"):
+        unit = os.path.join(folder, "chorus.service")
+        with open(unit, "w", encoding="utf-8") as file:
+            file.write(service.replace("/usr/local/bin/chorus", os.path.abspath(program)))
+        shutil.copy(os.path.join(DEPLOY, "systemd", "chorus.socket"), folder)
+        checked = subprocess.run(["systemd-analyze", "verify", unit, folder + "/chorus.socket"],
+                                 capture_output=True, text=True)
+        assert checked.returncode == 0 and checked.stderr == "", checked.stderr
+
+
 def check_metrics(program, folder):
     with Server(program) as server:
         server.get("/generate/Once?max_length=8&seed=1")
@@ -89,6 +122,7 @@ def main(program, folder):
     help_text = subprocess.run([program, "serve", "--help"], capture_output=True, text=True).stdout
     options = set(re.findall(r"(--[a-z][a-z-]+)", help_text))
     check_kubernetes(options)
+    check_unit(program, folder, options)
     check_metrics(program, folder)
 
 

@@ -1,5 +1,6 @@
 """A server's life in operation, with real processes: operation.py PROGRAM FOLDER. Its log as JSON, and
-what a line of it says; SIGHUP, with keys and certificates that are right and wrong; --check."""
+what a line of it says; SIGHUP, with keys and certificates that are right and wrong; --check; Unix
+sockets; what systemd is told."""
 
 import http.client
 import json
@@ -13,14 +14,7 @@ import sys
 import tempfile
 import time
 
-from serving import Server
-
-
-def wait_until(what, condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
+from serving import Server, wait_until
 
 
 def write(path, text):
@@ -205,6 +199,54 @@ def check_check(program, folder):
     assert code == 2 and out == "", err
 
 
+def check_unix_sockets(program):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "socket")
+        options = ("--unix-socket", path, "--no-tcp")
+        for mode, text in ((0o600, "0600"), (0o666, "666"), (0o660, "660")):
+            with Server(program, *options, "--unix-socket-mode", text, ready_by=path):
+                assert os.stat(path).st_mode & 0o777 == mode, text
+                refused = subprocess.run([program, "serve", *options], capture_output=True, text=True,
+                                         timeout=30)
+                assert refused.returncode == 1 and "another server listens there" in refused.stderr
+            assert not os.path.exists(path)
+        for text in ("0999", "1777", "rw", "", "-1", "0o660"):
+            refused = subprocess.run([program, "serve", *options, "--unix-socket-mode", text],
+                                     capture_output=True, timeout=30)
+            assert refused.returncode == 2, text
+        # One that takes over: the old one's end leaves the new one's socket.
+        with Server(program, *options, ready_by=path) as old, \
+                Server(program, *options, "--reuse-port", ready_by=path, shared=True) as new:
+            old.process.send_signal(signal.SIGTERM)
+            assert old.process.wait(30) == 0
+            assert new.get("/plaintext")[0] == 200
+
+
+def check_what_systemd_is_told(program, folder):
+    """By the documented protocol, with a socket of our own in systemd's place."""
+    keys = os.path.join(folder, "keys-of-service")
+    write(keys, "one\n")
+    with tempfile.TemporaryDirectory() as sockets, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        path = os.path.join(sockets, "notify")
+        manager.bind(path)
+        manager.settimeout(30)
+        with Server(program, "--api-key-file", keys, environment={"NOTIFY_SOCKET": path}) as server:
+            def told(expected):
+                while True:
+                    lines = manager.recv(4096).decode().splitlines()
+                    if expected in lines:
+                        return lines
+                    assert lines[0].startswith(("EXTEND_TIMEOUT_USEC=", "READY=1")), lines
+            told("READY=1")
+            server.process.send_signal(signal.SIGHUP)
+            lines = told("RELOADING=1")
+            assert any(line.startswith("MONOTONIC_USEC=") for line in lines), lines
+            told("READY=1")
+            server.process.send_signal(signal.SIGTERM)
+            told("STOPPING=1")
+
+
 def main(program, folder):
     os.makedirs(folder, exist_ok=True)
     check_json_log(program)
@@ -213,6 +255,8 @@ def main(program, folder):
     check_certificates_are_read_again(program, folder)
     check_hangups_end_nothing(program)
     check_check(program, folder)
+    check_unix_sockets(program)
+    check_what_systemd_is_told(program, folder)
 
 
 main(*sys.argv[1:])

@@ -18,23 +18,63 @@ def skip(reason):
     sys.exit(77)
 
 
+def wait_until(what, condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def inheriting(program, listening, *options):
+    """The command that gives the server a socket as systemd does: as descriptor 3, with its own process
+    id in the environment, which only a shell in between can know."""
+    script = 'exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
+    return ["bash", "-c", script, str(listening.fileno()), program, "serve", *options]
+
+
 class Server:
     """The program on a free port, with its log in a file. Use as a context. `ready_by`: a Unix socket
-    on which it answers without TLS, if its port has that."""
+    on which it answers without TLS, if its port has that, or it has none. `inherited`: a socket that
+    listens on `port`, which it gets as from systemd. `shared`: others listen on its port, too.
+    `patience`: how often it may begin anew because the port is taken, a tenth of a second apart."""
 
-    def __init__(self, program, *options, ready_by=None):
+    def __init__(self, program, *options, ready_by=None, inherited=None, port=None, shared=False,
+                 patience=0, environment=None):
         self.log = tempfile.TemporaryFile()
-        command = [program, "serve", "--port", "0", "--no-pin"]
-        if "--threads" not in options:
-            command += ["--threads", "1"]
-        self.process = subprocess.Popen([*command, *options], stderr=self.log)
-        self.port = self._wait_for_port()
-        deadline = time.monotonic() + 60
+        own = ["--no-pin"] + ([] if "--threads" in options else ["--threads", "1"])
+        command = [program, "serve", *([] if "--port" in options else ["--port", "0"]), *own, *options]
+        if inherited is not None:
+            command = inheriting(program, inherited, *own, *options)
         self.unix_socket = ready_by
-        while self.get("/health")[0] != 200:
+        while True:
+            self.process = subprocess.Popen(
+                command, stderr=self.log, pass_fds=[inherited.fileno()] if inherited else [],
+                env={**os.environ, **(environment or {})})
+            try:
+                self.port = port if inherited else self._wait_for_port()
+                break
+            except RuntimeError:
+                if patience == 0:
+                    raise
+                patience -= 1
+                time.sleep(0.1)
+        try:
+            self._wait_for_model(shared)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_for_model(self, shared):
+        deadline = time.monotonic() + 60
+        while True:
+            # Of a shared port whoever answers may be another.
+            is_ready = ("are ready: listening" in self.read_log() if shared
+                        else self.get("/health")[0] == 200)
+            if is_ready:
+                return
             if time.monotonic() > deadline:
                 raise RuntimeError("the model was not loaded in time")
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def _wait_for_port(self):
         deadline = time.monotonic() + 30
@@ -43,6 +83,8 @@ class Server:
                 found = re.search(r"Listening on https?://\S+:(\d+)", line)
                 if found:
                     return int(found[1])
+                if line.startswith(f"Listening on {self.unix_socket}"):
+                    return 0
             time.sleep(0.05)
         raise RuntimeError("the server did not start: " + self.read_log())
 

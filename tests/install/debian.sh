@@ -40,6 +40,7 @@ for file in usr/share/doc/chorus/copyright usr/share/doc/libchorus-dev/copyright
   usr/share/zsh/vendor-completions/_chorus usr/share/bash-completion/completions/chorus; do
   [ -s "$root/$file" ] || fail "no $file"
 done
+[ "$(stat -c %a "$root/etc/chorus/credentials")" = 700 ] || fail "no /etc/chorus/credentials of root alone"
 grep -q '^ExecStart=/usr/bin/chorus serve --config /etc/chorus/chorus.toml$' "$root/usr/lib/systemd/system/chorus.service" ||
   fail "the unit names another program or configuration"
 "$root/usr/bin/chorus" serve --config "$root/etc/chorus/chorus.toml" --help >/dev/null || fail "the configuration is refused"

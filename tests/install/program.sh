@@ -11,6 +11,7 @@ for file in share/doc/chorus/README.md share/doc/chorus/LICENSE share/doc/chorus
   share/doc/chorus/LICENSE.CLI11 share/doc/chorus/deploy/nginx/chorus.conf share/doc/chorus/docs/serving.md; do
   [ -s "$file" ] || fail "no $file"
 done
+[ -s lib/systemd/system/chorus.socket ] || fail "no chorus.socket"
 grep -q "^ExecStart=$work/prefix/bin/chorus serve " lib/systemd/system/chorus.service ||
   fail "the unit names another program: $(grep ExecStart lib/systemd/system/chorus.service)"
 

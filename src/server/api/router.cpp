@@ -226,10 +226,6 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
   if (auto error = refusal(app_, route, request)) {
     co_return co_await respond_error(exchange, *error);
   }
-  if (route.is_work && exchange.service().draining) {
-    co_return co_await respond_error(exchange,
-                                     ApiError(503, "the server is stopping", {}, "draining"));
-  }
   // Else a client would believe that they count.
   if (route.is_work && request.method == "POST" && !exchange.target.parameters.empty()) {
     std::string name = replace_ill_formed(exchange.target.parameters[0].first);

@@ -17,6 +17,10 @@ constexpr std::size_t kMostLingering = 4 * 1024 * 1024;
 // How long after a request's deadline its answer, which then says so, may still take to be sent.
 constexpr std::chrono::milliseconds kLastWrite{2000};
 
+// How long a connection without a request may still send one when the server drains: closed at once, it
+// would meet those that are on their way.
+constexpr std::chrono::milliseconds kLastRequest{1000};
+
 }  // namespace
 
 Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
@@ -44,6 +48,7 @@ void Connection::enter(Phase phase, std::chrono::milliseconds time) {
   phase_ = phase;
   deadline_ = Clock::now() + time;
   expired_ = false;
+  is_last_wait_ = false;
 }
 
 void Connection::tick(Clock::time_point now) {
@@ -53,7 +58,11 @@ void Connection::tick(Clock::time_point now) {
   }
   if (writing_ && now > write_deadline_) return abort("slow reader");
   if (writing_ && now > deadline_ + kLastWrite) return abort("the answer was not read in time");
-  bool is_over = now > deadline_ || (phase_ == Phase::kIdle && service_.draining);
+  if (phase_ == Phase::kIdle && service_.draining && !is_last_wait_) {
+    is_last_wait_ = true;
+    deadline_ = std::min(deadline_, now + kLastRequest);
+  }
+  bool is_over = now > deadline_;
   if (!is_over || expired_) return;
   expired_ = true;
   if (phase_ == Phase::kHandshake || phase_ == Phase::kEnd) return abort("timeout");

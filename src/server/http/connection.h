@@ -95,7 +95,8 @@ class Connection {
   Clock::time_point deadline_, write_deadline_;
   Clock::time_point wake_ = Clock::time_point::max();
   bool expired_ = false;
-  bool has_served_ = false;  // a request, or is about to
+  bool is_last_wait_ = false;  // for a request, while the server drains
+  bool has_served_ = false;    // a request, or is about to
 };
 
 }  // namespace chorus::server

@@ -35,6 +35,7 @@ void Exchange::append_head(std::string& out, ResponseHead head, BodyFraming fram
   for (auto& header : headers) head.headers.push_back(header);
   head.headers.emplace_back("X-Request-Id", id_);
   add_cors(head, request_, service().options.cors_origins, service().handler.exposed_headers());
+  if (service().draining) keep_alive_ = false;
   framing.close = !keep_alive_;
   framing.announce_keep_alive = keep_alive_ && request_.version == 10;
   server::append_head(out, head, framing, connection_.loop().date());

@@ -32,8 +32,11 @@ struct HttpService {
   ByteBudget buffers;  // held for all connections
   TrustedProxies proxies;
 
-  std::atomic<bool> draining{false};        // no new work
-  std::atomic<std::int64_t> running{0};     // requests that are being answered
+  std::atomic<bool> draining{false};       // each connection gets one more answer at the most
+  std::atomic<std::int64_t> listening{0};  // sockets that connections may still come from
+  std::atomic<std::int64_t> arriving{
+      0};                                // connections that are accepted, and not yet counted below
+  std::atomic<std::int64_t> running{0};  // requests that are being answered
   std::atomic<std::size_t> connections{0};  // served; those that are turned away come on top
   std::atomic<std::size_t> turned_away{0};
 };

@@ -1,8 +1,11 @@
 #include "server/http/listener.h"
 
 #include <fmt/format.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,8 +17,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "core/ascii.h"
@@ -29,6 +35,11 @@ using boost::system::error_code;
 
 // How long nothing is accepted after the system refused to, for want of descriptors or memory.
 constexpr std::chrono::milliseconds kBackOff{100};
+
+// How long a TCP handshake that has begun may still take when the socket is let go.
+constexpr std::chrono::milliseconds kHandshakeTime{200};
+
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 // Connections over the limit that are told so at once; others are closed without a word.
 constexpr std::size_t kMostTurnedAway = 64;
@@ -48,6 +59,21 @@ bool is_live(const std::string& path) {
   error_code error;
   probe.connect(asio::local::stream_protocol::endpoint(path), error);
   return !error;
+}
+
+// No handshake begins at this socket from here on: the system drops the first packet of each (SYN), and
+// the client sends it again a second later, when the socket is gone and another process's has it. A
+// handshake that has begun goes on. Without this, closing a socket that shares its port resets those
+// that end between the last accept() and close().
+void refuse_handshakes(int descriptor) {
+  constexpr unsigned kFlagsByte = 13, kSyn = 0x02, kSynAck = 0x12;
+  sock_filter program[] = {{BPF_LD | BPF_B | BPF_ABS, 0, 0, kFlagsByte},
+                           {BPF_ALU | BPF_AND | BPF_K, 0, 0, kSynAck},
+                           {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, kSyn},
+                           {BPF_RET | BPF_K, 0, 0, 0},
+                           {BPF_RET | BPF_K, 0, 0, 0xffffffff}};
+  sock_fprog filter{std::size(program), program};
+  ::setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
 // The machine has no such address, or none of its family.
@@ -86,10 +112,21 @@ Result<std::vector<asio::ip::address>> addresses_of(std::string host) {
 
 Listener::Listener(HttpService& service, const std::vector<std::unique_ptr<Loop>>& loops,
                    const TlsContext* tls)
-    : service_(service), loops_(loops), tls_(tls), acceptor_(loops.front()->context()) {}
+    : service_(service),
+      loops_(loops),
+      tls_(tls),
+      acceptor_(loops.front()->context()),
+      timer_(loops.front()->context()) {}
 
-Listener::~Listener() {
-  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+Listener::~Listener() { remove_unix_path(); }
+
+void Listener::remove_unix_path() {
+  struct stat status {};
+  if (!bound_path_.empty() && ::lstat(bound_path_.c_str(), &status) == 0 &&
+      status.st_dev == unix_device_ && status.st_ino == unix_inode_) {
+    ::unlink(bound_path_.c_str());
+  }
+  bound_path_.clear();
 }
 
 Result<void> Listener::listen(const Protocol::endpoint& endpoint, int protocol,
@@ -97,45 +134,140 @@ Result<void> Listener::listen(const Protocol::endpoint& endpoint, int protocol,
   error_code error;
   acceptor_.open(Protocol(endpoint.protocol().family(), protocol), error);
   if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error && is_shared_ && protocol == IPPROTO_TCP) {
+    acceptor_.set_option(ReusePort(true), error);
+  }
   if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (!error && !is_shared_) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error)
     return Error{is_absent(error) ? ErrorCode::kUnsupported : ErrorCode::kIo,
                  name + ": " + error.message()};
+  note_address();
   return ok();
 }
 
-Result<void> Listener::listen_tcp(const asio::ip::address& address, std::uint16_t port) {
-  asio::ip::tcp::endpoint endpoint(address, port);
-  std::string name = address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), port)
-                                     : fmt::format("{}:{}", address.to_string(), port);
-  CHORUS_TRY(listen(endpoint, IPPROTO_TCP, name));
+void Listener::note_address() {
   error_code error;
   Protocol::endpoint bound = acceptor_.local_endpoint(error);
+  if (bound.protocol().family() == AF_UNIX) {
+    const auto* address = reinterpret_cast<const sockaddr_un*>(bound.data());
+    std::size_t length = bound.size() - std::min(bound.size(), offsetof(sockaddr_un, sun_path));
+    address_.assign(address->sun_path, ::strnlen(address->sun_path, length));
+    return;
+  }
+  asio::ip::tcp::endpoint endpoint;
   std::memcpy(endpoint.data(), bound.data(), std::min(bound.size(), endpoint.capacity()));
   port_ = endpoint.port();
-  return ok();
+  std::string text = endpoint.address().to_string();
+  address_ = fmt::format("{}:{}", endpoint.address().is_v6() ? "[" + text + "]" : text, port_);
 }
 
-Result<void> Listener::listen_unix(const std::string& path) {
-  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+Result<void> Listener::listen_tcp(const asio::ip::address& address, std::uint16_t port,
+                                  bool reuse_port) {
+  is_shared_ = reuse_port;
+  std::string name = address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), port)
+                                     : fmt::format("{}:{}", address.to_string(), port);
+  return listen(asio::ip::tcp::endpoint(address, port), IPPROTO_TCP, name);
+}
+
+Result<void> Listener::listen_unix(const std::string& path, std::optional<unsigned> mode,
+                                   bool take_over) {
+  is_shared_ = take_over;
+  std::string bound = take_over ? path + ".new" : path;
+  if (bound.size() >= sizeof(sockaddr_un::sun_path)) {
     return Error{ErrorCode::kInvalidArgument, path + ": too long for a Unix socket"};
   }
-  if (is_live(path)) return Error{ErrorCode::kIo, path + ": another server listens there"};
+  if (!take_over && is_live(path)) {
+    return Error{ErrorCode::kIo, path + ": another server listens there (--reuse-port takes over)"};
+  }
   struct stat status {};
-  if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
-  CHORUS_TRY(listen(asio::local::stream_protocol::endpoint(path), 0, path));
-  unix_path_ = path;
+  if (::lstat(bound.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(bound.c_str());
+  mode_t before = ::umask(mode ? ~*mode & 0777 : 0);
+  if (!mode) ::umask(before);
+  Result<void> listening = listen(asio::local::stream_protocol::endpoint(bound), 0, path);
+  if (mode) ::umask(before);
+  CHORUS_TRY(std::move(listening));
+  address_ = path;
+  if (::lstat(bound.c_str(), &status) == 0) {
+    bound_path_ = bound;
+    unix_device_ = status.st_dev;
+    unix_inode_ = status.st_ino;
+  }
   return ok();
 }
 
-void Listener::start() { asio::co_spawn(loops_.front()->context(), accept_all(), asio::detached); }
+Result<void> Listener::adopt(int descriptor) {
+  int family = 0;
+  socklen_t size = sizeof(family);
+  ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size);
+  error_code error;
+  acceptor_.assign(Protocol(family, family == AF_UNIX ? 0 : IPPROTO_TCP), descriptor, error);
+  if (error) {
+    return Error{ErrorCode::kIo, fmt::format("descriptor {}: {}", descriptor, error.message())};
+  }
+  is_inherited_ = true;
+  note_address();
+  return ok();
+}
+
+void Listener::start() {
+  asio::post(loops_.front()->context(), [this] { begin_listening(); });
+}
+
+void Listener::begin_listening() {
+  if (!acceptor_.is_open()) return;
+  error_code error;
+  if (is_shared_) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  bool is_moved = bound_path_.empty() || bound_path_ == address_;
+  if (!error && !is_moved) {
+    if (::rename(bound_path_.c_str(), address_.c_str()) == 0) {
+      bound_path_ = address_;
+    } else {
+      error.assign(errno, boost::system::system_category());
+    }
+  }
+  if (error) return service_.observer.warn(address_ + ": " + error.message());
+  ++service_.listening;
+  asio::co_spawn(loops_.front()->context(), accept_all(), asio::detached);
+}
 
 void Listener::stop() {
   asio::post(loops_.front()->context(), [this] {
     error_code ignored;
+    timer_.cancel();
     acceptor_.close(ignored);
   });
+}
+
+void Listener::drain() {
+  asio::post(loops_.front()->context(), [this] {
+    error_code ignored;
+    remove_unix_path();
+    if (is_inherited_) {  // who has connected waits for the next process that holds it
+      acceptor_.close(ignored);
+    } else if (!is_shared_ || !is_tcp()) {
+      close_after_the_last();
+    } else {
+      refuse_handshakes(acceptor_.native_handle());
+      timer_.expires_after(kHandshakeTime);
+      timer_.async_wait([this](error_code cancelled) {
+        if (!cancelled) close_after_the_last();
+      });
+    }
+  });
+}
+
+void Listener::close_after_the_last() {
+  error_code error;
+  acceptor_.non_blocking(true, error);
+  while (!error && acceptor_.is_open()) {
+    Loop& loop = *loops_[next_++ % loops_.size()];
+    Protocol::endpoint peer;
+    Socket socket(loop.context());
+    acceptor_.accept(socket, peer, error);
+    if (!error) begin(loop, std::move(socket), peer);
+  }
+  acceptor_.close(error);
 }
 
 asio::awaitable<void> Listener::accept_all() {
@@ -154,6 +286,7 @@ asio::awaitable<void> Listener::accept_all() {
       co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }
   }
+  --service_.listening;
 }
 
 void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) {
@@ -171,8 +304,10 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
                   std::string name, bool is_admitted) -> asio::awaitable<void> {
     Connection connection(service, its_loop, std::move(its_transport), std::move(name),
                           is_admitted);
+    --service.arriving;
     co_await connection.run();
   };
+  ++service_.arriving;
   asio::co_spawn(loop.context(),
                  serve(service_, loop, std::move(transport), describe(peer), admitted),
                  asio::detached);

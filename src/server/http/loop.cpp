@@ -21,6 +21,12 @@ Loop::~Loop() {
   join();
 }
 
+// One that comes when the others have been cut would never be looked after.
+void Loop::add(Connection& connection) {
+  connections_.insert(&connection);
+  if (stopping_) connection.abort("the server stopped");
+}
+
 void Loop::start() {
   thread_ = std::thread([this] {
     tick();

@@ -28,7 +28,7 @@ class Loop {
   void join();
 
   boost::asio::io_context& context() { return context_; }
-  void add(Connection& connection) { connections_.insert(&connection); }
+  void add(Connection& connection);
   void remove(Connection& connection) { connections_.erase(&connection); }
   // The time as HTTP writes it, at most a second old.
   const std::string& date() const { return date_; }
