@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "server/api/chat_request.h"
 #include "server/api/completions_request.h"
 #include "server/api/generate_request.h"
 #include "server/api/score_request.h"
@@ -52,6 +53,14 @@ void try_completions(std::string_view body) {
   for (const Request& request : requests.assume_value()) check_request(request);
 }
 
+void try_chat(std::string_view body) {
+  auto parsed = server::parse_chat(body, server::ChatTemplate::kPlain);
+  if (!parsed) return check_error(parsed.assume_error());
+  auto requests = server::to_engine_requests(parsed.assume_value(), engine());
+  if (!requests) return check_error(requests.assume_error());
+  for (const Request& request : requests.assume_value()) check_request(request);
+}
+
 void try_generate(std::string_view body) {
   auto parsed = server::parse_generate_body(body);
   if (!parsed) return check_error(parsed.assume_error());
@@ -65,6 +74,7 @@ void try_generate(std::string_view body) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view body(reinterpret_cast<const char*>(data), size);
   try_completions(body);
+  try_chat(body);
   try_generate(body);
   if (auto score = server::parse_score(body); !score) check_error(score.assume_error());
   return 0;

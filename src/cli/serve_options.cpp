@@ -201,6 +201,18 @@ void add_access(CLI::App& command, ServeOptions& options) {
 
 void add_manners(CLI::App& command, server::ServerOptions& serving) {
   command
+      .add_option_function<std::string>(
+          "--chat-template",
+          [&serving](const std::string& name) {
+            Result<server::ChatTemplate> parsed = server::parse_chat_template(name);
+            if (!parsed) throw CLI::ValidationError(parsed.assume_error().message);
+            serving.chat_template = parsed.assume_value();
+          },
+          "Answer /v1/chat/completions; plain: the messages' contents, joined by a line's end, are "
+          "the prompt (default: there are no chats)")
+      ->type_name("plain")
+      ->group(kAccess);
+  command
       .add_flag("--early-head", serving.early_head,
                 "Send a stream's head at once, and comments while it waits in the queue; a "
                 "deadline or a failure is then told in the stream (default: its head comes with "

@@ -21,16 +21,6 @@ std::vector<TokenLogprob> with_itself(const TokenInfo& token, std::int32_t most)
   return all;
 }
 
-// [226,128]
-void append_bytes(std::string& out, std::string_view bytes) {
-  out += '[';
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i > 0) out += ',';
-    out += std::to_string(static_cast<unsigned char>(bytes[i]));
-  }
-  out += ']';
-}
-
 // The same tokens as of top_logprobs, with their ids: [{"id", "token", "logprob"}, ...], or null.
 void append_top_tokens(std::string& out, const Engine& engine, const TokenInfo& token,
                        std::int32_t most) {
@@ -48,6 +38,15 @@ void append_top_tokens(std::string& out, const Engine& engine, const TokenInfo& 
 }
 
 }  // namespace
+
+std::string bytes_json(std::string_view bytes) {
+  std::string out = "[";
+  for (char c : bytes) {
+    if (out.size() > 1) out += ',';
+    out += std::to_string(static_cast<unsigned char>(c));
+  }
+  return out + "]";
+}
 
 std::size_t count_characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(
@@ -93,27 +92,24 @@ void CompletionLogprobs::add(const TokenInfo& token) {
   row.offsets = std::to_string(offset);
   if (form_.ids) {
     row.ids = std::to_string(token.id);
-    append_bytes(row.token_bytes, bytes);
+    row.token_bytes = bytes_json(bytes);
     append_top_tokens(row.top_tokens, *engine_, token, form_.most);
   }
   if (form_.ranks) {
     row.ranks = token.rank ? std::to_string(*token.rank) : "null";
     row.entropies = json_number(token.entropy);
   }
-  held_bytes_ += row.bytes();
-  held_.emplace_back(offset, std::move(row));
+  held_.add(offset, std::move(row));
 }
 
 void CompletionLogprobs::release(std::size_t characters) {
-  for (; !held_.empty() && held_.front().first < characters; held_.pop_front()) {
-    held_bytes_ -= held_.front().second.bytes();
+  held_.release(characters, [this](LogprobColumns row) {
     for (std::string LogprobColumns::*column : LogprobColumns::kAll) {
-      const std::string& cell = held_.front().second.*column;
       std::string& cells = columns_.*column;
-      if (!cells.empty() && !cell.empty()) cells += ',';
-      cells += cell;
+      if (!cells.empty() && !(row.*column).empty()) cells += ',';
+      cells += row.*column;
     }
-  }
+  });
 }
 
 std::size_t LogprobColumns::bytes() const {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "chorus/engine.h"
+#include "server/api/held_rows.h"
 #include "server/http/body_pieces.h"
 
 namespace chorus::server {
@@ -18,6 +18,9 @@ namespace chorus::server {
 // How a token is written: its text; "bytes:\xe2\x80" if it is part of a character, so that no two
 // tokens are written alike; "<|id 50300|>" for an id that has no text.
 std::string token_name(const Engine& engine, std::int32_t id);
+
+// [226,128]
+std::string bytes_json(std::string_view bytes);
 
 // Appends {name: logprob, ...} of the likeliest tokens and of the token itself, or null without any.
 void append_top_logprobs(std::string& out, const Engine& engine, const TokenInfo& token,
@@ -80,7 +83,7 @@ class CompletionLogprobs {
   // What was let go of since the last call. Offsets go on over calls.
   LogprobColumns take() { return std::exchange(columns_, LogprobColumns{.form = form_}); }
   bool is_empty() const { return columns_.tokens.empty(); }
-  std::size_t bytes() const { return columns_.bytes() + held_bytes_; }
+  std::size_t bytes() const { return columns_.bytes() + held_.bytes(); }
   // Of all tokens that were added.
   std::size_t characters() const { return characters_.whole(); }
 
@@ -88,9 +91,7 @@ class CompletionLogprobs {
   const Engine* engine_;
   LogprobForm form_;
   CharacterCount characters_;
-  std::deque<std::pair<std::size_t, LogprobColumns>>
-      held_;  // by the character at which each begins
-  std::size_t held_bytes_ = 0;
+  HeldRows<LogprobColumns> held_;
   LogprobColumns columns_;
 };
 

@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <iterator>
-#include <string_view>
 #include <utility>
 
 #include "json/text.h"
@@ -23,28 +20,7 @@ std::shared_ptr<const LogprobColumns> CompletionsAnswer::columns_of(
   return {prompt, &prompt->columns};
 }
 
-// JSON's text may hold characters that are ends of lines for some readers of streams, though not by
-// the standard (Python's str.splitlines): they are escaped. They stand in strings only.
-std::string sse(const std::string& data) {
-  constexpr std::pair<std::string_view, std::string_view> kLineEnds[] = {
-      {"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}};
-  std::string event = "data: ";
-  for (std::string_view rest = data; !rest.empty();) {
-    std::size_t length = std::min(rest.find_first_of("\xc2\xe2"), rest.size());
-    event += rest.substr(0, length);
-    rest.remove_prefix(length);
-    const auto* found =
-        std::find_if(std::begin(kLineEnds), std::end(kLineEnds),
-                     [rest](const auto& line_end) { return rest.starts_with(line_end.first); });
-    bool is_found = found != std::end(kLineEnds);
-    length = is_found ? found->first.size() : std::min<std::size_t>(rest.size(), 1);
-    event += is_found ? found->second : rest.substr(0, length);
-    rest.remove_prefix(length);
-  }
-  return event + "\n\n";
-}
-
-CompletionsAnswer::CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head,
+CompletionsAnswer::CompletionsAnswer(const CompletionsRequest& request, AnswerHead head,
                                      std::shared_ptr<const Engine> engine)
     : request_(request), head_(std::move(head)), engine_(std::move(engine)) {
   choices_.resize(request.prompts.size() * static_cast<std::size_t>(request.base.n));
@@ -118,24 +94,14 @@ void CompletionsAnswer::add_logprobs(Choice& choice, const Event& event) {
   }
   choice.characters += count_characters(event.text);
   bool is_done = event.kind == Event::Kind::kDone;
-  if (request_.base.stop.empty() || (is_done && !is_cut(choice, event))) {
+  if (request_.base.stop.empty() ||
+      (is_done &&
+       !is_cut_by_string(request_.base, engine_->info(), choice.last_id, event.finish_reason))) {
     choice.logprobs->release_all();
   } else {
     choice.logprobs->release(choice.characters);
   }
   bytes_ += choice.logprobs->bytes() - before;
-}
-
-bool CompletionsAnswer::is_cut(const Choice& choice, const Event& event) const {
-  if (event.finish_reason != FinishReason::kStop) return false;
-  const Request& request = request_.base;
-  const ModelInfo& info = engine_->info();
-  auto has = [&choice](const std::vector<std::int32_t>& ids) {
-    return std::find(ids.begin(), ids.end(), choice.last_id) != ids.end();
-  };
-  SamplingLoop loop = request.sampling.loop.value_or(info.loop);
-  bool ignores_eos = request.ignore_eos.value_or(loop == SamplingLoop::kNanoGpt);
-  return !has(request.stop_ids) && (ignores_eos || !has(info.eos));
 }
 
 std::string CompletionsAnswer::add_to_choice(std::size_t index, const Event& event) {
@@ -188,9 +154,7 @@ std::string CompletionsAnswer::chunk(std::size_t index, const std::string& text,
 }
 
 std::string CompletionsAnswer::usage() const {
-  return fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{},)"
-                     R"("prompt_tokens_details":{{"cached_tokens":{}}}}})",
-                     prompt_tokens_, generated_, prompt_tokens_ + generated_, cached_tokens_);
+  return usage_json(prompt_tokens_, generated_, cached_tokens_);
 }
 
 std::string CompletionsAnswer::stream_end() const {

@@ -1,5 +1,4 @@
-// The answer of /v1/completions, made of the engine's events: either a stream of server-sent events
-// or one JSON object. It knows no sockets. One for each request; one thread at a time.
+// The answer of /v1/completions. One for each request; one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -11,35 +10,22 @@
 #include "chorus/request.h"
 #include "server/api/completion_logprobs.h"
 #include "server/api/completions_request.h"
+#include "server/api/generation_answer.h"
 #include "server/http/body_pieces.h"
 
 namespace chorus::server {
 
-// What the answer says of itself.
-struct CompletionsHead {
-  std::string id;            // "cmpl-..."
-  std::int64_t created = 0;  // seconds since 1970
-  std::string model;
-};
-
-class CompletionsAnswer {
+class CompletionsAnswer : public GenerationAnswer {
  public:
   // The request must have been through to_engine_requests() with this engine.
-  CompletionsAnswer(const CompletionsRequest& request, CompletionsHead head,
+  CompletionsAnswer(const CompletionsRequest& request, AnswerHead head,
                     std::shared_ptr<const Engine> engine);
 
-  // Takes one event of the prompt with that number. While streaming, returns the server-sent events
-  // that it makes, which may be none.
-  std::string add(std::size_t prompt, const Event& event);
-
-  // Every choice has ended.
-  bool is_done() const { return open_ == 0; }
-  // After the last event. Streaming: the usage if it was asked for, and [DONE].
-  std::string stream_end() const;
-  // Not streaming: the whole body, of which nothing is left here.
-  BodyPieces body();
-  // Roughly what is held here of the answer.
-  std::size_t bytes() const { return bytes_; }
+  std::string add(std::size_t prompt, const Event& event) override;
+  bool is_done() const override { return open_ == 0; }
+  std::string stream_end() const override;
+  BodyPieces body() override;
+  std::size_t bytes() const override { return bytes_; }
 
  private:
   // What the choices of one prompt begin with.
@@ -70,13 +56,11 @@ class CompletionsAnswer {
   // One server-sent event about a choice; empty if there would be nothing in it.
   std::string chunk(std::size_t index, const std::string& text, bool has_tokens);
   void add_logprobs(Choice& choice, const Event& event);
-  // Whether a stop string has cut the text, and not an id.
-  bool is_cut(const Choice& choice, const Event& event) const;
   std::string usage() const;
   std::string opening() const;  // the fields that every JSON object of the answer begins with
 
   const CompletionsRequest& request_;
-  CompletionsHead head_;
+  AnswerHead head_;
   std::shared_ptr<const Engine> engine_;  // for the texts of tokens
   std::vector<Choice> choices_;
   std::size_t open_;
@@ -84,8 +68,5 @@ class CompletionsAnswer {
   std::int64_t prompt_tokens_ = 0, cached_tokens_ = 0;
   std::int32_t generated_ = 0;
 };
-
-// A server-sent event.
-std::string sse(const std::string& data);
 
 }  // namespace chorus::server

@@ -121,7 +121,7 @@ void read_ends(JsonFields& fields, Request& base) {
   fields.read("include_stop_str_in_output", base.include_stop);
 }
 
-void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
+void read_stream(JsonFields& fields, CompletionsRequest& request) {
   fields.read("stream", request.stream);
   if (const json::value* options = fields.find("stream_options")) {
     if (!options->is_object()) return fields.refuse("stream_options", "an object");
@@ -131,14 +131,10 @@ void read_answer_form(JsonFields& fields, CompletionsRequest& request) {
       if (!usage->is_bool()) return fields.refuse("stream_options", "include_usage true or false");
       request.include_usage = usage->get_bool();
     }
-  }
-  fields.read("echo", request.echo);
-  fields.read("logprobs", request.logprobs, 0, kMostLogprobs);
-  fields.read("prompt_logprobs", request.prompt_logprobs, 0, kMostLogprobs);
-  fields.read("return_token_ids", request.return_token_ids);
-  fields.read("rank_and_entropy", request.base.rank_and_entropy);
-  if (request.base.rank_and_entropy && !request.logprobs && !request.prompt_logprobs) {
-    fields.refuse("rank_and_entropy", "it only with logprobs or prompt_logprobs");
+    const json::value* continuous = options->get_object().if_contains("continuous_usage_stats");
+    if (continuous != nullptr && *continuous != false && !continuous->is_null()) {
+      fields.fail("stream_options", "continuous_usage_stats: this is not done here");
+    }
   }
 }
 
@@ -150,6 +146,7 @@ void read_max_tokens(JsonFields& fields, CompletionsRequest& request) {
     fields.fail("max_completion_tokens",
                 fmt::format("expected the same as max_tokens, {}, found {}", *old_name, *new_name));
   }
+  request.fills_block = request.is_chat && !old_name && !new_name;
   request.max_tokens = old_name.value_or(new_name.value_or(request.max_tokens));
 }
 
@@ -170,24 +167,23 @@ void read_choices(JsonFields& fields, CompletionsRequest& request) {
 
 }  // namespace
 
-ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
-  CHORUS_TRY(json::object object, parse_body(body));
-  JsonFields fields(object);
-  CompletionsRequest request;
+void read_common(JsonFields& fields, const json::object& body, CompletionsRequest& request) {
   fields.read("model", request.model);
   fields.read("cache_salt", request.cache_salt);
-  read_prompts(fields, request);
   read_max_tokens(fields, request);
   fields.read("special", request.special);
   read_choices(fields, request);
   read_sampling(fields, request);
   read_ends(fields, request.base);
-  read_answer_form(fields, request);
-  if (fields.has("messages")) {
-    fields.fail("messages",
-                "this route takes prompt; messages belong to POST /v1/chat/completions");
+  read_stream(fields, request);
+  fields.read("rank_and_entropy", request.base.rank_and_entropy);
+  if (request.base.rank_and_entropy && !request.logprobs && !request.prompt_logprobs) {
+    fields.refuse("rank_and_entropy", "it only with logprobs or prompt_logprobs");
   }
-  refuse_unsupported(object, fields);
+  refuse_unsupported(body, fields);
+}
+
+ApiResult<CompletionsRequest> finish_request(const JsonFields& fields, CompletionsRequest request) {
   request.ignored = fields.unknown();
   if (auto error = fields.error()) return *error;
   if (auto checked = check(request.base.sampling); !checked) {
@@ -200,6 +196,23 @@ ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
   }
   request.base.echo = request.echo;
   return request;
+}
+
+ApiResult<CompletionsRequest> parse_completions(std::string_view body) {
+  CHORUS_TRY(json::object object, parse_body(body));
+  JsonFields fields(object);
+  CompletionsRequest request;
+  read_prompts(fields, request);
+  fields.read("echo", request.echo);
+  fields.read("logprobs", request.logprobs, 0, kMostLogprobs);
+  fields.read("prompt_logprobs", request.prompt_logprobs, 0, kMostLogprobs);
+  fields.read("return_token_ids", request.return_token_ids);
+  if (fields.has("messages")) {
+    fields.fail("messages",
+                "this route takes prompt; messages belong to POST /v1/chat/completions");
+  }
+  read_common(fields, object, request);
+  return finish_request(fields, std::move(request));
 }
 
 ApiResult<void> check_ids(const std::vector<std::int32_t>& ids, const std::string& field,
@@ -251,16 +264,33 @@ ApiResult<void> check_logit_bias(const SamplingParams& sampling, const ModelInfo
 
 // In OpenAI's words, which clients look for, and then in ours.
 ApiResult<void> check_length(const LongestText& longest, std::int64_t prompt,
-                             std::int64_t max_tokens) {
+                             const CompletionsRequest& request) {
+  std::int64_t max_tokens = request.max_tokens;
   if (prompt + max_tokens <= longest.tokens) return ok();
-  std::string message = fmt::format(
-      "This model's maximum context length is {} tokens, however you requested {} tokens ({} in "
-      "your prompt; {} for the completion). Please reduce your prompt; or completion length.",
-      longest.tokens, prompt + max_tokens, prompt, max_tokens);
-  if (prompt > longest.tokens) {
-    message += fmt::format(" prompt: expected at most {} tokens ({}), found {}", longest.tokens,
+  std::string message =
+      fmt::format("This model's maximum context length is {} tokens", longest.tokens);
+  std::string field = request.is_chat ? "messages" : "prompt";
+  bool is_prompt = prompt > longest.tokens;
+  if (request.is_chat && is_prompt) {
+    message += fmt::format(
+        ". However, your messages resulted in {} tokens. Please reduce the length "
+        "of the messages.",
+        prompt);
+  } else if (request.is_chat) {
+    message += fmt::format(
+        ". However, you requested {} tokens ({} in the messages, {} in the "
+        "completion). Please reduce the length of the messages or completion.",
+        prompt + max_tokens, prompt, max_tokens);
+  } else {
+    message += fmt::format(
+        ", however you requested {} tokens ({} in your prompt; {} for the "
+        "completion). Please reduce your prompt; or completion length.",
+        prompt + max_tokens, prompt, max_tokens);
+  }
+  if (is_prompt) {
+    message += fmt::format(" {}: expected at most {} tokens ({}), found {}", field, longest.tokens,
                            longest.why, prompt);
-    return ApiError(400, message, "prompt", kContextLength);
+    return ApiError(400, message, field, kContextLength);
   }
   message += fmt::format(" max_tokens: expected at most {} ({}, less the prompt), found {}",
                          longest.tokens - prompt, longest.why, max_tokens);
@@ -274,7 +304,7 @@ ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
   LongestText longest(request.base.past_block, engine.info().block_size);
   CHORUS_TRY(check_ids(request.base.stop_ids, "stop_token_ids", engine.info()));
   CHORUS_TRY(check_logit_bias(request.base.sampling, engine.info()));
-  if (request.base.min_tokens > request.max_tokens) {
+  if (!request.fills_block && request.base.min_tokens > request.max_tokens) {
     return bad_field("min_tokens", fmt::format("expected at most max_tokens, {}, found {}",
                                                request.max_tokens, request.base.min_tokens));
   }
@@ -288,7 +318,11 @@ ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
       prompt.text = engine.decode(prompt.ids);
     }
     auto length = static_cast<std::int64_t>(prompt.ids.size());
-    CHORUS_TRY(check_length(longest, length, request.max_tokens));
+    if (request.fills_block) {
+      std::int64_t rest = std::max<std::int64_t>(engine.info().block_size - length, 1);
+      request.max_tokens = static_cast<std::int32_t>(rest);
+    }
+    CHORUS_TRY(check_length(longest, length, request));
     Request one = request.base;
     one.prompt = prompt.ids;
     one.max_length = static_cast<std::int32_t>(length) + request.max_tokens;

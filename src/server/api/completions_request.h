@@ -2,6 +2,7 @@
 // functions.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "chorus/engine.h"
+#include "json/fields.h"
 #include "server/api/api_error.h"
 
 namespace chorus::server {
@@ -37,10 +39,21 @@ struct CompletionsRequest {
   std::optional<std::int32_t> prompt_logprobs;  // in a field of their own
   bool return_token_ids = false;                // of the answer, of the prompt and in `logprobs`
   std::vector<std::string> ignored;             // fields that nobody reads
+
+  // Of /v1/chat/completions: how its errors are worded, and whether nothing bounds the result but
+  // the model's block.
+  bool is_chat = false;
+  bool fills_block = false;
 };
 
 // Errors: 400, naming the field; also for a field that changes what comes out and is not done here.
 ApiResult<CompletionsRequest> parse_completions(std::string_view body);
+
+// Reads the fields that completions and chats have in common, and refuses those that are not done;
+// of a request whose prompts were read. Errors are the fields'.
+void read_common(JsonFields& fields, const boost::json::object& body, CompletionsRequest& request);
+// The request that was read, or what was wrong. `request.logprobs` and the like become the engine's.
+ApiResult<CompletionsRequest> finish_request(const JsonFields& fields, CompletionsRequest request);
 
 // One request to the engine for each prompt, with ids; fills in the prompts' texts and ids.
 // Errors: 400 for what the model's block size does not hold, or its tokenizer.

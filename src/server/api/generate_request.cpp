@@ -13,6 +13,7 @@
 
 #include "chorus/engine.h"
 #include "chorus/sampling.h"
+#include "core/printable.h"
 #include "core/utf8.h"
 #include "json/fields.h"
 #include "sampling/sampling_json.h"
@@ -44,8 +45,9 @@ bool is_device(std::string_view text) {
 constexpr const char* kDevices = "cpu, cuda, cuda:N or mps";
 
 template <class Names>
-std::string no_such_field(const Names& known) {
-  return fmt::format("expected one of {}; there is no such parameter", fmt::join(known, ", "));
+ApiError no_such_field(const std::string& name, const Names& known) {
+  return bad_field(printable(name), fmt::format("expected one of {}; there is no such parameter",
+                                                fmt::join(known, ", ")));
 }
 
 // The fields of sampling_fields.h and others among the parameters of a query. An empty parameter is
@@ -104,7 +106,7 @@ class QueryFields {
   std::optional<ApiError> error() {
     for (const auto& [name, value] : target_.parameters) {
       if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-      fail(replace_ill_formed(name), no_such_field(known_));
+      if (!error_) error_ = no_such_field(name, known_);
     }
     return error_;
   }
@@ -187,7 +189,7 @@ ApiResult<GenerateRequest> parse_generate_body(std::string_view body) {
   fields.read("cache_salt", request.cache_salt);
   if (auto error = fields.error()) return *error;
   for (const std::string& name : fields.unknown()) {
-    return bad_field(name, no_such_field(fields.known()));
+    return no_such_field(name, fields.known());
   }
   return request;
 }

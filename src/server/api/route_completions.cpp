@@ -1,13 +1,17 @@
-// /v1/completions: OpenAI's API, as one JSON object or as server-sent events.
+// /v1/completions and /v1/chat/completions: OpenAI's API, as one JSON object or as server-sent
+// events.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <ctime>
+#include <memory>
 #include <random>
 #include <utility>
 
 #include "server/api/answer_cost.h"
+#include "server/api/chat_answer.h"
+#include "server/api/chat_request.h"
 #include "server/api/completions_answer.h"
 #include "server/api/completions_request.h"
 #include "server/api/generation.h"
@@ -29,8 +33,13 @@ ResponseHead events_head() {
   return ResponseHead(200, "text/event-stream; charset=utf-8", {{"Cache-Control", "no-store"}});
 }
 
-CompletionsHead completions_head(const Exchange& exchange, const ServedModel& model) {
-  return {.id = "cmpl-" + exchange.id(), .created = std::time(nullptr), .model = model.name};
+std::unique_ptr<GenerationAnswer> make_answer(const CompletionsRequest& asked,
+                                              const Exchange& exchange, const ServedModel& model) {
+  AnswerHead head{.id = (asked.is_chat ? "chatcmpl-" : "cmpl-") + exchange.id(),
+                  .created = std::time(nullptr),
+                  .model = model.name};
+  if (asked.is_chat) return std::make_unique<ChatAnswer>(asked, std::move(head), model.engine);
+  return std::make_unique<CompletionsAnswer>(asked, std::move(head), model.engine);
 }
 
 // Whether making JSON of the events would hold up the loop: some milliseconds.
@@ -44,7 +53,7 @@ bool are_many(const std::vector<QueuedEvent>& events) {
 }
 
 // The server-sent events that they make.
-asio::awaitable<std::string> add(App& app, CompletionsAnswer& answer,
+asio::awaitable<std::string> add(App& app, GenerationAnswer& answer,
                                  const std::vector<QueuedEvent>& events) {
   auto add_all = [&answer, &events] {
     std::string out;
@@ -57,7 +66,7 @@ asio::awaitable<std::string> add(App& app, CompletionsAnswer& answer,
 
 // `held` is the answer's share of what may be held for all clients.
 asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& generation,
-                                   CompletionsAnswer& answer, std::size_t expected,
+                                   GenerationAnswer& answer, std::size_t expected,
                                    HeldBytes& held) {
   while (!answer.is_done()) {
     std::vector<QueuedEvent> events = co_await generation.next();
@@ -82,7 +91,7 @@ asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& gen
 // The head goes out with the first event, so that until then an error still has its status; with
 // --early-head at once, and comments while there is none. Later an error is an event of its own.
 asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation& generation,
-                                       CompletionsAnswer& answer) {
+                                       GenerationAnswer& answer) {
   using Clock = Connection::Clock;
   bool has_head = false;
   Clock::time_point comment_at = app.options.early_head ? Clock::now() : Clock::time_point::max();
@@ -111,10 +120,7 @@ asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation&
   co_await exchange.end_stream();
 }
 
-}  // namespace
-
-asio::awaitable<void> completions(App& app, Exchange& exchange) {
-  ApiResult<CompletionsRequest> parsed = parse_completions(exchange.body());
+asio::awaitable<void> complete(App& app, Exchange& exchange, ApiResult<CompletionsRequest> parsed) {
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
   CompletionsRequest& asked = parsed.assume_value();
   tell_ignored(exchange, asked.ignored);
@@ -127,7 +133,7 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
 
   std::size_t expected = answer_bytes(asked);
   auto checked = check_answer(
-      expected, app.options.max_answer, "prompt",
+      expected, app.options.max_answer, asked.is_chat ? "messages" : "prompt",
       fmt::format("{} prompts, n {}, max_tokens {}, logprobs {}, prompt_logprobs {} and echo {}",
                   asked.prompts.size(), asked.base.n, asked.max_tokens, asked.logprobs.value_or(0),
                   asked.prompt_logprobs.value_or(0), asked.echo));
@@ -135,7 +141,7 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
   HeldBytes held(exchange.service().buffers);
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
 
-  CompletionsAnswer answer(asked, completions_head(exchange, served), served.engine);
+  std::unique_ptr<GenerationAnswer> answer = make_answer(asked, exchange, served);
   Generation generation(exchange, app.metrics, std::move(served),
                         app.keys.cache_salt(exchange.request(), asked.cache_salt));
   for (Request& request : requests.assume_value()) {
@@ -144,10 +150,28 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
     }
   }
   if (asked.stream) {
-    co_await answer_streaming(app, exchange, generation, answer);
+    co_await answer_streaming(app, exchange, generation, *answer);
   } else {
-    co_await answer_whole(app, exchange, generation, answer, expected, held);
+    co_await answer_whole(app, exchange, generation, *answer, expected, held);
   }
+}
+
+}  // namespace
+
+asio::awaitable<void> completions(App& app, Exchange& exchange) {
+  co_await complete(app, exchange, parse_completions(exchange.body()));
+}
+
+asio::awaitable<void> chat_completions(App& app, Exchange& exchange) {
+  if (app.options.chat_template == ChatTemplate::kNone) {
+    co_return co_await respond_error(
+        exchange, ApiError(404,
+                           "no chats here: GPT-2 continues a text, and this server was started "
+                           "without --chat-template, which makes one of messages; use POST "
+                           "/v1/completions with prompt, or start it with --chat-template plain",
+                           {}, "not_found"));
+  }
+  co_await complete(app, exchange, parse_chat(exchange.body(), app.options.chat_template));
 }
 
 }  // namespace chorus::server

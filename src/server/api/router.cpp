@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "core/utf8.h"
+#include "core/printable.h"
 #include "server/api/callers.h"
 #include "server/api/no_such_path.h"
 #include "server/api/respond.h"
@@ -39,6 +39,7 @@ constexpr Route kRoutes[] = {
     {"/generate", "/gpt2/generate", "GET", generate, true},
     {"/generate", "/gpt2/generate", "POST", post_generate, true},
     {"/v1/completions", "/v1/completions", "POST", completions, true},
+    {"/v1/chat/completions", "/v1/chat/completions", "POST", chat_completions, true},
     {"/v1/score", "/v1/score", "POST", score, true},
     {"/v1/models", "/v1/models", "GET", list_models, true},
     {"/v1/models/NAME", "/v1/models/*", "GET", show_model, true},
@@ -228,7 +229,7 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
   }
   // Else a client would believe that they count.
   if (route.is_work && request.method == "POST" && !exchange.target.parameters.empty()) {
-    std::string name = replace_ill_formed(exchange.target.parameters[0].first);
+    std::string name = printable(exchange.target.parameters[0].first);
     co_return co_await respond_error(
         exchange, bad_field(name, "expected in the JSON body, found in the query of a POST"));
   }

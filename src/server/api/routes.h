@@ -11,8 +11,10 @@ namespace chorus::server {
 
 boost::asio::awaitable<void> generate(
     App& app, Exchange& exchange);  // GET /generate/PROMPT, /generate?prompt=
-boost::asio::awaitable<void> post_generate(App& app, Exchange& exchange);   // POST /generate
-boost::asio::awaitable<void> completions(App& app, Exchange& exchange);     // POST /v1/completions
+boost::asio::awaitable<void> post_generate(App& app, Exchange& exchange);  // POST /generate
+boost::asio::awaitable<void> completions(App& app, Exchange& exchange);    // POST /v1/completions
+// POST /v1/chat/completions
+boost::asio::awaitable<void> chat_completions(App& app, Exchange& exchange);
 boost::asio::awaitable<void> score(App& app, Exchange& exchange);           // POST /v1/score
 boost::asio::awaitable<void> list_models(App& app, Exchange& exchange);     // GET /v1/models
 boost::asio::awaitable<void> show_model(App& app, Exchange& exchange);      // GET /v1/models/NAME

@@ -268,6 +268,8 @@ TEST_F(Http, APathThatDoesNotExistSaysWhatWasMeant) {
       {"/api/generate/x", "GET /generate/PROMPT"},
       {"/v1/health", "GET /health"},
       {"/healthz", "GET /health"},
+      {"/chat/completions", "POST /v1/chat/completions"},
+      {"/api/chat", "POST /v1/chat/completions"},
       {"/v1/embeddings", "no embeddings"},
       {"/v1/messages", "Anthropic's messages"},
       {"/v1/", "base URL"},

@@ -1,0 +1,138 @@
+#include "server/api/chat_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "core/printable.h"
+#include "server/api/request_body.h"
+
+namespace chorus::server {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::array<std::string_view, 4> kRoles = {"system", "developer", "user", "assistant"};
+
+// A message's content: a string, or parts that are text, joined as contents are. Empty: it is neither.
+std::optional<std::string> content_of(const json::value& value) {
+  if (value.is_string()) return std::string(value.get_string());
+  if (!value.is_array()) return std::nullopt;
+  std::string text;
+  bool is_first = true;
+  for (const json::value& part : value.get_array()) {
+    const json::object* object = part.if_object();
+    const json::value* type = object == nullptr ? nullptr : object->if_contains("type");
+    const json::value* content = object == nullptr ? nullptr : object->if_contains("text");
+    bool is_text = type != nullptr && *type == "text" && content != nullptr && content->is_string();
+    if (!is_text) return std::nullopt;
+    if (!std::exchange(is_first, false)) text += '\n';
+    text += content->get_string();
+  }
+  return text;
+}
+
+// What is wrong with a message; empty: nothing.
+std::string problem_of(const json::value& message) {
+  const json::object* object = message.if_object();
+  if (object == nullptr) return "expected an object with role and content";
+  const json::value* role = object->if_contains("role");
+  bool has_role =
+      role != nullptr && role->is_string() &&
+      std::find(kRoles.begin(), kRoles.end(), std::string_view(role->get_string())) != kRoles.end();
+  if (!has_role) return "role: expected one of system, developer, user, assistant";
+  for (const char* name : {"tool_calls", "function_call", "audio"}) {
+    const json::value* value = object->if_contains(name);
+    bool is_absent =
+        value == nullptr || value->is_null() || (value->is_array() && value->get_array().empty());
+    if (!is_absent) return fmt::format("{}: this is not done here", name);
+  }
+  const json::value* content = object->if_contains("content");
+  if (content == nullptr || !content_of(*content)) {
+    return "content: expected a string, or parts of type text";
+  }
+  return {};
+}
+
+// kPlain.
+std::string plain_text(const json::array& messages) {
+  std::string text;
+  for (const json::value& message : messages) {
+    if (&message != &messages.front()) text += '\n';
+    text += *content_of(message.at("content"));
+  }
+  return text;
+}
+
+void read_messages(JsonFields& fields, CompletionsRequest& request) {
+  const json::value* field = fields.find("messages");
+  if (field == nullptr || !field->is_array() || field->get_array().empty()) {
+    return fields.refuse("messages", "an array of at least one message");
+  }
+  const json::array& messages = field->get_array();
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    std::string problem = problem_of(messages[i]);
+    if (!problem.empty()) return fields.fail("messages", fmt::format("[{}]: {}", i, problem));
+  }
+  request.prompts.push_back({plain_text(messages), {}});
+}
+
+void read_logprobs(JsonFields& fields, CompletionsRequest& request) {
+  bool has_logprobs = false;
+  std::int32_t most = 0;
+  fields.read("logprobs", has_logprobs);
+  fields.read("top_logprobs", most, 0, kMostLogprobs);
+  if (fields.has("top_logprobs") && most > 0 && !has_logprobs) {
+    fields.fail("top_logprobs", "expected it only with logprobs true");
+  }
+  if (has_logprobs) request.logprobs = most;
+}
+
+// Of completions and of vLLM's chats.
+void refuse_others(JsonFields& fields) {
+  bool echo = false, generation_prompt = true, continues = true;
+  fields.read("echo", echo);
+  if (echo) fields.fail("echo", "this is not done in chats; POST /v1/completions has it");
+  fields.read("add_generation_prompt", generation_prompt);  // the plain template has none
+  fields.read("continue_final_message", continues);         // and always goes on
+  bool returns_ids = false;
+  fields.read("return_token_ids", returns_ids);
+  if (returns_ids) {
+    fields.fail("return_token_ids", "this is not done in chats, whose logprobs have ids anyway");
+  }
+  for (const char* name : {"prompt", "prompt_logprobs", "chat_template"}) {
+    if (fields.has(name)) fields.fail(name, "this is not done in chats");
+  }
+  const json::value* arguments = fields.find("chat_template_kwargs");
+  if (arguments != nullptr && !(arguments->is_object() && arguments->get_object().empty())) {
+    fields.fail("chat_template_kwargs", "the template has no arguments");
+  }
+}
+
+}  // namespace
+
+Result<ChatTemplate> parse_chat_template(std::string_view name) {
+  if (name.empty()) return ChatTemplate::kNone;
+  if (name == "plain") return ChatTemplate::kPlain;
+  return Error{ErrorCode::kInvalidArgument,
+               fmt::format("chat-template: expected plain, found {}; templates of models and files "
+                           "(Jinja) are not rendered",
+                           in_quotes(name))};
+}
+
+ApiResult<CompletionsRequest> parse_chat(std::string_view body, ChatTemplate) {
+  CHORUS_TRY(json::object object, parse_body(body));
+  JsonFields fields(object);
+  CompletionsRequest request;
+  request.is_chat = true;
+  read_messages(fields, request);
+  read_logprobs(fields, request);
+  refuse_others(fields);
+  read_common(fields, object, request);
+  return finish_request(fields, std::move(request));
+}
+
+}  // namespace chorus::server
