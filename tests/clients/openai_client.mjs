@@ -39,6 +39,28 @@ await assert.rejects(client.completions.create({ ...request, max_tokens: 100000 
 });
 await assert.rejects(client.completions.create({ ...request, model: "gpt-4" }), { status: 404 });
 
+// Chats, and what is not done.
+const chat = {
+  model: "storyteller", messages: [{ role: "user", content: "Once upon a time" }],
+  max_completion_tokens: 20, seed: 42,
+};
+const said = await client.chat.completions.create(chat);
+assert.equal(said.choices[0].message.content, whole.choices[0].text);
+let content = "";
+for await (const event of await client.chat.completions.create({ ...chat, stream: true })) {
+  content += event.choices[0].delta.content ?? "";
+}
+assert.equal(content, whole.choices[0].text);
+await assert.rejects(
+  client.chat.completions.create({ ...chat, response_format: { type: "json_object" } }),
+  { status: 400, param: "response_format" });
+await assert.rejects(client.embeddings.create({ model: "storyteller", input: "a" }), (error) => {
+  assert.equal(error.status, 404);
+  assert.match(error.message, /embeddings/);
+  return true;
+});
+assert.equal((await client.models.retrieve("storyteller")).id, "storyteller");
+
 // A reader that stops: the server must be free for the next.
 const dropped = await client.completions.create({ ...request, max_tokens: 200, stream: true });
 for await (const event of dropped) {

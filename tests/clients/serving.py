@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,26 @@ def inheriting(program, listening, *options):
     id in the environment, which only a shell in between can know."""
     script = 'exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
     return ["bash", "-c", script, str(listening.fileno()), program, "serve", *options]
+
+
+def install_npm(folder, packages):
+    """Installs npm's packages, each with its version, into the folder, unless they are there."""
+    stamp = os.path.join(folder, "packages.json")
+    if os.path.exists(stamp):
+        with open(stamp, encoding="utf-8") as file:
+            if json.load(file) == packages:
+                return
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            skip(f"no {program}")
+    os.makedirs(folder, exist_ok=True)
+    result = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, *packages],
+        capture_output=True, text=True, timeout=240, check=False)
+    if result.returncode != 0:
+        skip(f"npm could not install {packages}: " + result.stderr.strip()[-300:])
+    with open(stamp, "w", encoding="utf-8") as file:
+        json.dump(packages, file)
 
 
 class Server:
