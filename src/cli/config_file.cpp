@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <istream>
 #include <memory>
@@ -23,6 +24,9 @@ namespace chorus::cli {
 namespace {
 
 constexpr std::size_t kMostBytes = 1024 * 1024;
+// Each dot of a key is a table in a table, and toml++ frees them one inside the other: a key of 30,000
+// would overflow the stack.
+constexpr std::ptrdiff_t kMostDots = 4096;
 constexpr std::size_t kMostErrors = 20;
 
 // Something that is wrong with the file, and where.
@@ -52,6 +56,10 @@ std::string read_text(std::istream& input, const std::string& path) {
   text.resize(static_cast<std::size_t>(input.gcount()));
   if (text.size() > kMostBytes) {
     fail(path, {{0, fmt::format("expected at most {} bytes of TOML, found more", kMostBytes)}});
+  }
+  auto dots = std::count(text.begin(), text.end(), '.');
+  if (dots > kMostDots) {
+    fail(path, {{0, fmt::format("expected at most {} dots in it, found {}", kMostDots, dots)}});
   }
   std::string_view mark = encoding_of_mark(text);
   if (!mark.empty() && mark != "utf-8") {
@@ -105,7 +113,7 @@ std::string option_text(const toml::node& value, OptionKind kind) {
 
 class Applier {
  public:
-  explicit Applier(CLI::App& app) : app_(app) {
+  explicit Applier(CLI::App& app) {
     auto is_command = [](CLI::App* part) { return !part->get_name().empty(); };
     for (CLI::App* command : app.get_subcommands(is_command)) {
       commands_.push_back({command, settable_options(*command)});
@@ -285,7 +293,6 @@ class Applier {
     }
   }
 
-  CLI::App& app_;
   std::vector<Command> commands_;
   std::vector<Mistake> mistakes_;
 };

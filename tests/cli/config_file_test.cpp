@@ -86,6 +86,23 @@ TEST_F(ConfigFile, ABrokenLineIsNamed) {
   expect_refused(std::string(1 << 21, ' '), ": expected at most 1048576 bytes of TOML");
 }
 
+std::string repeated(const std::string& text, int count) {
+  std::string result;
+  for (int i = 0; i < count; ++i) result += text;
+  return result;
+}
+
+TEST_F(ConfigFile, NoNestingCrashesIt) {
+  for (int count : {4096, 4097, 100'000}) {
+    for (const std::string& text :
+         {repeated("a.", count) + "a = 1\n", "[" + repeated("a.", count) + "a]\n",
+          "a = [" + repeated("{a.a=[", count / 2), "a = " + repeated("[", count),
+          "a = " + repeated("{a=", count), repeated("\"a\".", count) + "a = 1\n"}) {
+      EXPECT_EQ(start(text).exit_code, 2) << count << " " << text.substr(0, 20);
+    }
+  }
+}
+
 TEST_F(ConfigFile, AValueOfAnotherKindIsRefused) {
   expect_refused(
       "[serve]\nport = \"4444\"\n",
@@ -162,9 +179,10 @@ TEST_F(ConfigFile, MistakesAreJsonWhereTheLogIs) {
 // Whoever gives an option a new word for its value has to say what kind it is (option_values.cpp).
 TEST_F(ConfigFile, EveryOptionsKindIsKnown) {
   const std::set<std::string> texts = {
-      "PATH",    "ADDRESS", "HOST",  "LEVEL",     "NAME",      "ORIGIN",         "STRING",
-      "TEXT",    "TYPE",    "FILE",  "PATH|NAME", "PATH|gpt2", "PATH|gpt2|none", "[NAME=]PATH|NAME",
-      "NETWORK", "MODE",    "WHERE", "LOOP",      "STREAM",    "WHAT",           "TYPE,..."};
+      "PATH",    "ADDRESS", "HOST", "LEVEL",     "NAME",      "ORIGIN",         "STRING",
+      "TEXT",    "TYPE",    "FILE", "PATH|NAME", "PATH|gpt2", "PATH|gpt2|none", "[NAME=]PATH|NAME",
+      "plain",   "NETWORK", "MODE", "WHERE",     "LOOP",      "STREAM",         "WHAT",
+      "TYPE,..."};
   CLI::App app;
   for (auto* add : {add_generate, add_score, add_tokenize, add_convert, add_inspect, add_serve,
                     add_bench, add_completion}) {

@@ -3,8 +3,10 @@ what a line of it says; SIGHUP, with keys and certificates that are right and wr
 sockets; what systemd is told."""
 
 import http.client
+import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from serving import Server, wait_until
@@ -247,6 +250,47 @@ def check_what_systemd_is_told(program, folder):
             told("STOPPING=1")
 
 
+class Trickle(http.server.BaseHTTPRequestHandler):
+    """A model's files, of which one comes by 20 KB a second."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "10000000")
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b" " * 2000)
+                time.sleep(0.1)
+        except OSError:
+            pass
+
+    def log_message(self, *arguments):
+        pass
+
+
+def check_slow_downloads_are_told(program, folder):
+    """Every ten seconds; and SIGTERM ends a server that is still fetching."""
+    hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}",
+                   "CHORUS_CACHE": os.path.join(folder, "cache")}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([program, "serve", "--port", "0", "--model", "m=gpt2", "--log-json"],
+                                   stderr=log, env=environment)
+        try:
+            told = re.compile(r"model m: fetching config.json: 0\.\d of 10.0 MB after 1\d s")
+            wait_until("nothing is told of a slow download",
+                       lambda: told.search(os.pread(log.fileno(), 1 << 20, 0).decode()), 40)
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.wait()
+        text = os.pread(log.fileno(), 1 << 20, 0).decode()
+        assert any("SIGTERM: draining" in line["message"] for line in lines_of(text)), text
+    hub.shutdown()
+
+
 def main(program, folder):
     os.makedirs(folder, exist_ok=True)
     check_json_log(program)
@@ -257,6 +301,7 @@ def main(program, folder):
     check_check(program, folder)
     check_unix_sockets(program)
     check_what_systemd_is_told(program, folder)
+    check_slow_downloads_are_told(program, folder)
 
 
 main(*sys.argv[1:])

@@ -90,7 +90,7 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& tex
 }
 
 bool TrustedProxies::trusts(const ip::address& address) const {
-  auto holds = [&address](const auto& network, const auto& one) {
+  auto holds = [](const auto& network, const auto& one) {
     return std::remove_cvref_t<decltype(network)>(one, network.prefix_length()).canonical() ==
            network;
   };

@@ -376,6 +376,26 @@ TEST_F(Http, AModelThatCannotBeLoadedEndsIt) {
   EXPECT_EQ(end.assume_error().message, "none: no such file");
 }
 
+// Between requests another time holds than for bodies and readers.
+TEST_F(Http, AConnectionRestsBetweenRequestsForAsLongAsItMay) {
+  start_bare(
+      {.http = {.idle_timeout = milliseconds(100), .keep_alive_timeout = milliseconds(60'000)}});
+  HttpClient resting(server_->port());
+  resting.get("/plaintext");
+  EXPECT_EQ(resting.answer().status, 200);
+  for (int i = 0; i < 50; ++i) pause();
+  resting.get("/plaintext");
+  EXPECT_EQ(resting.answer().status, 200);
+
+  start_bare(
+      {.http = {.idle_timeout = milliseconds(60'000), .keep_alive_timeout = milliseconds(100)}});
+  HttpClient closed(server_->port());
+  for (int i = 0; i < 30; ++i) pause();
+  closed.get("/plaintext");  // the first has the other time
+  EXPECT_EQ(closed.answer().status, 200);
+  EXPECT_TRUE(closed.is_closed());
+}
+
 TEST_F(Http, DrainingFinishesWhatRunsAndOneMoreRequestOfEachConnection) {
   start();
   HttpClient running(server_->port()), idle(server_->port()), later(server_->port());
