@@ -184,7 +184,8 @@ def test_a_signal_handler_that_does_not_raise_interrupts_nothing():
 
 def test_a_forked_child_is_refused_and_may_load_its_own():
     code, output, _ = run_program("""
-        import os, threading, chorus
+        import os, threading, warnings, chorus
+        warnings.simplefilter("ignore")  # Python's own, about fork with threads
         engine = chorus.Engine(threads=2)
         stream = engine.stream("Once", seed=1, max_length=1000, ignore_eos=True)
         next(stream)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import chorus
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -41,6 +42,7 @@ WRONG = {
 
 
 def mypy(path, tmp_path):
+    pytest.importorskip("mypy")
     result = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(path)],
                             capture_output=True, text=True, cwd=tmp_path)
     return result.returncode, result.stdout + result.stderr
