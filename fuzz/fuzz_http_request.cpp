@@ -72,10 +72,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string output;
   Loop loop;
   auto serve = [&]() -> asio::awaitable<void> {
-    Connection connection(service, loop,
-                          std::make_unique<MemoryTransport>(loop.context(), input, piece, output),
-                          "fuzz", true);
-    co_await connection.run();
+    auto connection = std::make_shared<Connection>(
+        service, loop, std::make_unique<MemoryTransport>(loop.context(), input, piece, output),
+        "fuzz", true);
+    co_await connection->run();
   };
   asio::co_spawn(loop.context(), serve(), asio::detached);
   loop.context().run();

@@ -1,5 +1,6 @@
 #include "server/observer.h"
 
+#include <new>
 #include <string>
 
 namespace chorus::server {
@@ -9,10 +10,18 @@ void LoggingObserver::connections_changed(int difference) {
 }
 
 void LoggingObserver::answered(const AnswerRecord& record) {
-  metrics_.answered(std::string(record.route), record.status);
-  log_.access(record);
+  try {
+    metrics_.answered(std::string(record.route), record.status);
+    log_.access(record);
+  } catch (const std::bad_alloc&) {  // a line is less than the request
+  }
 }
 
-void LoggingObserver::warn(std::string_view message) { log_.write(LogLevel::kWarning, message); }
+void LoggingObserver::warn(std::string_view message) {
+  try {
+    log_.write(LogLevel::kWarning, message);
+  } catch (const std::bad_alloc&) {
+  }
+}
 
 }  // namespace chorus::server

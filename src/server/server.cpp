@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/mutex.h"
+#include "core/out_of_memory.h"
 #include "server/api/router.h"
 #include "server/app.h"
 #include "server/http/listener.h"
@@ -151,7 +152,7 @@ Result<void> Server::Impl::listen_tcp() {
 
 void Server::Impl::load() {
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    Result<std::unique_ptr<Engine>> engine = sources[i].load();
+    Result<std::unique_ptr<Engine>> engine = or_out_of_memory(sources[i].load);
     if (!engine) {
       Lock lock(mutex);
       state.load_error = std::move(engine.assume_error()).in(sources[i].name);

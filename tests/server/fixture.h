@@ -47,7 +47,7 @@ class ServerTest : public testing::Test {
   void start(ServerOptions options = {}, EngineOptions engine_options = {}) {
     options.port = 0;
     options.log_level = "off";
-    engine_options.threads = 2;
+    if (engine_options.threads == 0) engine_options.threads = 2;
     engine_options.pin_threads = false;
     auto load = [this, engine_options]() -> Result<std::unique_ptr<Engine>> {
       test::TinyModel model(word_config());

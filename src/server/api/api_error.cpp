@@ -44,8 +44,7 @@ ApiError to_api_error(const Error& error) {
     case ErrorCode::kUnavailable:
       return {503, error.message, {}, "unavailable"};
     case ErrorCode::kOutOfMemory:
-      return {
-          503, "not enough memory for the request: ask for less, or later", {}, "out_of_memory"};
+      return server::out_of_memory();
     default:
       return {500, "the model failed", {}, {}};
   }

@@ -1,6 +1,6 @@
 #include "server/api/event_queue.h"
 
-#include <boost/asio/post.hpp>
+#include <new>
 #include <utility>
 
 namespace chorus::server {
@@ -17,8 +17,9 @@ std::size_t bytes_of(const Event& event) {
 
 }  // namespace
 
-EventQueue::EventQueue(boost::asio::any_io_executor executor, std::function<void(std::size_t)> wake)
-    : executor_(std::move(executor)), wake_(std::move(wake)) {}
+EventQueue::EventQueue(const boost::asio::io_context::executor_type& executor,
+                       std::function<void(std::size_t)> wake)
+    : executor_(executor), wake_(std::move(wake)) {}
 
 EventCallback EventQueue::callback(std::size_t request) {
   return
@@ -27,18 +28,28 @@ EventCallback EventQueue::callback(std::size_t request) {
 
 void EventQueue::push(std::size_t request, Event event) {
   Lock lock(mutex_);
-  bytes_ += bytes_of(event);
-  events_.push_back({request, std::move(event), std::chrono::steady_clock::now()});
+  std::size_t bytes = bytes_of(event);
+  try {
+    events_.push_back({request, std::move(event), std::chrono::steady_clock::now()});
+    bytes_ += bytes;
+  } catch (const std::bad_alloc&) {
+    has_lost_ = true;
+  }
   if (std::exchange(is_posted_, true)) return;
-  boost::asio::post(executor_, [self = shared_from_this()] {
-    std::size_t bytes = 0;
+  slot_.post(executor_, [self = shared_from_this()] {
+    std::size_t waiting = 0;
     {
       Lock again(self->mutex_);
       self->is_posted_ = false;
-      bytes = self->bytes_;
+      waiting = self->bytes_;
     }
-    if (self->wake_) self->wake_(bytes);
+    if (self->wake_) self->wake_(waiting);
   });
+}
+
+bool EventQueue::has_lost() const {
+  Lock lock(mutex_);
+  return has_lost_;
 }
 
 std::vector<QueuedEvent> EventQueue::take() {

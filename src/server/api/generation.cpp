@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace chorus::server {
@@ -31,9 +32,12 @@ Generation::Generation(Exchange& exchange, Metrics& metrics, ServedModel model,
 Generation::~Generation() {
   queue_->detach();
   streams_.clear();  // cancels
-  for (const QueuedEvent& queued : queue_->take()) count(queued);
-  // Their last events come when nobody listens any more.
-  metrics_.samples_cancelled(model_.name, unended_);
+  try {
+    for (const QueuedEvent& queued : queue_->take()) count(queued);
+    // Their last events come when nobody listens any more.
+    metrics_.samples_cancelled(model_.name, unended_);
+  } catch (const std::bad_alloc&) {  // then they are not counted
+  }
 }
 
 ApiResult<void> Generation::submit(Request request) {
@@ -41,12 +45,15 @@ ApiResult<void> Generation::submit(Request request) {
   std::int32_t samples = request.n;
   bool only_scores = static_cast<std::size_t>(request.max_length) <= request.prompt.size();
   request.cache_salt = cache_salt_;
-  Result<Stream> stream =
-      model_.engine->submit(std::move(request), queue_->callback(streams_.size()));
+  // What is kept of the request has its place before its first event can come.
+  std::size_t number = streams_.size();
+  if (number == streams_.capacity()) streams_.reserve(2 * number + 1);
+  only_scores_.resize(number + 1);
+  only_scores_[number] = only_scores;
+  Result<Stream> stream = model_.engine->submit(std::move(request), queue_->callback(number));
   if (!stream) return to_api_error(stream.assume_error());
   streams_.push_back(std::move(stream.assume_value()));
   ++open_;
-  only_scores_.push_back(only_scores);
   if (!only_scores) unended_ += samples;
   return ok();
 }
@@ -57,6 +64,10 @@ boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next(
   while (!connection.is_gone() && !error_) {
     std::vector<QueuedEvent> events = queue_->take();
     queued_.clear();
+    if (queue_->has_lost()) {
+      error_ = out_of_memory();
+      break;
+    }
     for (const QueuedEvent& queued : events) count(queued);
     if (error_) break;
     if (!events.empty()) co_return events;

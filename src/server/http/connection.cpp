@@ -1,6 +1,10 @@
 #include "server/http/connection.h"
 
+#include <fmt/format.h>
+
+#include <atomic>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "server/http/exchange.h"
@@ -20,6 +24,28 @@ constexpr std::chrono::milliseconds kLastWrite{2000};
 // How long a connection without a request may still send one when the server drains: closed at once, it
 // would meet those that are on their way.
 constexpr std::chrono::milliseconds kLastRequest{1000};
+
+constexpr std::string_view kNoMemoryBody =
+    R"({"error":{"message":"not enough memory to answer","type":"service_unavailable_error",)"
+    R"("param":null,"code":"out_of_memory"}})";
+
+// What is sent where there is not even memory to write an answer; made before there is a shortage.
+const std::string kNoMemory = fmt::format(
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    "Content-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{}",
+    kNoMemoryBody.size(), kNoMemoryBody);
+
+// Counts while it lives.
+class Counted {
+ public:
+  explicit Counted(std::atomic<std::int64_t>& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<std::int64_t>& count_;
+};
 
 }  // namespace
 
@@ -79,20 +105,36 @@ void Connection::abort(std::string_view reason) {
 
 void Connection::start_read() {
   if (reading_ || at_end_ || closed_) return;
-  reading_ = true;
-  transport_->read_some(asio::buffer(chunk_), [this](std::size_t count) {
-    reading_ = false;
-    at_end_ = count == 0;
-    if (phase_ != Phase::kEnd) input_.append({chunk_.data(), count});
-    if (at_end_ && phase_ == Phase::kAnswer) abort("client went away");
-    signal_.raise();
+  transport_->read_some(asio::buffer(chunk_), [self = shared_from_this()](std::size_t count) {
+    self->take_input(count);
   });
+  reading_ = true;
+}
+
+void Connection::take_input(std::size_t count) {
+  reading_ = false;
+  at_end_ = count == 0;
+  try {
+    if (phase_ != Phase::kEnd) input_.append({chunk_.data(), count});
+  } catch (const std::bad_alloc&) {
+    out_of_memory_ = true;
+  }
+  if (at_end_ && phase_ == Phase::kAnswer) abort("client went away");
+  signal_.raise();
+}
+
+// Bytes of a request were lost.
+void Connection::check_memory() const {
+  if (out_of_memory_) throw std::bad_alloc();
 }
 
 asio::awaitable<bool> Connection::read_more() {
   std::size_t before = input_.size();
   start_read();
-  while (input_.size() == before && !at_end_ && !closed_ && !expired_) co_await signal_.wait();
+  while (input_.size() == before && !at_end_ && !closed_ && !expired_ && !out_of_memory_) {
+    co_await signal_.wait();
+  }
+  check_memory();
   co_return input_.size() > before;
 }
 
@@ -109,6 +151,7 @@ asio::awaitable<void> Connection::wait() {
     start_read();
   }
   co_await signal_.wait();
+  check_memory();
 }
 
 asio::awaitable<bool> Connection::send(std::string_view data) {
@@ -118,18 +161,34 @@ asio::awaitable<bool> Connection::send(std::string_view data) {
     std::size_t count = co_await transport_->write_some(asio::buffer(data.data(), data.size()));
     writing_ = false;
     if (count == 0) abort("client went away");
+    sent_ += count;
     data.remove_prefix(count);
   }
   co_return !closed_;
 }
 
 asio::awaitable<void> Connection::run() {
+  // However it ends, what is still being read or written ends with it.
+  struct CloseAtEnd {
+    explicit CloseAtEnd(Connection& its) : connection(its) {}
+    ~CloseAtEnd() {
+      connection.closed_ = true;
+      connection.transport_->close();
+    }
+    CloseAtEnd(const CloseAtEnd&) = delete;
+    CloseAtEnd& operator=(const CloseAtEnd&) = delete;
+    Connection& connection;
+  } close(*this);
   enter(Phase::kHandshake, service_.options.header_timeout);
+  bool is_out_of_memory = false;
   try {
     co_await serve_all();
-  } catch (const std::exception& error) {  // out of memory, most of all
+  } catch (const std::bad_alloc&) {
+    is_out_of_memory = true;
+  } catch (const std::exception& error) {
     service_.observer.warn(std::string("a connection failed: ") + error.what());
   }
+  if (is_out_of_memory) co_await refuse_without_memory();
   co_await finish();
 }
 
@@ -144,6 +203,7 @@ asio::awaitable<void> Connection::serve_all() {
 
 asio::awaitable<bool> Connection::serve_one() {
   reader_.reset();
+  sent_ = 0;
   enter(Phase::kIdle,
         has_served_ ? service_.options.keep_alive_timeout : service_.options.idle_timeout);
   has_served_ = true;
@@ -191,15 +251,19 @@ asio::awaitable<bool> Connection::read_request() {
 
 asio::awaitable<bool> Connection::answer() {
   enter(Phase::kAnswer, service_.options.request_timeout);
-  ++service_.running;
+  Counted running(service_.running);
   Exchange exchange(*this, reader_.request());
   std::exception_ptr failure;
+  bool is_out_of_memory = false;
   try {
     co_await service_.handler.answer(exchange);
+  } catch (const std::bad_alloc&) {
+    is_out_of_memory = true;
   } catch (...) {
     failure = std::current_exception();
   }
-  --service_.running;
+  if (is_out_of_memory && sent_ == 0) throw std::bad_alloc();  // it will be answered
+  if (is_out_of_memory) abort("out of memory");
   exchange.report();
   if (failure) std::rethrow_exception(failure);
   co_return exchange.keeps_alive() && !closed_;
@@ -215,6 +279,19 @@ asio::awaitable<void> Connection::refuse(const HttpError& error) {
   exchange.report();
 }
 
+// In place of an answer of which nothing was sent.
+asio::awaitable<void> Connection::refuse_without_memory() {
+  bool is_asked = phase_ == Phase::kAnswer || phase_ == Phase::kRequest || reader_.has_begun();
+  if (!is_asked || sent_ > 0 || closed_) co_return;
+  bool is_answered = true;
+  try {
+    co_await refuse(out_of_memory());
+  } catch (const std::bad_alloc&) {
+    is_answered = false;
+  }
+  if (!is_answered && sent_ == 0) co_await send(kNoMemory);
+}
+
 // Closing with unread input would reset the connection, and the client might never see the answer.
 asio::awaitable<void> Connection::finish() {
   enter(Phase::kEnd, kLingerTime);
@@ -225,9 +302,6 @@ asio::awaitable<void> Connection::finish() {
     co_await signal_.wait();
     discarded += chunk_.size();
   }
-  closed_ = true;
-  transport_->close();
-  while (reading_) co_await signal_.wait();
 }
 
 }  // namespace chorus::server

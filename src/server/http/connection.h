@@ -24,7 +24,7 @@
 
 namespace chorus::server {
 
-class Connection {
+class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -35,7 +35,7 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Serves it to its end. The connection must outlive it.
+  // Serves it to its end. Held by a shared pointer: a read that is pending keeps it, too.
   boost::asio::awaitable<void> run();
 
   // For the loop: what its deadlines say now.
@@ -64,6 +64,8 @@ class Connection {
 
   void enter(Phase phase, std::chrono::milliseconds time);
   void start_read();
+  void take_input(std::size_t count);
+  void check_memory() const;
   bool hold_input();
   boost::asio::awaitable<bool> read_more();
   boost::asio::awaitable<void> serve_all();
@@ -73,6 +75,7 @@ class Connection {
   boost::asio::awaitable<bool> read_request();
   boost::asio::awaitable<bool> answer();
   boost::asio::awaitable<void> refuse(const HttpError& error);
+  boost::asio::awaitable<void> refuse_without_memory();
   boost::asio::awaitable<void> finish();
 
   HttpService& service_;
@@ -88,7 +91,9 @@ class Connection {
   std::array<char, 8192> chunk_;
   bool reading_ = false, at_end_ = false;  // of the input
   bool writing_ = false, closed_ = false;
-  bool lingers_ = false;  // the client may still be sending what nobody will read
+  bool out_of_memory_ = false;  // for what came in
+  std::size_t sent_ = 0;        // bytes, of what is being answered
+  bool lingers_ = false;        // the client may still be sending what nobody will read
   std::string_view abort_reason_;
 
   Phase phase_ = Phase::kHandshake;

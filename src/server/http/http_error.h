@@ -19,6 +19,10 @@ struct [[nodiscard]] HttpError {
   std::string code;     // a word for programs; empty: none
 };
 
+inline HttpError out_of_memory() {
+  return {503, "not enough memory for the request: ask for less, or later", "out_of_memory"};
+}
+
 template <class T>
 using HttpResult = Result<T, HttpError>;
 

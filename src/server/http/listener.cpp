@@ -14,14 +14,12 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "core/ascii.h"
@@ -33,8 +31,8 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// How long nothing is accepted after the system refused to, for want of descriptors or memory.
-constexpr std::chrono::milliseconds kBackOff{100};
+// Between two warnings that the system gave no connection, for want of descriptors or memory.
+constexpr std::chrono::seconds kBetweenWarnings{1};
 
 // How long a TCP handshake that has begun may still take when the socket is let go.
 constexpr std::chrono::milliseconds kHandshakeTime{200};
@@ -81,6 +79,47 @@ bool is_absent(error_code error) {
   return error == asio::error::address_family_not_supported ||
          error == boost::system::errc::address_not_available;
 }
+
+// Counts a connection that was accepted and is not yet served.
+class Arriving {
+ public:
+  explicit Arriving(HttpService& service) : service_(&service) { ++service.arriving; }
+  Arriving(Arriving&& other) noexcept : service_(std::exchange(other.service_, nullptr)) {}
+  ~Arriving() { end(); }
+
+  void end() {
+    if (service_ != nullptr) --service_->arriving;
+    service_ = nullptr;
+  }
+
+ private:
+  HttpService* service_;
+};
+
+asio::awaitable<void> serve(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
+                            std::string peer, bool admitted, Arriving arriving) {
+  auto connection =
+      std::make_shared<Connection>(service, loop, std::move(transport), std::move(peer), admitted);
+  arriving.end();
+  co_await connection->run();
+}
+
+// Part of a handler: whether it is still awaited. Without memory for the new connection Asio throws,
+// and drops the handler without having called it.
+class Awaited {
+ public:
+  explicit Awaited(std::shared_ptr<bool> flag) : flag_(std::move(flag)) { *flag_ = true; }
+  Awaited(Awaited&&) = default;
+  ~Awaited() { end(); }
+
+  void end() {
+    if (flag_) *flag_ = false;
+    flag_.reset();
+  }
+
+ private:
+  std::shared_ptr<bool> flag_;
+};
 
 }  // namespace
 
@@ -228,7 +267,10 @@ void Listener::begin_listening() {
   }
   if (error) return service_.observer.warn(address_ + ": " + error.message());
   ++service_.listening;
-  asio::co_spawn(loops_.front()->context(), accept_all(), asio::detached);
+  is_listening_ = true;
+  // What could not be awaited, for want of memory or descriptors, is tried again at the next tick.
+  loops_.front()->at_ticks([this] { accept(); });
+  accept();
 }
 
 void Listener::stop() {
@@ -270,26 +312,43 @@ void Listener::close_after_the_last() {
   acceptor_.close(error);
 }
 
-asio::awaitable<void> Listener::accept_all() {
-  asio::steady_timer timer(loops_.front()->context());
-  while (acceptor_.is_open()) {
-    Loop& loop = *loops_[next_++ % loops_.size()];
-    error_code error;
-    Protocol::endpoint peer;
-    Socket socket(loop.context());
-    co_await acceptor_.async_accept(socket, peer, asio::redirect_error(asio::use_awaitable, error));
-    if (!error) {
-      begin(loop, std::move(socket), peer);
-    } else if (error != asio::error::operation_aborted) {
-      service_.observer.warn("accepting a connection: " + error.message());
-      timer.expires_after(kBackOff);
-      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    }
+void Listener::end_listening() {
+  if (std::exchange(is_listening_, false)) --service_.listening;
+}
+
+void Listener::accept() {
+  if (!acceptor_.is_open()) return end_listening();
+  if (*is_accepting_) return;
+  socket_loop_ = loops_[next_++ % loops_.size()].get();
+  socket_.emplace(socket_loop_->context());
+  auto handler = [this, awaited = Awaited(is_accepting_)](const error_code& error) mutable {
+    awaited.end();
+    take(error);
+  };
+  acceptor_.async_accept(*socket_, peer_, std::move(handler));
+}
+
+void Listener::take(const error_code& error) {
+  if (!error) {
+    begin(*socket_loop_, std::move(*socket_), peer_);
+    return accept();
   }
-  --service_.listening;
+  if (!acceptor_.is_open()) return end_listening();
+  auto now = std::chrono::steady_clock::now();
+  if (error == asio::error::operation_aborted || now - last_warning_ < kBetweenWarnings) return;
+  last_warning_ = now;
+  service_.observer.warn("accepting a connection: " + error.message());
 }
 
 void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) {
+  try {
+    hand_over(loop, std::move(socket), peer);
+  } catch (const std::bad_alloc&) {
+    service_.observer.warn("no memory for a connection");
+  }
+}
+
+void Listener::hand_over(Loop& loop, Socket socket, const Protocol::endpoint& peer) {
   error_code ignored;
   bool admitted = service_.connections < service_.options.max_connections;
   if (!admitted && service_.turned_away >= kMostTurnedAway) return;
@@ -300,17 +359,16 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
       asio::socket_base::send_buffer_size(static_cast<int>(service_.options.max_buffer)), ignored);
   auto transport = tls_ == nullptr ? make_transport(std::move(socket))
                                    : make_tls_transport(std::move(socket), *tls_->current());
-  auto serve = [](HttpService& service, Loop& its_loop, std::unique_ptr<Transport> its_transport,
-                  std::string name, bool is_admitted) -> asio::awaitable<void> {
-    Connection connection(service, its_loop, std::move(its_transport), std::move(name),
-                          is_admitted);
-    --service.arriving;
-    co_await connection.run();
-  };
-  ++service_.arriving;
-  asio::co_spawn(loop.context(),
-                 serve(service_, loop, std::move(transport), describe(peer), admitted),
-                 asio::detached);
+  // On the loop's own thread: what Asio cannot begin it destroys there, while this one would still
+  // be in it.
+  asio::post(loop.context(), [&service = service_, &loop, transport = std::move(transport),
+                              name = describe(peer), admitted,
+                              arriving = Arriving(service_)]() mutable {
+    asio::co_spawn(
+        loop.context(),
+        serve(service, loop, std::move(transport), std::move(name), admitted, std::move(arriving)),
+        asio::detached);
+  });
 }
 
 }  // namespace chorus::server

@@ -7,11 +7,11 @@
 
 #include <sys/types.h>
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -70,8 +70,12 @@ class Listener {
   void begin_listening();
   void remove_unix_path();
   void close_after_the_last();
-  boost::asio::awaitable<void> accept_all();
+  void accept();
+  void take(const boost::system::error_code& error);
+  void end_listening();
+  // Without memory for it the connection is closed.
   void begin(Loop& loop, Socket socket, const Protocol::endpoint& peer);
+  void hand_over(Loop& loop, Socket socket, const Protocol::endpoint& peer);
 
   HttpService& service_;
   const std::vector<std::unique_ptr<Loop>>& loops_;
@@ -87,6 +91,15 @@ class Listener {
   std::string address_;  // of the Unix socket, the path that it has once it listens
   std::uint16_t port_ = 0;
   std::size_t next_ = 0;  // loop
+
+  bool is_listening_ = false;
+
+  // Of the connection that is awaited.
+  std::shared_ptr<bool> is_accepting_ = std::make_shared<bool>(false);
+  std::optional<Socket> socket_;
+  Loop* socket_loop_ = nullptr;
+  Protocol::endpoint peer_;
+  std::chrono::steady_clock::time_point last_warning_{};
 };
 
 }  // namespace chorus::server

@@ -2,7 +2,7 @@
 
 #include <chrono>
 #include <ctime>
-#include <vector>
+#include <new>
 
 #include "server/http/connection.h"
 #include "server/http/response_head.h"
@@ -28,10 +28,21 @@ void Loop::add(Connection& connection) {
 }
 
 void Loop::start() {
-  thread_ = std::thread([this] {
-    tick();
-    context_.run();
-  });
+  thread_ = std::thread([this] { run(); });
+}
+
+// What one handler finds no memory for ends what it belongs to: a connection, or this tick.
+void Loop::run() {
+  while (true) {
+    try {
+      if (!has_tick_ && !is_over()) tick();
+      context_.run();
+      return;
+    } catch (const std::bad_alloc&) {
+      context_.restart();  // it stops when the handler was all that there was to do
+      if (!has_tick_) std::this_thread::sleep_for(kTick);
+    }
+  }
 }
 
 void Loop::stop() { stopping_ = true; }
@@ -41,18 +52,21 @@ void Loop::join() {
 }
 
 void Loop::tick() {
+  has_tick_ = false;
   date_ = http_date(std::time(nullptr));
   auto now = std::chrono::steady_clock::now();
-  for (Connection* connection : std::vector(connections_.begin(), connections_.end())) {
+  for (Connection* connection : connections_) {  // which end by themselves, later
     if (stopping_) {
       connection->abort("the server stopped");
     } else {
       connection->tick(now);
     }
   }
-  if (stopping_ && connections_.empty()) return;
+  for (const auto& function : at_ticks_) function();
+  if (is_over()) return;
   ticker_.expires_after(kTick);
   ticker_.async_wait([this](boost::system::error_code) { tick(); });
+  has_tick_ = true;
 }
 
 }  // namespace chorus::server

@@ -7,9 +7,11 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <string>
 #include <thread>
 #include <unordered_set>
+#include <vector>
 
 namespace chorus::server {
 
@@ -22,6 +24,8 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
+  // For start() alone: what is to be done at every tick of the clock, 20 times a second.
+  void at_ticks(std::function<void()> function) { at_ticks_.push_back(std::move(function)); }
   void start();
   // Cuts every connection; the thread ends when they are gone. Any thread.
   void stop();
@@ -34,11 +38,15 @@ class Loop {
   const std::string& date() const { return date_; }
 
  private:
+  void run();
   void tick();
+  bool is_over() const { return stopping_ && connections_.empty(); }
 
   boost::asio::io_context context_{1};
   boost::asio::steady_timer ticker_{context_};
   std::unordered_set<Connection*> connections_;
+  std::vector<std::function<void()>> at_ticks_;
+  bool has_tick_ = false;  // the next one will come
   std::string date_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

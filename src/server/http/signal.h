@@ -1,44 +1,59 @@
 // Wakes one coroutine from its own thread: what a connection waits on, whatever it is that happens.
-// A raise() before wait() is not lost; many of them are one. All on one thread.
+// A raise() before wait() is not lost; many of them are one. All on one thread. To raise it needs no
+// memory.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/post.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <memory>
 #include <optional>
 #include <utility>
+
+#include "server/http/handler_slot.h"
 
 namespace chorus::server {
 
 class Signal {
  public:
-  explicit Signal(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+  explicit Signal(const boost::asio::io_context::executor_type& executor)
+      : executor_(executor), state_(std::make_shared<State>()) {}
 
+  // Throws std::bad_alloc before it waits.
   boost::asio::awaitable<void> wait() {
-    if (!raised_) {
+    if (!state_->raised) {
+      auto keep = [state = state_.get()](Handler handler) {
+        state->waiter.emplace(std::move(handler));
+      };
       co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
-          [this](Handler handler) { waiter_.emplace(std::move(handler)); },
-          boost::asio::use_awaitable);
+          keep, boost::asio::use_awaitable);
     }
-    raised_ = false;
+    state_->raised = false;
   }
 
   void raise() {
-    raised_ = true;
-    if (!waiter_) return;
-    Handler handler = std::move(*waiter_);
-    waiter_.reset();
-    boost::asio::post(executor_, std::move(handler));
+    state_->raised = true;
+    if (!state_->waiter || std::exchange(state_->posted, true)) return;
+    state_->slot.post(executor_, [state = state_] {
+      state->posted = false;
+      Handler handler = std::move(*state->waiter);
+      state->waiter.reset();
+      handler();
+    });
   }
 
  private:
   using Handler = boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
 
-  boost::asio::any_io_executor executor_;
-  std::optional<Handler> waiter_;
-  bool raised_ = false;
+  struct State {
+    std::optional<Handler> waiter;
+    bool raised = false, posted = false;
+    HandlerSlot slot;
+  };
+
+  boost::asio::io_context::executor_type executor_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace chorus::server
