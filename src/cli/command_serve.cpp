@@ -69,10 +69,11 @@ class ServiceState {
       server::notify_service_manager("EXTEND_TIMEOUT_USEC=60000000\nSTATUS=loading");
     }
   }
-  void reload(server::Server& server) {
-    if (is_ready_) server::notify_service_manager(server::reloading_message());
+  void reload(server::Server& server, bool is_draining) {
+    bool is_told = is_ready_ && !is_draining;
+    if (is_told) server::notify_service_manager(server::reloading_message());
     server.reload();
-    if (is_ready_) server::notify_service_manager("READY=1");
+    if (is_told) server::notify_service_manager("READY=1");
   }
 
  private:
@@ -94,7 +95,7 @@ void follow_signals(std::stop_token stop, server::Server& server, server::Log& l
     const char* name = number == SIGHUP ? "SIGHUP" : number == SIGTERM ? "SIGTERM" : "SIGINT";
     if (number == SIGHUP) {
       log.write(server::LogLevel::kInfo, "SIGHUP: keys and certificates are read again");
-      state.reload(server);
+      state.reload(server, is_draining);
     } else if (is_draining) {
       log.write(server::LogLevel::kWarning, fmt::format("{} again: stopping at once", name));
       return server.stop();

@@ -37,9 +37,11 @@ def check_json_log(program):
     with Server(program, "--log-json", "--trusted-proxy", "127.0.0.0/8") as server:
         server.post("/v1/completions", {"prompt": "x", "temperature": -1})
         server.get("/generate/x?max_length=5000")
-        server.get("/nothing")
+        server.get("/api/generate/SECRET%22SECRET%22%20SECRET")
         wait_until("no three lines of requests",
                    lambda: sum("request_id" in line for line in lines_of(server.read_log())) >= 3)
+        # What clients send may be a prompt.
+        assert "SECRET" not in server.read_log(), server.read_log()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
         lines = lines_of(server.read_log())
@@ -49,8 +51,14 @@ def check_json_log(program):
     errors = [line["error"] for line in lines if "error" in line]
     assert errors[0]["param"] == "temperature" and "-1" in errors[0]["message"], errors
     assert errors[1]["param"] == "max_length" and "5000" in errors[1]["message"], errors
-    assert errors[2]["message"], errors
+    assert errors[2]["code"] == "not_found" and errors[2]["message"], errors
     assert all(line["client"] == "127.0.0.1" for line in lines if "request_id" in line)
+
+
+def check_prompts_are_logged_if_asked_for(program):
+    with Server(program, "--log-json", "--log-prompts") as server:
+        server.get("/api/generate/SECRET")
+        wait_until("no prompt", lambda: server.read_log().count("SECRET") == 2)  # target and message
 
 
 def check_errors_at_start(program, folder):
@@ -294,6 +302,7 @@ def check_slow_downloads_are_told(program, folder):
 def main(program, folder):
     os.makedirs(folder, exist_ok=True)
     check_json_log(program)
+    check_prompts_are_logged_if_asked_for(program)
     check_errors_at_start(program, folder)
     check_keys_are_read_again(program, folder)
     check_certificates_are_read_again(program, folder)

@@ -29,8 +29,21 @@ asio::awaitable<void> respond_json(Exchange& exchange, std::string_view body) {
   co_await exchange.respond(ResponseHead(200, "application/json"), body);
 }
 
+namespace {
+
+// Between quotes stands what the client sent: a path, for example, that holds a prompt.
+std::string without_quoted(std::string message) {
+  std::size_t first = message.find('"'), last = message.rfind('"');
+  if (first != last) message.replace(first + 1, last - first - 1, "...");
+  return message;
+}
+
+}  // namespace
+
 void note_error(Exchange& exchange, const ApiError& error) {
-  exchange.error = {error.param, error.code, error.message};
+  bool is_whole = exchange.service().options.log_targets;
+  exchange.error = {error.param, error.code,
+                    is_whole ? error.message : without_quoted(error.message)};
 }
 
 asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error) {

@@ -19,7 +19,8 @@ void tell_ignored(Exchange& exchange, const std::vector<std::string>& fields);
 
 boost::asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error);
 
-// For the log: an error that is told otherwise, as in a stream that has begun.
+// For the log: an error that is told otherwise, as in a stream that has begun. What it quotes of the
+// request is left out there, unless prompts are to be logged.
 void note_error(Exchange& exchange, const ApiError& error);
 
 }  // namespace chorus::server
