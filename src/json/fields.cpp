@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <set>
 #include <utility>
 
 #include "core/printable.h"
@@ -100,10 +101,11 @@ void JsonFields::fail(std::string_view name, std::string problem) {
 }
 
 std::vector<std::string> JsonFields::unknown() const {
+  const std::set<std::string_view> known(known_.begin(), known_.end());
   std::vector<std::string> names;
   for (const auto& [name, field] : fields_) {
-    if (std::find(known_.begin(), known_.end(), name) == known_.end())
-      names.emplace_back(field.key);
+    if (names.size() == kMostUnknown) break;
+    if (!known.contains(name)) names.emplace_back(field.key);
   }
   return names;
 }

@@ -61,7 +61,9 @@ class JsonFields {
   // Keeps the error that the field is not what was expected, unless there is one already.
   void refuse(std::string_view name, std::string_view expected);
 
-  // The names that were asked for, and the object's keys that were not: those that nobody reads.
+  // The names that were asked for, and the first of the object's keys that were not: those that nobody
+  // reads. At most kMostUnknown, as bodies may have any number.
+  static constexpr std::size_t kMostUnknown = 100;
   const std::vector<std::string>& known() const { return known_; }
   std::vector<std::string> unknown() const;
 

@@ -1,5 +1,6 @@
 """curl and a harness's requests against `chorus serve`: curl_client.py PROGRAM FOLDER."""
 
+import gzip
 import json
 import os
 import shutil
@@ -35,6 +36,48 @@ def check_generate(server):
     refused = curl("-o", "/dev/null", "-w", "%{http_code}", base + "/tokenize",
                    "--data-binary", "@body")
     assert refused == b"413", refused
+
+
+def check_manners(server):
+    """What people and pages send that is not quite what the documentation says."""
+    base = f"http://127.0.0.1:{server.port}"
+    page = "/gpt2/generate/Once?max_length={}&seed={}&device={}&model=gpt2"
+    filled = curl("-D", "head", base + page.format(20, 42, "cuda:1"))
+    with open("head", encoding="latin-1") as file:
+        head = file.read()
+    assert "X-Model-Device: cpu" in head and "X-Model-Requested: gpt2" in head, head
+    assert curl(base + "/generate?prompt=Once&max_length=20&seed=42") == filled
+    assert curl(base + page.format("", "", "")).startswith(b"Once")
+    status = ("-o", "/dev/null", "-w", "%{http_code}")
+    assert curl(*status, base + "/generate/Once?max_tokens=5") == b"400"
+    assert curl(*status, base + "//plaintext/") == b"200"
+    hint = json.loads(curl(base + "/api/v1/completions", "-d", "{}"))["error"]
+    assert "POST /v1/completions" in hint["message"] and hint["code"] == "not_found", hint
+    with open("body.gz", "wb") as file:
+        file.write(gzip.compress(json.dumps({"content": "Hello, world"}).encode()))
+    counted = curl("-H", "Content-Encoding: gzip", "--data-binary", "@body.gz", base + "/tokenize")
+    assert json.loads(counted)["count"] == 3, counted
+    assert curl(*status, "-H", "Content-Encoding: br", "--data-binary", "@body.gz",
+                base + "/tokenize") == b"415"
+    events = curl("-D", "head", base + "/v1/completions", "-d", json.dumps(
+        {"prompt": "a\u2028b\x85", "max_tokens": 1, "echo": True, "stream": True}))
+    with open("head", encoding="latin-1") as file:
+        assert "text/event-stream; charset=utf-8" in file.read()
+    assert b"\\u2028" in events and "\u2028".encode() not in events, events
+
+
+def check_keys(program):
+    with open("keys", "w", encoding="ascii") as file:
+        file.write("secret\n")
+    with Server(program, "--api-key-file", "keys", "--host", "localhost") as server:
+        models = f"http://localhost:{server.port}/v1/models"
+        status = ("-o", "/dev/null", "-w", "%{http_code}")
+        assert curl(*status, models) == b"401"
+        assert curl(*status, "-H", "X-Api-Key: other", models) == b"401"
+        assert curl(*status, "-4", "-H", "X-Api-Key: secret", models) == b"200"
+        if os.path.exists("/proc/net/if_inet6"):
+            assert curl(*status, "-g", "-H", "Authorization: Bearer secret",
+                        models.replace("localhost", "[::1]")) == b"200"
 
 
 def check_harness(server):
@@ -102,7 +145,9 @@ def main(program, folder):
     with Server(program) as server:
         check_generate(server)
         check_harness(server)
+        check_manners(server)
         check_end(server)
+    check_keys(program)
     check_ended_streams(program)
 
 

@@ -131,11 +131,6 @@ constexpr std::string_view kHarmless[] = {"user",
                                           "request_id",
                                           "prompt_cache_retention"};
 
-bool matches(std::string_view pattern, std::string_view name) {
-  if (!pattern.ends_with('*')) return name == pattern;
-  return name.starts_with(pattern.substr(0, pattern.size() - 1));
-}
-
 // 1.0 is 1.
 bool is_same(const json::value& one, const json::value& other) {
   if (one.is_number() && other.is_number()) {
@@ -160,15 +155,22 @@ std::string problem(const Unsupported& field) {
 }  // namespace
 
 void refuse_unsupported(const json::object& body, JsonFields& fields) {
-  for (const auto& [key, value] : body) {
-    std::string_view name(key.data(), key.size());
-    if (std::find(std::begin(kHarmless), std::end(kHarmless), name) != std::end(kHarmless)) {
-      fields.find(name);
+  for (std::string_view name : kHarmless) fields.find(name);
+  auto refuse = [&fields](std::string_view name, const json::value& value,
+                          const Unsupported& field) {
+    fields.find(name);
+    if (!is_neutral(value, field.neutral)) fields.fail(name, problem(field));
+  };
+  for (const Unsupported& field : kUnsupported) {
+    if (!field.name.ends_with('*')) {
+      const json::value* value = body.if_contains(field.name);
+      if (value != nullptr) refuse(field.name, *value, field);
+      continue;
     }
-    for (const Unsupported& field : kUnsupported) {
-      if (!matches(field.name, name)) continue;
-      fields.find(name);
-      if (!is_neutral(value, field.neutral)) fields.fail(name, problem(field));
+    std::string_view prefix = field.name.substr(0, field.name.size() - 1);
+    for (const auto& [key, value] : body) {
+      std::string_view name(key.data(), key.size());
+      if (name.starts_with(prefix)) refuse(name, value, field);
     }
   }
 }
