@@ -85,6 +85,10 @@ struct Request {
   // Keys and values in the prefix cache are shared only among requests of the same salt: who has
   // another cannot learn, from cached_tokens or from the time, what has been read.
   std::uint64_t cache_salt = 0;
+
+  // Whose it is, for the queue: a client may have as many samples waiting as places are free, so one
+  // alone can take half of it and others always find some. 0: nobody's in particular, who may fill it.
+  std::uint64_t client = 0;
 };
 
 struct TokenLogprob {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -12,16 +13,52 @@ Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
   auto samples = static_cast<std::size_t>(request->request.n);
   Lock lock(mutex_);
   if (contents_.stop) return Error{ErrorCode::kUnavailable, "the engine is going away"};
-  if (waiting_ + posted_ + samples > max_waiting_) {
-    return Error{ErrorCode::kOverloaded,
-                 fmt::format("the queue is full: {} samples wait, at most {} "
-                             "may",
-                             waiting_ + posted_, max_waiting_)};
-  }
+  Count of_client = request->request.client == 0 ? nullptr : waiting_of(request->request.client);
+  CHORUS_TRY(check_places(samples, of_client));
+  RequestState& state = *request;
   contents_.requests.push_back(std::move(request));
   posted_ += samples;
+  if (of_client != nullptr) {
+    *of_client += samples;
+    state.client_waiting = std::move(of_client);
+    state.places = samples;
+  }
   changed_.notify_one();
   return ok();
+}
+
+Result<void> Mailbox::check_places(std::size_t samples, const Count& of_client) {
+  if (samples > max_waiting_) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("n: expected at most {}, as many samples as may wait (--max-queue), "
+                             "found {}",
+                             max_waiting_, samples)};
+  }
+  std::size_t waiting = waiting_ + posted_;
+  std::size_t free = max_waiting_ - std::min(waiting, max_waiting_);
+  if (samples > free) {
+    return Error{
+        ErrorCode::kOverloaded,
+        fmt::format("the queue is full: {} samples wait, at most {} may", waiting, max_waiting_)};
+  }
+  if (of_client != nullptr && *of_client + samples > free) {
+    return Error{ErrorCode::kOverloaded,
+                 fmt::format("the client's share of the queue is full: {} of its samples wait, and "
+                             "it may have no more than there are free places, {}",
+                             of_client->load(), free)};
+  }
+  return ok();
+}
+
+// Clients of whom none wait are forgotten when there are many.
+Mailbox::Count Mailbox::waiting_of(std::uint64_t client) {
+  constexpr std::size_t kMany = 1024;
+  if (clients_.size() >= kMany && clients_.size() >= 2 * (waiting_ + posted_)) {
+    std::erase_if(clients_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  }
+  Count& count = clients_[client];
+  if (count == nullptr) count = std::make_shared<std::atomic<std::size_t>>(0);
+  return count;
 }
 
 void Mailbox::post_task(std::function<void()> task) {

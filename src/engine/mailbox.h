@@ -4,8 +4,11 @@
 // Thread contract: any thread posts; the engine's thread alone waits and takes.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "chorus/error.h"
@@ -24,7 +27,8 @@ class Mailbox {
 
   explicit Mailbox(std::size_t max_waiting) : max_waiting_(max_waiting) {}
 
-  // Errors: kOverloaded if with its samples more than max_waiting would wait. Throws
+  // Errors: kOverloaded if with its samples more than max_waiting would wait, or of its client more
+  // than there are free places (Request::client); kInvalidArgument if that would always be so. Throws
   // std::bad_alloc, and then nothing was posted.
   Result<void> post(std::shared_ptr<RequestState> request);
   void post_task(std::function<void()> task);
@@ -38,6 +42,10 @@ class Mailbox {
   std::size_t waiting() const;
 
  private:
+  using Count = std::shared_ptr<std::atomic<std::size_t>>;
+  Result<void> check_places(std::size_t samples, const Count& of_client) CHORUS_REQUIRES(mutex_);
+  Count waiting_of(std::uint64_t client) CHORUS_REQUIRES(mutex_);
+
   const std::size_t max_waiting_;
 
   mutable Mutex mutex_;
@@ -46,6 +54,7 @@ class Mailbox {
   bool woken_ CHORUS_GUARDED_BY(mutex_) = false;
   std::size_t posted_ CHORUS_GUARDED_BY(mutex_) = 0;   // samples in contents_
   std::size_t waiting_ CHORUS_GUARDED_BY(mutex_) = 0;  // samples in the engine
+  std::unordered_map<std::uint64_t, Count> clients_ CHORUS_GUARDED_BY(mutex_);  // samples that wait
 };
 
 }  // namespace chorus::engine

@@ -71,6 +71,7 @@ void Scheduler::admit() {
       give_up(*sequence.state);
       continue;
     }
+    sequence.state->leave_queue(1);
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
   }

@@ -6,6 +6,8 @@
 // longer than the model's block (PastBlock::kCrop). P is the prompt's length.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -31,6 +33,9 @@ struct RequestState {
       : request(std::move(asked)),
         block_size(block_size_of_model),
         stop(std::make_shared<const StopSet>(request.stop)) {}
+  ~RequestState() { leave_queue(places); }
+  RequestState(const RequestState&) = delete;
+  RequestState& operator=(const RequestState&) = delete;
 
   Request request;
   std::size_t block_size;  // of the model
@@ -56,6 +61,15 @@ struct RequestState {
     constexpr PrefixKey kSalted = PrefixKey{1} << 63;
     return request.cache_salt == 0 ? kEmptyPrefix : (request.cache_salt | kSalted);
   }
+  // How many samples of its client wait, and how many of these are its own: the mailbox counts them,
+  // and they are given back as samples are admitted, the rest with the request.
+  std::shared_ptr<std::atomic<std::size_t>> client_waiting = {};
+  std::size_t places = 0;
+  void leave_queue(std::size_t samples) {
+    if (client_waiting != nullptr) *client_waiting -= std::min(samples, places);
+    places -= std::min(samples, places);
+  }
+
   std::size_t prompt_size() const { return request.prompt.size(); }
   // How many positions are run at most: the last token of all is not, unless its logits are asked
   // for, nor any past the block.

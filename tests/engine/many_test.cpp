@@ -439,5 +439,55 @@ TEST(ManyRequests, MinTokensBansWhatWouldEndTheText) {
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(sample.result[i].id, 7);
 }
 
+TEST(Many, AClientMayHaveAsManyWaitingAsPlacesAreFree) {
+  auto engine = load({.max_queue = 8, .step_rows = 1});
+  Request endless{.prompt = {1, 2, 3}};
+  endless.past_block = PastBlock::kCrop;
+  endless.max_length = 500'000;
+  Result<Stream> running = engine->submit(endless);
+  Request request{.prompt = {1, 2, 3}};
+  request.max_length = 77;
+  while (engine->stats().running == 0) std::this_thread::sleep_for(1ms);
+  std::vector<Stream> streams;
+  auto fill = [&](std::uint64_t client) {
+    request.client = client;
+    std::size_t taken = 0;
+    while (taken < 100) {
+      Result<Stream> stream = engine->submit(request);
+      if (!stream) {
+        EXPECT_EQ(stream.assume_error().code, ErrorCode::kOverloaded);
+        break;
+      }
+      streams.push_back(std::move(stream.assume_value()));
+      ++taken;
+    }
+    return taken;
+  };
+  EXPECT_EQ(fill(1), 4u);  // of 8
+  EXPECT_EQ(fill(2), 2u);  // of the 4 that are left
+  EXPECT_EQ(fill(1), 0u);
+  EXPECT_EQ(fill(3), 1u);
+  EXPECT_EQ(fill(0), 1u);  // nobody in particular: what is left
+  streams.clear();
+  running.assume_value().cancel();
+  while (engine->stats().waiting > 0 || engine->stats().running > 0) {
+    std::this_thread::sleep_for(1ms);
+  }
+  request.n = 9;
+  auto never = engine->submit(request);
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.assume_error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(never.assume_error().message, HasSubstr("n: expected at most 8"));
+  request.n = 8;  // its client's places have come back
+  request.client = 1;
+  bool is_taken = false;
+  for (int i = 0; i < 1000 && !is_taken; ++i) {
+    auto whole = engine->submit(request);
+    is_taken = static_cast<bool>(whole);
+    if (!is_taken) std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_TRUE(is_taken);
+}
+
 }  // namespace
 }  // namespace chorus

@@ -3,17 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <new>
 #include <utility>
 
+#include "server/app.h"
+
 namespace chorus::server {
 
-Generation::Generation(Exchange& exchange, Metrics& metrics, ServedModel model,
-                       std::uint64_t cache_salt)
+namespace {
+
+std::uint64_t client_of(const ApiKeys& keys, const Exchange& exchange) {
+  if (keys.are_asked_for()) return keys.cache_salt(exchange.request(), {});
+  return std::hash<std::string>{}(exchange.client()) | 1;
+}
+
+}  // namespace
+
+Generation::Generation(Exchange& exchange, App& app, ServedModel model, std::string_view cache_salt)
     : exchange_(exchange),
-      metrics_(metrics),
+      metrics_(app.metrics),
       model_(std::move(model)),
-      cache_salt_(cache_salt),
+      cache_salt_(app.keys.cache_salt(exchange.request(), cache_salt)),
+      client_(client_of(app.keys, exchange)),
       queued_(exchange.service().buffers) {
   Connection& connection = exchange.connection();
   auto wake = [this, &connection](std::size_t bytes) {
@@ -45,6 +57,7 @@ ApiResult<void> Generation::submit(Request request) {
   std::int32_t samples = request.n;
   bool only_scores = static_cast<std::size_t>(request.max_length) <= request.prompt.size();
   request.cache_salt = cache_salt_;
+  request.client = client_;
   // What is kept of the request has its place before its first event can come.
   std::size_t number = streams_.size();
   if (number == streams_.capacity()) streams_.reserve(2 * number + 1);

@@ -21,10 +21,12 @@
 
 namespace chorus::server {
 
+struct App;
+
 class Generation {
  public:
-  // `cache_salt`: of the prefix cache (ApiKeys).
-  Generation(Exchange& exchange, Metrics& metrics, ServedModel model, std::uint64_t cache_salt);
+  // `cache_salt`: the client's own, of the prefix cache (ApiKeys).
+  Generation(Exchange& exchange, App& app, ServedModel model, std::string_view cache_salt);
   ~Generation();
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
@@ -57,6 +59,7 @@ class Generation {
   Metrics& metrics_;
   ServedModel model_;
   std::uint64_t cache_salt_;
+  std::uint64_t client_;  // whose share of the queue it takes: the key's or, without, the address's
   std::shared_ptr<EventQueue> queue_;
   HeldBytes queued_;  // for what waits in it
   std::vector<Stream> streams_;

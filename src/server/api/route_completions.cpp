@@ -142,8 +142,7 @@ asio::awaitable<void> complete(App& app, Exchange& exchange, ApiResult<Completio
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
 
   std::unique_ptr<GenerationAnswer> answer = make_answer(asked, exchange, served);
-  Generation generation(exchange, app.metrics, std::move(served),
-                        app.keys.cache_salt(exchange.request(), asked.cache_salt));
+  Generation generation(exchange, app, std::move(served), asked.cache_salt);
   for (Request& request : requests.assume_value()) {
     if (auto submitted = generation.submit(std::move(request)); !submitted) {
       co_return co_await respond_error(exchange, submitted.assume_error());

@@ -86,8 +86,7 @@ asio::awaitable<void> answer(App& app, Exchange& exchange, ApiResult<GenerateReq
     exchange.begin_stream(std::move(head));
     co_return co_await exchange.end_stream();
   }
-  Generation generation(exchange, app.metrics, std::move(served),
-                        app.keys.cache_salt(exchange.request(), asked.cache_salt));
+  Generation generation(exchange, app, std::move(served), asked.cache_salt);
   if (auto submitted = generation.submit(std::move(request.assume_value())); !submitted) {
     co_return co_await respond_error(exchange, submitted.assume_error());
   }

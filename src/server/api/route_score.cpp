@@ -132,8 +132,7 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
   const std::vector<Job> jobs = plan(scores);
   std::string name = served.name;
-  Generation generation(exchange, app.metrics, std::move(served),
-                        app.keys.cache_salt(exchange.request(), asked.cache_salt));
+  Generation generation(exchange, app, std::move(served), asked.cache_salt);
   if (co_await run(exchange, generation, jobs, scores)) {
     BodyPieces pieces = co_await offload(app, [&] { return body(name, asked, scores, *engine); });
     co_await exchange.respond(ResponseHead(200, "application/json"), std::move(pieces));

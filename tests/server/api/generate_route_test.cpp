@@ -231,6 +231,41 @@ TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
   EXPECT_EQ(get("/generate/a?max_length=10&seed=1").status, 200);
 }
 
+TEST_F(GenerateRoute, AClientThatFillsTheQueueLeavesRoomForOthers) {
+  ServerOptions options;
+  options.api_keys = {"one", "two"};
+  ::setenv("CHORUS_ISA", "scalar", 1);  // so that the first runs until the end of the test
+  start(options, {.max_queue = 8, .step_rows = 1});
+  ::unsetenv("CHORUS_ISA");
+  const std::string body =
+      R"({"prompt":["a","b","c","d","e","f","g","h","i","j","k"],"max_tokens":500})";
+  HttpClient running(server_->port());
+  running.get("/generate/a?max_length=1024", "Authorization: Bearer one\r\n");
+  ASSERT_TRUE(becomes_busy());
+  HttpAnswer refused = post("/v1/completions", body, "Authorization: Bearer one\r\n");
+  EXPECT_EQ(refused.status, 429);
+  auto waits = [this](std::size_t count) {
+    for (int i = 0; i < 500 && engine_->stats().waiting != count; ++i) pause();
+    pause();
+    return engine_->stats().waiting == count;
+  };
+  EXPECT_TRUE(waits(0));  // what was refused gives its places back
+  std::vector<std::unique_ptr<HttpClient>> waiting;
+  for (std::size_t i = 0; i < 4; ++i) {
+    waiting.push_back(std::make_unique<HttpClient>(server_->port()));
+    waiting.back()->get("/generate/a?max_length=1024", "Authorization: Bearer one\r\n");
+    EXPECT_TRUE(waits(i + 1));
+  }
+  EXPECT_EQ(get("/generate/a", "Authorization: Bearer one\r\n").status, 429);
+  HttpClient other(server_->port());
+  other.get("/generate/b?max_length=20", "Authorization: Bearer two\r\n");
+  EXPECT_TRUE(waits(5));
+  HttpAnswer never = post("/v1/completions", R"({"prompt":"a","n":9,"max_tokens":5})",
+                          "Authorization: Bearer two\r\n");
+  EXPECT_EQ(never.status, 400);
+  EXPECT_EQ(error(never).at("param"), "n");
+}
+
 TEST_F(GenerateRoute, AFullQueueIs429AndSaysWhenToComeAgain) {
   start({}, {.max_queue = 1, .step_rows = 1});
   std::vector<std::unique_ptr<HttpClient>> clients;
