@@ -151,6 +151,8 @@ void add_limits(CLI::App& command, ServeOptions& options) {
            "What may wait for a slow reader before it is cut off", "256KiB");
   add_size(command, "--max-buffer-total", serving.http.max_buffer_total,
            "What may be held for all clients: what they sent, and answers not yet read", "512MiB");
+  add_seconds(command, "--first-byte-timeout", serving.http.first_byte_timeout,
+              "For a new connection's first byte (with --idle-timeout, the shorter)");
   add_seconds(command, "--header-timeout", serving.http.header_timeout,
               "For a request's head to arrive");
   add_seconds(command, "--idle-timeout", serving.http.idle_timeout,

@@ -1,7 +1,9 @@
 #include "server/server.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <optional>
@@ -29,6 +31,24 @@ std::vector<std::string> names(const std::vector<ModelSource>& models) {
   std::vector<std::string> result;
   for (const ModelSource& model : models) result.push_back(model.name);
   return result;
+}
+
+// Each connection takes a descriptor, and so do models, files and logs: connections that there would
+// be none for are not promised.
+void raise_descriptor_limit(HttpOptions& options, Log& log) {
+  constexpr rlim_t kOthers = 64;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  rlimit raised{limit.rlim_max, limit.rlim_max};
+  if (limit.rlim_cur < limit.rlim_max && ::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  if (limit.rlim_cur == RLIM_INFINITY) return;
+  rlim_t most = limit.rlim_cur > 2 * kOthers ? limit.rlim_cur - kOthers : limit.rlim_cur / 2;
+  if (options.max_connections <= most) return;
+  log.write(LogLevel::kWarning,
+            fmt::format("max-connections is {} and not {}: the system gives this process {} "
+                        "descriptors (ulimit -n)",
+                        most, options.max_connections, limit.rlim_cur));
+  options.max_connections = std::max<std::size_t>(most, 1);
 }
 
 }  // namespace
@@ -230,6 +250,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
     CHORUS_TRY(options.api_keys, read_api_keys(options.api_key_file));
   }
   if (log == nullptr) log = std::make_shared<Log>(options.log_level, options.log_json);
+  raise_descriptor_limit(options.http, *log);
   auto impl = std::make_unique<Impl>(std::move(options), std::move(models), std::move(files),
                                      std::move(log));
   impl->http.proxies = std::move(proxies);

@@ -195,6 +195,10 @@ std::optional<HttpError> Router::check_head(const HttpRequest& request) const {
   return HttpError(error->status, error->message, error->code);
 }
 
+bool Router::is_for_everybody(const HttpRequest& request) const {
+  return request.target == "/health";
+}
+
 asio::awaitable<void> Router::answer(Exchange& exchange) {
   const HttpRequest& request = exchange.request();
   if (request.target == "*") {

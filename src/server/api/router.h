@@ -19,6 +19,7 @@ class Router : public HttpHandler {
   explicit Router(App& app) : app_(app) {}
 
   std::optional<HttpError> check_head(const HttpRequest& request) const override;
+  bool is_for_everybody(const HttpRequest& request) const override;
   boost::asio::awaitable<void> answer(Exchange& exchange) override;
   boost::asio::awaitable<void> refuse(Exchange& exchange, const HttpError& error) override;
   std::string_view exposed_headers() const override;

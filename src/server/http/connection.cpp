@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <new>
@@ -24,6 +25,9 @@ constexpr std::chrono::milliseconds kLastWrite{2000};
 // How long a connection without a request may still send one when the server drains: closed at once, it
 // would meet those that are on their way.
 constexpr std::chrono::milliseconds kLastRequest{1000};
+
+// How long one of too many connections may take until it asks.
+constexpr std::chrono::milliseconds kTurnedAwayTime{1000};
 
 constexpr std::string_view kNoMemoryBody =
     R"({"error":{"message":"not enough memory to answer","type":"service_unavailable_error",)"
@@ -65,6 +69,7 @@ Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transpo
 }
 
 Connection::~Connection() {
+  set_idle(false);
   loop_.remove(*this);
   --(admitted_ ? service_.connections : service_.turned_away);
   if (admitted_) service_.observer.connections_changed(-1);
@@ -75,6 +80,12 @@ void Connection::enter(Phase phase, std::chrono::milliseconds time) {
   deadline_ = Clock::now() + time;
   expired_ = false;
   is_last_wait_ = false;
+  set_idle(admitted_ && phase == Phase::kIdle && !closed_);
+}
+
+void Connection::set_idle(bool is_idle) {
+  if (is_idle && !is_idle_) idle_since_ = Clock::now();
+  if (std::exchange(is_idle_, is_idle) != is_idle) service_.idle += is_idle ? 1 : -1;
 }
 
 void Connection::tick(Clock::time_point now) {
@@ -98,6 +109,7 @@ void Connection::tick(Clock::time_point now) {
 void Connection::abort(std::string_view reason) {
   if (closed_) return;
   closed_ = true;
+  set_idle(false);
   abort_reason_ = reason;
   transport_->close();
   signal_.raise();
@@ -195,17 +207,29 @@ asio::awaitable<void> Connection::run() {
 asio::awaitable<void> Connection::serve_all() {
   bool goes_on = co_await transport_->handshake();
   if (goes_on && !admitted_) {
-    co_await refuse(HttpError(503, "too many connections", "connections"));
-    co_return;
+    co_return co_await serve_turned_away();
   }
   while (goes_on) goes_on = co_await serve_one();
+}
+
+// One of too many: it is told so, unless it asks whether the server lives.
+asio::awaitable<void> Connection::serve_turned_away() {
+  enter(Phase::kIdle, kTurnedAwayTime);
+  bool has_request = co_await read_request();
+  if (has_request && service_.handler.is_for_everybody(reader_.request())) {
+    reader_.request().keep_alive = false;
+    co_await answer();
+  } else if (sent_ == 0 && !closed_) {
+    co_await refuse(HttpError(503, "too many connections", "connections"));
+  }
 }
 
 asio::awaitable<bool> Connection::serve_one() {
   reader_.reset();
   sent_ = 0;
   enter(Phase::kIdle,
-        has_served_ ? service_.options.keep_alive_timeout : service_.options.idle_timeout);
+        has_served_ ? service_.options.keep_alive_timeout
+                    : std::min(service_.options.first_byte_timeout, service_.options.idle_timeout));
   has_served_ = true;
   bool has_request = co_await read_request();
   if (!has_request) co_return false;

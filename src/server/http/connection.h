@@ -42,6 +42,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void tick(Clock::time_point now);
   // Cuts it, whatever it is doing. The first reason is kept.
   void abort(std::string_view reason);
+  // Whether it waits for a request, and since when.
+  bool is_idle() const { return is_idle_; }
+  Clock::time_point idle_since() const { return idle_since_; }
 
   // For an exchange.
   HttpService& service() { return service_; }
@@ -63,6 +66,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Phase { kHandshake, kIdle, kRequest, kAnswer, kEnd };
 
   void enter(Phase phase, std::chrono::milliseconds time);
+  void set_idle(bool is_idle);
+  boost::asio::awaitable<void> serve_turned_away();
   void start_read();
   void take_input(std::size_t count);
   void check_memory() const;
@@ -100,6 +105,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Clock::time_point deadline_, write_deadline_;
   Clock::time_point wake_ = Clock::time_point::max();
   bool expired_ = false;
+  bool is_idle_ = false;
+  Clock::time_point idle_since_;
   bool is_last_wait_ = false;  // for a request, while the server drains
   bool has_served_ = false;    // a request, or is about to
 };

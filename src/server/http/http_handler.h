@@ -20,6 +20,8 @@ class HttpHandler {
   virtual ~HttpHandler() = default;
   // What is the matter with a request whose head alone was read, if anything: then its body is not.
   virtual std::optional<HttpError> check_head(const HttpRequest& request) const = 0;
+  // Whether the request is answered even where there are too many connections: a health check.
+  virtual bool is_for_everybody(const HttpRequest& request) const = 0;
   // Answers the exchange's request, wholly or until its client is gone.
   virtual boost::asio::awaitable<void> answer(Exchange& exchange) = 0;
   // Answers what could not be read as a request, or must not be read further.

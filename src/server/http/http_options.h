@@ -15,6 +15,7 @@ struct HttpOptions {
   std::size_t max_buffer = 256 * 1024;  // bytes that wait for a slow reader, here and in its socket
   // Bytes that are held for all clients together: what they sent, and answers not yet read.
   std::size_t max_buffer_total = 512 * 1024 * 1024;
+  std::chrono::milliseconds first_byte_timeout{10'000};  // of a new connection
   std::chrono::milliseconds header_timeout{10'000};      // from its first byte to its last
   std::chrono::milliseconds idle_timeout{60'000};        // for a body; for a write
   std::chrono::milliseconds keep_alive_timeout{75'000};  // between requests

@@ -39,6 +39,25 @@ struct HttpService {
   std::atomic<std::int64_t> running{0};  // requests that are being answered
   std::atomic<std::size_t> connections{0};  // served; those that are turned away come on top
   std::atomic<std::size_t> turned_away{0};
+  std::atomic<std::int64_t> idle{0};           // of those served, how many have nothing to do
+  std::atomic<std::int64_t> to_be_put_out{0};  // of these, for new ones that were let in for them
+
+  // Whether a new connection is let in though there are as many as may be: for an idle one, which
+  // its loop puts out at the next tick.
+  bool make_room() {
+    if (idle <= to_be_put_out) return false;
+    ++to_be_put_out;
+    return true;
+  }
+  // For the loop that has an idle one: whether one is to go.
+  bool take_one_to_put_out() {
+    std::int64_t left = to_be_put_out;
+    while (left > 0) {
+      if (connections <= options.max_connections) left = to_be_put_out = 0;
+      if (left > 0 && to_be_put_out.compare_exchange_weak(left, left - 1)) return true;
+    }
+    return false;
+  }
 };
 
 }  // namespace chorus::server

@@ -350,7 +350,7 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
 
 void Listener::hand_over(Loop& loop, Socket socket, const Protocol::endpoint& peer) {
   error_code ignored;
-  bool admitted = service_.connections < service_.options.max_connections;
+  bool admitted = service_.connections < service_.options.max_connections || service_.make_room();
   if (!admitted && service_.turned_away >= kMostTurnedAway) return;
   if (peer.protocol().family() != AF_UNIX)
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
 
+// Connections at a tick: to find each costs a look at all of them.
+constexpr int kMostPutOut = 256;
+
 }  // namespace
 
 Loop::Loop() : date_(http_date(std::time(nullptr))) {}
@@ -51,6 +54,21 @@ void Loop::join() {
   if (thread_.joinable()) thread_.join();
 }
 
+// Those that have been idle longest, where new ones were let in for them.
+void Loop::put_out_idle() {
+  for (int count = 0; count < kMostPutOut && !connections_.empty(); ++count) {
+    HttpService& service = (*connections_.begin())->service();
+    if (service.to_be_put_out == 0) return;
+    Connection* longest = nullptr;
+    for (Connection* one : connections_) {
+      bool is_longer = longest == nullptr || one->idle_since() < longest->idle_since();
+      if (one->is_idle() && is_longer) longest = one;
+    }
+    if (longest == nullptr || !service.take_one_to_put_out()) return;
+    longest->abort("idle, put out for another");
+  }
+}
+
 void Loop::tick() {
   has_tick_ = false;
   date_ = http_date(std::time(nullptr));
@@ -62,6 +80,7 @@ void Loop::tick() {
       connection->tick(now);
     }
   }
+  put_out_idle();
   for (const auto& function : at_ticks_) function();
   if (is_over()) return;
   ticker_.expires_after(kTick);

@@ -40,6 +40,7 @@ class Loop {
  private:
   void run();
   void tick();
+  void put_out_idle();
   bool is_over() const { return stopping_ && connections_.empty(); }
 
   boost::asio::io_context context_{1};
