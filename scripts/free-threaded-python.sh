@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes build/python-free-threaded: a CPython without the global interpreter lock (Debian trixie's source package
 # python3.13, configured with --disable-gil), with NumPy, nanobind, scikit-build-core and pytest, and prints the path
-# of its interpreter. Does nothing when it is there already. About three minutes on two processors.
+# of its interpreter. Does nothing when it is there already. About three minutes of one processor. Needs build/python
+# (scripts/python-packages.sh), whose pip fetches the packages: Debian's source has none of its own.
 #
 # The machine's own apt sources are not touched: the source comes by a configuration of its own, and is checked by
 # Debian's keys, from the mirror that this machine's apt has, or FREE_THREADED_MIRROR.
@@ -23,6 +24,7 @@ as_root() {
 
 # What the modules that are used here are compiled with.
 missing=
+[ -x build/python/bin/python ] || { echo "free-threaded-python.sh: run scripts/python-packages.sh before" >&2; exit 1; }
 for package in build-essential dpkg-dev libssl-dev zlib1g-dev libffi-dev libbz2-dev liblzma-dev libsqlite3-dev; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
@@ -57,16 +59,17 @@ echo "+ configure --disable-gil; make; make install" >&2
 (
   mkdir "$folder/build"
   cd "$folder/build"
-  "$source/configure" --disable-gil --disable-test-modules --without-doc-strings --with-ensurepip=install \
+  "$source/configure" --disable-gil --disable-test-modules --without-doc-strings --with-ensurepip=no \
     --prefix="$folder" >"$folder/configure.log" 2>&1 || { tail -n 20 "$folder/configure.log" >&2; exit 1; }
   make -j "$(nproc)" >"$folder/make.log" 2>&1 || { tail -n 30 "$folder/make.log" >&2; exit 1; }
   make install >"$folder/install.log" 2>&1 || { tail -n 30 "$folder/install.log" >&2; exit 1; }
 )
-echo "+ pip install numpy and python/tests/requirements.txt" >&2
-"$python" -m pip install --quiet --disable-pip-version-check --no-input --timeout 30 --retries 2 \
-  "numpy==2.2.6" "packaging==24.2" --no-deps >&2
-"$python" -m pip install --quiet --disable-pip-version-check --no-input --timeout 30 --retries 2 --no-deps \
-  scikit-build-core==1.1.2 nanobind==3.1.0 pathspec==1.1.1 pytest==9.2.0 pluggy==1.7.0 iniconfig==2.3.1 Pygments==2.21.0 >&2
+echo "+ pip install numpy and what builds and tests the package" >&2
+build/python/bin/python -m pip install --quiet --disable-pip-version-check --no-input --timeout 30 --retries 2 --no-deps \
+  --only-binary=:all: --implementation cp --python-version 3.13 --abi cp313t --abi none --platform manylinux2014_x86_64 \
+  --platform any --target "$("$python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")" \
+  numpy==2.2.6 packaging==24.2 scikit-build-core==1.1.2 nanobind==3.1.0 pathspec==1.1.1 pytest==9.2.0 pluggy==1.7.0 \
+  iniconfig==2.3.1 Pygments==2.21.0 >&2
 "$python" -c 'import sys, numpy; assert not sys._is_gil_enabled()'
 rm -rf "$folder/source" "$folder/build" "$folder/apt"
 touch "$folder/complete"

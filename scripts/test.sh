@@ -5,6 +5,8 @@
 # FUZZ_SECONDS (default 10) is the time for each fuzz target; 0 leaves fuzzing out.
 # CHORUS_REQUIRE_TORCH=1 makes the tests against PyTorch, transformers and tokenizers fail, not skip,
 # where these cannot be had.
+# FREE_THREADED=1 also makes a Python without the global interpreter lock from Debian's sources (some minutes)
+# and runs the Python package's tests there.
 # Works from any folder.
 set -eu
 cd "$(dirname "$0")/.."
@@ -51,4 +53,7 @@ fi
 
 run cmake --preset release -DCHORUS_TESTS=ON
 run cmake --build --preset release -j "$jobs"
+if [ "${FREE_THREADED-}" = 1 ]; then
+  run sh scripts/test-free-threaded.sh
+fi
 run ctest --preset release -j "$jobs"
