@@ -4,7 +4,7 @@
 #
 # FUZZ_SECONDS (default 10) is the time for each fuzz target; 0 leaves fuzzing out.
 # CHORUS_REQUIRE_TORCH=1 makes the tests against PyTorch, transformers and tokenizers fail, not skip,
-# where these cannot be had.
+# where these cannot be had, CHORUS_REQUIRE_BROWSER=1 those of the page.
 # FREE_THREADED=1 also makes a Python without the global interpreter lock from Debian's sources (some minutes)
 # and runs the Python package's tests there.
 # Works from any folder.
@@ -35,7 +35,7 @@ run sh scripts/python-packages.sh
 # PyTorch's own libraries and other people's clients are no business of the sanitizers: their tests
 # run with the release.
 build asan
-run ctest --preset asan -j "$jobs" -E '^(torch|clients)/'
+run ctest --preset asan -j "$jobs" -E '^(torch|clients|web)/'
 
 # Where threads meet.
 build tsan test_core test_model test_engine test_hub test_server

@@ -33,7 +33,7 @@ class Check {
   void run() {
     look_at_addresses();
     look_at_keys();
-    look_at_folder();
+    look_at_folders();
     look_at_models();
     for (const std::string& line : lines_) write_output(line + "\n");
     if (!mistakes_.empty()) throw CommandFailed(fmt::format("{}", fmt::join(mistakes_, "\n")));
@@ -89,11 +89,16 @@ class Check {
     say("keys: {} of {}", keys.assume_value().size(), server_.api_key_file);
   }
 
-  void look_at_folder() {
-    if (server_.static_dir.empty()) return;
-    auto files = server::StaticFiles::open(server_.static_dir);
+  void look_at_folders() {
+    look_at_folder("files", server_.static_dir);
+    look_at_folder("page", server_.ui_dir);
+  }
+
+  void look_at_folder(const char* what, const std::string& folder) {
+    if (folder.empty()) return;
+    auto files = server::StaticFiles::open(folder);
     if (!files) return wrong(files.assume_error());
-    say("files: {}", server_.static_dir);
+    say("{}: {}", what, folder);
   }
 
   void look_at_models() {

@@ -195,6 +195,17 @@ void add_access(CLI::App& command, ServeOptions& options) {
       ->type_name("NETWORK")
       ->take_all()
       ->group(kAccess);
+  auto* no_ui = command
+                    .add_flag_callback(
+                        "--no-ui", [&serving] { serving.ui = false; }, "Without the page at /")
+                    ->group(kAccess);
+  command
+      .add_option("--ui-dir", serving.ui_dir,
+                  "Serve the page from this folder, for those who work on it")
+      ->transform(not_empty("a path"))
+      ->type_name("PATH")
+      ->excludes(no_ui)
+      ->group(kAccess);
   command.add_option("--static-dir", serving.static_dir, "Folder whose files are served, too")
       ->transform(not_empty("a path"))
       ->type_name("PATH")

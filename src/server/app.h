@@ -20,9 +20,10 @@ namespace chorus::server {
 
 struct App {
   App(ServerOptions given, std::vector<std::string> model_names, StaticFiles static_files,
-      std::shared_ptr<Log> its_log)
+      StaticFiles its_ui_files, std::shared_ptr<Log> its_log)
       : options(std::move(given)),
         files(std::move(static_files)),
+        ui_files(std::move(its_ui_files)),
         models(std::move(model_names)),
         metrics(models),
         shared_log(std::move(its_log)),
@@ -31,6 +32,7 @@ struct App {
 
   const ServerOptions options;
   const StaticFiles files;
+  const StaticFiles ui_files;  // of --ui-dir
   Models models;
   Metrics metrics;
   const std::shared_ptr<Log> shared_log;

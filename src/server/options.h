@@ -43,6 +43,8 @@ struct ServerOptions {
   std::string api_key_file = {};                   // in place of them; read again by reload()
   std::string tls_certificate = {}, tls_key = {};  // PEM files; empty: no TLS
   std::string static_dir = {};                     // empty: none
+  bool ui = true;                                  // the page at /, and what belongs to it
+  std::string ui_dir = {};                         // its files, instead of those in the program
 
   std::string log_level = "info";  // debug, info, warn, error or off
   bool log_json = false;

@@ -80,9 +80,10 @@ struct Server::Impl {
   };
 
   Impl(ServerOptions options, std::vector<ModelSource> models, StaticFiles files,
-       std::shared_ptr<Log> log)
+       StaticFiles ui_files, std::shared_ptr<Log> log)
       : sources(std::move(models)),
-        app(std::move(options), names(sources), std::move(files), std::move(log)) {
+        app(std::move(options), names(sources), std::move(files), std::move(ui_files),
+            std::move(log)) {
     for (std::size_t i = 0; i < app.options.io_threads; ++i) {
       loops.push_back(std::make_unique<Loop>());
     }
@@ -245,6 +246,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
                                               std::shared_ptr<Log> log) {
   CHORUS_TRY(check_model_names(models));
   CHORUS_TRY(StaticFiles files, StaticFiles::open(options.static_dir));
+  CHORUS_TRY(StaticFiles ui_files, StaticFiles::open(options.ui_dir));
   CHORUS_TRY(TrustedProxies proxies, TrustedProxies::parse(options.http.trusted_proxies));
   if (!options.api_key_file.empty()) {
     CHORUS_TRY(options.api_keys, read_api_keys(options.api_key_file));
@@ -252,7 +254,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options,
   if (log == nullptr) log = std::make_shared<Log>(options.log_level, options.log_json);
   raise_descriptor_limit(options.http, *log);
   auto impl = std::make_unique<Impl>(std::move(options), std::move(models), std::move(files),
-                                     std::move(log));
+                                     std::move(ui_files), std::move(log));
   impl->http.proxies = std::move(proxies);
   CHORUS_TRY(impl->listen());
   for (auto& loop : impl->loops) loop->start();

@@ -1,6 +1,7 @@
 // Files under --static-dir.
 
 #include <algorithm>
+#include <utility>
 
 #include "server/api/routes.h"
 
@@ -13,8 +14,9 @@ constexpr std::uint64_t kPiece = 64 * 1024;
 
 }  // namespace
 
-asio::awaitable<void> send_file(Exchange& exchange, StaticFile file) {
+asio::awaitable<void> send_file(Exchange& exchange, StaticFile file, ResponseHead::Headers more) {
   FileAnswer answer = answer_file(exchange.request(), file);
+  for (auto& header : more) answer.head.headers.push_back(std::move(header));
   if (answer.head.status == 304) co_return co_await exchange.respond(answer.head, "");
   co_await exchange.send_head(answer.head, answer.length);
   if (exchange.is_head()) co_return;

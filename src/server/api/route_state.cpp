@@ -1,10 +1,7 @@
-// What the server tells of itself: /health, /metrics, /v1/models, and its front page.
+// What the server tells of itself: /health, /metrics, /v1/models, and a list of its routes.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include <optional>
-#include <utility>
 
 #include "server/api/model_card.h"
 #include "server/api/respond.h"
@@ -15,7 +12,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::string_view kFrontPage = R"(<!doctype html>
+constexpr std::string_view kRouteList = R"(<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -76,10 +73,8 @@ asio::awaitable<void> plaintext(App&, Exchange& exchange) {
   co_await exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
 }
 
-asio::awaitable<void> front_page(App& app, Exchange& exchange) {
-  std::optional<StaticFile> file = app.files.find("/");
-  if (file) co_return co_await send_file(exchange, std::move(*file));
-  co_await exchange.respond(ResponseHead(200, "text/html; charset=utf-8"), kFrontPage);
+asio::awaitable<void> list_routes(Exchange& exchange) {
+  co_await exchange.respond(ResponseHead(200, "text/html; charset=utf-8"), kRouteList);
 }
 
 }  // namespace chorus::server

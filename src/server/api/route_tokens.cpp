@@ -6,10 +6,12 @@
 #include <fmt/ranges.h>
 
 #include <boost/json/object.hpp>
+#include <iterator>
 #include <memory>
 #include <utility>
 
 #include "chorus/engine.h"
+#include "core/utf8.h"
 #include "json/text.h"
 #include "server/api/answer_cost.h"
 #include "server/api/request_body.h"
@@ -28,6 +30,7 @@ struct TokenizeRequest {
   std::string content;
   bool special = false;
   bool return_token_strs = false;
+  bool with_pieces = false;
   std::vector<std::string> ignored;  // fields that nobody reads
 };
 
@@ -43,6 +46,7 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
   }
   fields.read("special", request.special);
   fields.read("return_token_strs", request.return_token_strs);
+  fields.read("with_pieces", request.with_pieces);
   // Hugging Face's: whether what begins a text is added. Nothing is, as for GPT-2 with either value.
   bool add_special_tokens = true;
   fields.read("add_special_tokens", add_special_tokens);
@@ -57,6 +61,7 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
 struct DetokenizeRequest {
   std::string model;  // empty: the first
   std::vector<std::int32_t> ids;
+  bool with_pieces = false;
   std::vector<std::string> ignored;  // fields that nobody reads
 };
 
@@ -67,6 +72,7 @@ ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
   fields.read("model", request.model);
   fields.read("tokens", request.ids);
   fields.require("tokens", "an array of token ids");
+  fields.read("with_pieces", request.with_pieces);
   request.ignored = fields.unknown();
   if (auto error = fields.error()) return *error;
   return request;
@@ -74,6 +80,7 @@ ApiResult<DetokenizeRequest> parse_detokenize(std::string_view body) {
 
 constexpr std::size_t kBytesOfId = 10;     // in memory, and as JSON
 constexpr std::size_t kBytesOfString = 8;  // quotes, and what a byte alphabet adds
+constexpr std::size_t kBytesOfPiece = 40;  // {"id", "piece"}, a piece of a few bytes being numbers
 
 // A JSON array of how the vocabulary's own file writes the tokens, as Hugging Face's
 // convert_ids_to_tokens() has them: of byte-level BPE in its alphabet ("Ġworld").
@@ -88,12 +95,31 @@ std::string token_strings(const Engine& engine, const std::vector<std::int32_t>&
   return out + "]";
 }
 
-BodyPieces detokenized(BodyPiece text) {
+// [{"id", "piece"}, ...] as llama.cpp has them: the text of each token, or its bytes as numbers where
+// they are no text.
+std::string pieces_json(const Engine& engine, const std::vector<std::int32_t>& ids) {
+  std::string out = "[";
+  for (std::int32_t id : ids) {
+    std::string bytes = engine.token_bytes(id);
+    std::vector<int> numbers;
+    for (char c : bytes) numbers.push_back(static_cast<unsigned char>(c));
+    fmt::format_to(std::back_inserter(out), R"({}{{"id":{},"piece":{}}})",
+                   out.size() > 1 ? "," : "", id,
+                   is_well_formed(bytes) ? json_string(bytes) : json_array(numbers));
+  }
+  return out + "]";
+}
+
+BodyPieces detokenized(BodyPiece text, std::string pieces) {
   BodyPieces body;
   body.add(R"({"content":)");
   body.add(text);
   body.add(R"(,"prompt":)");
   body.add(std::move(text));
+  if (!pieces.empty()) {
+    body.add(R"(,"pieces":)");
+    body.add(std::move(pieces));
+  }
   body.add("}");
   return body;
 }
@@ -135,13 +161,16 @@ asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
   HeldBytes held(exchange.service().buffers);
   std::size_t bytes = ids.size() * kBytesOfId;
   if (asked.return_token_strs) bytes += ids.size() * kBytesOfString + 2 * asked.content.size();
-  auto checked = check_answer(bytes, app.options.max_answer, "return_token_strs",
+  if (asked.with_pieces) bytes += ids.size() * kBytesOfPiece + 4 * asked.content.size();
+  auto checked = check_answer(bytes, app.options.max_answer,
+                              asked.with_pieces ? "with_pieces" : "return_token_strs",
                               fmt::format("{} tokens", ids.size()));
   if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
   if (!held.resize(bytes)) co_return co_await respond_error(exchange, buffers_full());
   std::string body = co_await offload(app, [&ids, &engine, &asked] {
-    return fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{},"token_strs":{}}})",
-                       fmt::join(ids, ","), ids.size(), engine.info().block_size,
+    return fmt::format(R"({{"tokens":{},"count":{},"max_model_len":{},"token_strs":{}}})",
+                       asked.with_pieces ? pieces_json(engine, ids) : json_array(ids), ids.size(),
+                       engine.info().block_size,
                        asked.return_token_strs ? token_strings(engine, ids) : "null");
   });
   co_await respond_json(exchange, body);
@@ -164,16 +193,23 @@ asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
     for (std::int32_t id : ids) sum += engine->token_bytes(id).size();
     return sum;
   });
-  auto checked =
-      check_answer(2 * bytes, app.options.max_answer, "tokens", fmt::format("{} ids", ids.size()));
+  bool with_pieces = asked.assume_value().with_pieces;
+  std::size_t more = with_pieces ? ids.size() * kBytesOfPiece + 4 * bytes : 0;
+  auto checked = check_answer(2 * bytes + more, app.options.max_answer, "tokens",
+                              fmt::format("{} ids", ids.size()));
   if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
   HeldBytes held(exchange.service().buffers);
-  if (!held.resize(bytes)) co_return co_await respond_error(exchange, buffers_full());
+  if (!held.resize(bytes + more)) co_return co_await respond_error(exchange, buffers_full());
   auto text = co_await offload(app, [&ids, &engine] {
     return std::make_shared<const std::string>(json_string(engine->decode(ids)));
   });
-  if (!held.resize(text->size())) co_return co_await respond_error(exchange, buffers_full());
-  co_await exchange.respond(ResponseHead(200, "application/json"), detokenized(std::move(text)));
+  if (!held.resize(text->size() + more)) co_return co_await respond_error(exchange, buffers_full());
+  std::string pieces;
+  if (with_pieces) {
+    pieces = co_await offload(app, [&ids, &engine] { return pieces_json(*engine, ids); });
+  }
+  co_await exchange.respond(ResponseHead(200, "application/json"),
+                            detokenized(std::move(text), std::move(pieces)));
 }
 
 asio::awaitable<void> tokenizer_info(App& app, Exchange& exchange) {

@@ -49,6 +49,7 @@ constexpr Route kRoutes[] = {
     {"/health", "/health", "GET", health, false, true},
     {"/metrics", "/metrics", "GET", metrics, false, true},
     {"/plaintext", "/plaintext", "GET", plaintext, false, true},
+    {"/ui/NAME", "/ui/*", "GET", ui_file},
     {"/", "/", "GET", front_page},
 };
 constexpr Route kFiles = {"files", "*", "GET", static_file};

@@ -25,8 +25,13 @@ boost::asio::awaitable<void> health(App& app, Exchange& exchange);          // G
 boost::asio::awaitable<void> metrics(App& app, Exchange& exchange);         // GET /metrics
 boost::asio::awaitable<void> plaintext(App& app, Exchange& exchange);       // GET /plaintext
 boost::asio::awaitable<void> front_page(App& app, Exchange& exchange);      // GET /
+boost::asio::awaitable<void> ui_file(App& app, Exchange& exchange);         // GET /ui/NAME
+// A page that only lists the routes.
+boost::asio::awaitable<void> list_routes(Exchange& exchange);
 // GET of any other path: a file of --static-dir, or 404.
 boost::asio::awaitable<void> static_file(App& app, Exchange& exchange);
-boost::asio::awaitable<void> send_file(Exchange& exchange, StaticFile file);
+// With headers of its own.
+boost::asio::awaitable<void> send_file(Exchange& exchange, StaticFile file,
+                                       ResponseHead::Headers more = {});
 
 }  // namespace chorus::server

@@ -1,0 +1,272 @@
+// The page in a browser: node page_test.mjs http://127.0.0.1:PORT PID-OF-THE-SERVER
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { findings, launch, open, status, texts, write } from "./browser.mjs";
+
+const base = process.argv[2], server = Number(process.argv[3]);
+const VIEWS = ["chorus", "thought", "score", "tokens", "server"];
+const run = promisify(execFile);
+
+const post = async (path, body) => {
+  const response = await fetch(base + path, { method: "POST", body: JSON.stringify(body) });
+  assert.equal(response.status, 200);
+  return response.json();
+};
+const metric = async (name) => Number(new RegExp(`^${name}\\{.*\\} (\\S+)`, "m").exec(await (await fetch(base + "/metrics")).text())[1]);
+const until = async (what, holds, seconds = 10) => {
+  for (const end = Date.now() + 1000 * seconds; Date.now() < end; await new Promise((go) => setTimeout(go, 20))) {
+    if (await holds()) return;
+  }
+  assert.fail(`${what}: not within ${seconds} s`);
+};
+const test = async (name, body) => {
+  const begun = performance.now();
+  await body();
+  console.log(`${name}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+};
+
+const browser = await launch();
+const page = await open(browser, base + "/");
+
+await test("the page travels in the program, with tags and a policy", async () => {
+  const first = await fetch(base + "/", { headers: { "Accept-Encoding": "identity" } });
+  assert.match(first.headers.get("content-security-policy"), /default-src 'none'.*trusted-types 'none'/);
+  const tag = first.headers.get("etag");
+  assert.equal((await fetch(base + "/", { headers: { "Accept-Encoding": "identity", "If-None-Match": tag } })).status, 304);
+  const zipped = await fetch(base + "/ui/main.js");
+  assert.equal(zipped.headers.get("content-encoding"), "gzip");
+  assert.match(await zipped.text(), /^\/\/ The page/);
+  assert.equal((await fetch(base + "/ui/none.js")).status, 404);
+});
+
+await test("16 streams of one request are what curl gets with the same seeds", async () => {
+  await page.locator("h1").click();
+  await page.keyboard.press("d");
+  assert.match(await page.inputValue("#prompt"), /Einstein/);
+  const requests = [];
+  page.on("request", (request) => { if (request.url().endsWith("/v1/completions")) requests.push(request); });
+  await page.evaluate(() => {
+    window.blocked = [];
+    new PerformanceObserver((list) => window.blocked.push(...list.getEntries().map((one) => one.duration))).observe({ type: "longtask" });
+  });
+  await write(page, { n: 16, max_length: 40, seed: 7 });
+  await status(page, /All 16 texts are written/);
+  assert.equal(requests.length, 1);
+  console.log("main thread held up (ms):", await page.evaluate(() => window.blocked.map(Math.round)));
+  const prompt = await page.inputValue("#prompt");
+  const { count } = await post("/tokenize", { content: prompt });
+  const shown = await texts(page);
+  assert.equal(shown.length, 16);
+  const alone = await Promise.all(shown.map(async (_, i) => {
+    const { stdout } = await run("curl", ["-sS", base + "/v1/completions", "-d",
+      JSON.stringify({ prompt, max_tokens: 40 - count, seed: 7 + i, top_k: 50 })]);
+    return prompt + JSON.parse(stdout).choices[0].text;
+  }));
+  assert.deepEqual(shown, alone);
+  assert.equal(new Set(shown).size, 16);
+  assert.match(await page.textContent("#rates"), /tokens\/s in all, \d+ tokens in 16 texts/);
+  assert.match(await page.textContent("#headers"), /x-request-id/);
+});
+
+await test("the same request elsewhere is the same request", async () => {
+  await page.locator("#same summary").click();
+  const code = await page.textContent("#code");
+  const { stdout } = await run("sh", ["-c", code + " -sS"]).catch(() => run("sh", ["-c", code.trim()]));
+  const streamed = Array(16).fill("");
+  for (const line of stdout.split("\n")) {
+    if (!line.startsWith("data: {")) continue;
+    for (const choice of JSON.parse(line.slice(6)).choices) streamed[choice.index] += choice.text;
+  }
+  const prompt = await page.inputValue("#prompt");
+  assert.deepEqual(streamed.map((text) => prompt + text), await texts(page));
+  await page.click('[data-language="python"]');
+  const python = await run("python3", ["-c", await page.textContent("#code")]);
+  assert.equal(python.stdout, streamed.map((text, i) => `${i} ${text}\n`).join(""));
+  await page.click('[data-language="javascript"]');
+  const javascript = await run("node", ["--input-type=module", "-e", await page.textContent("#code")]);
+  assert.equal(javascript.stdout, python.stdout);
+});
+
+await test("a link writes the same text elsewhere and says so, or that the model is another", async () => {
+  const before = await texts(page);
+  await page.click("#link");
+  const link = page.url();
+  assert.match(link, /#chorus\?.*digest=[0-9a-f]{32}&hash=[0-9a-f]{32}/);
+  const other = await open(browser, link);
+  await other.waitForSelector("#verified:not([hidden])", { timeout: 60000 });
+  assert.equal(await other.textContent("#verified"), "Same text: verified.");
+  assert.deepEqual(await texts(other), before);
+  for (const [from, to, words] of [[/hash=./, "hash=g", /Another text/], [/digest=./, "digest=g", /Another model/]]) {
+    await other.goto("about:blank");
+    await other.goto(link.replace("&n=16", "&n=1").replace(/hash=[0-9a-f]+/, (hash) => hash).replace(from, to));
+    await other.waitForSelector("#verified:not([hidden])", { timeout: 60000 });
+    assert.match(await other.textContent("#verified"), words);
+  }
+  other.check();
+  await other.context().close();
+});
+
+await test("by keyboard alone from load to a branch, which is a request by ids", async () => {
+  const walker = await open(browser, base + "/");
+  await walker.waitForFunction(() => document.querySelector("#model option"));
+  const tabTo = async (selector) => {
+    for (let i = 0; i < 80; ++i) {
+      if (await walker.evaluate((wanted) => document.activeElement.matches(wanted), selector)) return;
+      await walker.keyboard.press("Tab");
+    }
+    assert.fail(`Tab does not come to ${selector}`);
+  };
+  await tabTo("#prompt");
+  await walker.keyboard.type("The old owl");
+  await tabTo("#n");
+  await walker.keyboard.press("ControlOrMeta+a");
+  await walker.keyboard.type("2");
+  await tabTo("#run");
+  await walker.keyboard.press("Enter");
+  await status(walker, /All 2 texts/);
+  await tabTo('.tile button[aria-label^="Open"]');
+  await walker.keyboard.press("Enter");
+  await walker.waitForSelector("#thought-tokens [data-i]");
+  const before = await walker.textContent("#thought-tokens");
+  await tabTo("#thought-tokens [data-i]");
+  for (let i = 0; i < 3; ++i) await walker.keyboard.press("ArrowRight");
+  assert.equal(await walker.evaluate(() => document.activeElement.dataset.i), "3");
+  await walker.waitForSelector("#likeliest:not([hidden])");
+  assert.match(await walker.textContent("#likeliest"), /Probability.*Surprisal.*Rank.*Entropy/);
+  await walker.keyboard.press("Enter");
+  assert.equal(await walker.locator("#likeliest li button").count() >= 10, true);
+  await walker.keyboard.press("Escape");
+  assert.equal(await walker.evaluate(() => document.activeElement.dataset.i), "3", "Escape goes back to the token");
+  await walker.keyboard.press("Enter");
+  while (await walker.evaluate(() => document.activeElement.getAttribute("aria-current") !== null)) await walker.keyboard.press("ArrowDown");
+  await walker.keyboard.press("ArrowDown");
+  const id = Number(await walker.evaluate(() => document.activeElement.dataset.id));
+  const asked = walker.waitForRequest((request) => request.url().endsWith("/v1/completions"));
+  await walker.keyboard.press("Enter");
+  const request = (await asked).postDataJSON();
+  await status(walker, /The branch is written/);
+  assert.equal(request.prompt.at(-1), id);
+  assert.deepEqual(request.prompt.every(Number.isInteger), true);
+  const direct = await post("/v1/completions", { ...request, stream: false, logprobs: null, return_token_ids: true, rank_and_entropy: false });
+  const pieces = (await post("/detokenize", { tokens: [...request.prompt, ...direct.choices[0].token_ids] })).content;
+  assert.equal("The old owl" + (await walker.textContent("#thought-tokens")), pieces);
+  assert.equal(await walker.locator("#branches [role=treeitem]").count(), 2);
+  await tabTo("#branches [role=treeitem]");
+  await walker.keyboard.press("ArrowUp");
+  await walker.keyboard.press("Enter");
+  assert.equal(await walker.textContent("#thought-tokens"), before);
+  walker.check();
+  await walker.context().close();
+});
+
+await test("scores are the server's, by token and by word, with CSV", async () => {
+  await page.goto(base + "/#score");
+  const text = "It was a bright cold day, and the clocks – \"all\" – were striking.";
+  await page.fill("#score-text", text);
+  await page.click("#score-form button.main");
+  await status(page, /Scored/);
+  const { results: [scored] } = await post("/v1/score", { text });
+  assert.ok((await page.textContent("#score-sums")).includes(scored.perplexity.toFixed(2)));
+  assert.equal(await page.locator("#score-tokens [data-i]").count(), scored.ids.length);
+  assert.equal(await page.textContent("#score-tokens"), text);
+  assert.equal(await page.locator("#score-chart svg path").count(), 1);
+  const words = await page.$$eval("#score-words tbody td:last-child", (cells) => cells.map((cell) => Number(cell.textContent) || 0));
+  assert.equal(words.length, text.split(" ").length);
+  const sum = scored.surprisals.reduce((all, one) => all + (one ?? 0), 0);
+  assert.ok(Math.abs(words.reduce((a, b) => a + b) - sum) < 0.01 * words.length, `${words} are not ${sum}`);
+  const saved = page.waitForEvent("download");
+  await page.click("#score-csv");
+  const lines = (await readFile(await (await saved).path(), "utf8")).trimEnd().split("\r\n");
+  assert.equal(lines.length, scored.ids.length + 1);
+  assert.equal(Number(lines.at(-1).split(",")[0]), scored.ids.at(-1));
+});
+
+await test("text becomes ids and back as one types", async () => {
+  await page.goto(base + "/#tokens");
+  await page.fill("#tokens-text", "Grüße 🦉");
+  const { tokens } = await post("/tokenize", { content: "Grüße 🦉" });
+  await page.waitForFunction((ids) => document.getElementById("tokens-ids").value === ids, tokens.join(" "));
+  assert.match(await page.textContent("#tokens-list"), /f0 9f/);
+  await page.fill("#tokens-ids", "464, 3797");
+  await page.waitForFunction(() => document.getElementById("tokens-text").value === "The cat");
+  await page.fill("#tokens-ids", "464 x");
+  await page.waitForFunction(() => !document.getElementById("tokens-error").hidden);
+});
+
+await test("the server's view has its figures and the model's digest", async () => {
+  await page.goto(base + "/#server");
+  const { data: [model] } = await (await fetch(base + "/v1/models")).json();
+  await page.waitForFunction((digest) => document.getElementById("server-models").textContent.includes(digest), model.digest);
+  await page.waitForSelector("#server-chart svg");
+  assert.match(await page.textContent("#server-now"), /Running.*Waiting/);
+});
+
+await test("axe finds nothing in both themes, and nothing is wider than a phone", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    for (const view of VIEWS) {
+      await page.goto(`${base}/#${view}`);
+      if (view === "thought" && !(await page.isVisible("#thought"))) {
+        await page.goto(`${base}/#chorus`);
+        await page.locator('.tile button[aria-label^="Open"]').first().click();
+      }
+      await page.setViewportSize({ width: 1280, height: 900 });
+      assert.deepEqual(await findings(page), [], `${view}, ${colorScheme}`);
+      await page.setViewportSize({ width: 360, height: 740 });
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 360, `${view} is wider than 360`);
+    }
+    await page.locator("#thought-tokens").waitFor({ state: "attached" });
+  }
+  await page.goto(`${base}/#thought`);
+  await page.locator("#thought-tokens [data-i]").nth(4).click();
+  assert.deepEqual(await findings(page), [], "with the likeliest open");
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 360);
+  await page.keyboard.press("Escape");
+  await page.setViewportSize({ width: 1280, height: 900 });
+});
+
+await test("an error stands beside its field, and 429 is waited for", async () => {
+  const other = await open(browser, base + "/", { mayFail: (text) => /status of (400|429)/.test(text) });
+  await write(other, { prompt: "Once", temperature: -1 });
+  await other.waitForSelector("#error-temperature");
+  assert.equal(await other.getAttribute("#temperature", "aria-describedby"), "error-temperature");
+  let refused = 0;
+  await other.route("**/v1/completions", (route) => (refused++ ? route.continue() : route.fulfill({
+    status: 429, headers: { "Retry-After": "1" }, contentType: "application/json",
+    body: '{"error":{"message":"the queue is full","type":"rate_limit_error","param":null,"code":null}}' })));
+  await write(other, { temperature: "", n: 1, max_length: 20 });
+  await status(other, /queue is full \(429, attempt 1\); trying again/);
+  await status(other, /All 1 texts/);
+  other.check();
+  await other.context().close();
+});
+
+await test("stopping and closing free the places", async () => {
+  for (const end of ["stop", "close"]) {
+    const other = await open(browser, base + "/");
+    await write(other, { prompt: "A long tale", n: 32, max_length: 250 });
+    await until("running", async () => (await metric("chorus_num_requests_running")) >= 16);
+    if (end === "stop") await other.click("#stop-all");
+    else await other.context().close();
+    await until("free", async () => (await metric("chorus_num_requests_running")) === 0, 5);
+    if (end === "close") continue;
+    assert.equal(await other.locator(".tile[data-state=writing]").count(), 0);
+    other.check();
+    await other.context().close();
+  }
+});
+
+await test("what was written stays when the connection ends", async () => {
+  const other = await open(browser, base + "/", { mayFail: (text) => /ERR_/.test(text) });
+  await write(other, { prompt: "A long tale", n: 96, max_length: 250 }); // not written before the end comes
+  await other.waitForFunction(() => document.querySelectorAll(".tile [data-i]").length > 40);
+  process.kill(server, "SIGKILL");
+  await status(other, /what was written stays/);
+  assert.ok(await other.locator(".tile [data-i]").count() > 40);
+  other.check();
+});
+
+page.check();
+await browser.close();

@@ -1,0 +1,137 @@
+"""The page that the program serves, in the distribution's Chromium: web_page.py PROGRAM FOLDER TEST, where
+TEST is types, page or front. Packages of npm are installed into FOLDER the first time; without node, npm,
+a registry, Chromium or nginx a test is skipped, unless $CHORUS_REQUIRE_BROWSER says that they must be there."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "clients"))
+from serving import Server, skip as leave_out  # noqa: E402
+
+ROOT = os.path.join(HERE, "..", "..")
+PACKAGES = os.path.join(HERE, "package.json")
+
+
+def skip(reason):
+    if os.environ.get("CHORUS_REQUIRE_BROWSER"):
+        sys.exit(f"FAILED: {reason}")
+    leave_out(reason)
+
+
+def install(folder):
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            skip(f"no {program}")
+    os.makedirs(folder, exist_ok=True)
+    with open(PACKAGES, encoding="utf-8") as file:
+        wanted = json.load(file)["devDependencies"]
+    for name, version in wanted.items():
+        try:
+            with open(os.path.join(folder, "node_modules", name, "package.json"), encoding="utf-8") as file:
+                is_there = json.load(file)["version"] == version
+        except OSError:
+            is_there = False
+        if is_there:
+            continue
+        shutil.copy(PACKAGES, folder)
+        for _ in range(3):
+            result = subprocess.run(
+                ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder],
+                capture_output=True, text=True, timeout=300)
+            if result.returncode == 0:
+                return
+        skip("npm could not install its packages: " + result.stderr.strip()[-300:])
+
+
+def node(folder, script, *arguments):
+    if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+        skip("no chromium")
+    for name in os.listdir(HERE):
+        if name.endswith(".mjs"):
+            shutil.copy(os.path.join(HERE, name), folder)
+    subprocess.run(["node", script, *arguments], check=True, timeout=240, cwd=folder)
+
+
+def check_types(folder):
+    with open(os.path.join(HERE, "tsconfig.json"), encoding="utf-8") as file:
+        config = json.load(file)
+    config["include"] = [os.path.join(os.path.realpath(ROOT), "web", "*.js")]
+    path = os.path.join(folder, "tsconfig.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    subprocess.run([os.path.join(folder, "node_modules", ".bin", "tsc"), "-p", path], check=True, timeout=120)
+
+
+def check_page(program, folder):
+    server = Server(program, "--log-level", "warn")
+    try:
+        node(folder, "page_test.mjs", f"http://127.0.0.1:{server.port}", str(server.process.pid))
+    except BaseException:
+        print(server.read_log())
+        raise
+    finally:
+        server.kill()
+
+
+NGINX = """{user}daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 64; }}
+http {{ access_log off;
+{temporary}
+server {{ listen 127.0.0.1:{port};
+  location /some/where/ {{ proxy_pass http://unix:{socket}:/; proxy_http_version 1.1; proxy_buffering off;
+    proxy_set_header Host $http_host; }}
+}} }}
+"""
+
+
+def free_port():
+    import socket
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def check_front(program, folder):
+    os.environ["PATH"] += ":/usr/sbin"
+    if shutil.which("nginx") is None:
+        skip("no nginx")
+    with tempfile.TemporaryDirectory() as place:
+        keys = os.path.join(place, "keys")
+        with open(keys, "w", encoding="utf-8") as file:
+            file.write("open-sesame-of-the-test\n")
+        socket = os.path.join(place, "chorus")
+        port = free_port()
+        names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        with open(os.path.join(place, "nginx.conf"), "w", encoding="utf-8") as file:
+            # Root's workers would be nobody, who may not go into the folder.
+            user = "user root;\n" if os.geteuid() == 0 else ""
+            file.write(NGINX.format(user=user, folder=place, port=port, socket=socket,
+                                    temporary="\n".join(f"{name}_temp_path {place}/{name};" for name in names)))
+        with Server(program, "--api-key-file", keys, "--unix-socket", socket):
+            nginx = subprocess.Popen(["nginx", "-e", f"{place}/error.log", "-p", place, "-c", f"{place}/nginx.conf"])
+            try:
+                time.sleep(0.5)
+                assert nginx.poll() is None, "nginx did not start"
+                node(folder, "front_test.mjs", f"http://127.0.0.1:{port}/some/where/", "open-sesame-of-the-test")
+            finally:
+                nginx.terminate()
+                nginx.wait(10)
+
+
+def main(program, folder, test):
+    install(folder)
+    if test == "types":
+        check_types(folder)
+    elif test == "page":
+        check_page(program, folder)
+    else:
+        check_front(program, folder)
+
+
+main(*sys.argv[1:])
