@@ -6,7 +6,7 @@ import { Sample, write } from "./samples.js";
 import { snippets } from "./snippets.js";
 import { hide, legendOf, spansOf, watch } from "./tokens.js";
 
-const EINSTEIN = "Albert Einstein's theory of relativity states that";
+const EINSTEIN = "Albert Einstein's Theory of Relativity stated that";
 const NUMBERS = ["n", "seed", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"];
 const LINKED = ["prompt", "max_length", "model", "loop", "stop", ...NUMBERS];
 
@@ -175,20 +175,25 @@ function draw(tile) {
   tile.element.dataset.state = sample.state;
 }
 
-let isDrawing = false;
-/** A tile at a time, so that no frame waits for all of them. */
+/** @param {Tile} tile */
+function isStale(tile) {
+  return tile.drawn < tile.sample.tokens.length || tile.element.dataset.state !== tile.sample.state;
+}
+
+let isDrawing = false, next = 0;
+/** A tile at a time, in turns, so that no frame waits for all of them and none of them for the others. */
 function changed() {
   if (isDrawing) return;
   isDrawing = true;
   requestAnimationFrame(() => {
-    const deadline = performance.now() + 12;
-    for (const tile of tiles) {
-      if (performance.now() > deadline) break;
-      if (tile.drawn < tile.sample.tokens.length || tile.element.dataset.state !== tile.sample.state) draw(tile);
+    const deadline = performance.now() + 8;
+    for (let left = tiles.length; left > 0 && performance.now() < deadline; --left) {
+      next = (next + 1) % tiles.length;
+      if (isStale(tiles[next])) draw(tiles[next]);
     }
     isDrawing = false;
     drawRates();
-    if (tiles.some((tile) => tile.drawn < tile.sample.tokens.length || tile.element.dataset.state !== tile.sample.state)) changed();
+    if (tiles.some(isStale)) changed();
   });
 }
 
