@@ -41,6 +41,10 @@ struct EngineOptions {
   std::size_t max_queue = 1024;  // samples that may wait; more are refused (kOverloaded)
   std::size_t step_rows = 256;   // tokens of one step, at most; also the most samples that run
   bool allow_nonfinite = false;  // accept NaN and infinite weights
+  // Read a quantised file's weights where it is mapped: that starts sooner, and several processes
+  // share the memory. But who writes to the file then changes the texts, and who makes it shorter ends
+  // the process. Other files are never needed once they are loaded.
+  bool keep_mapped = false;
   // Called while weights are read, with bytes done and in all; may be empty.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
   // Called while a model that was given by name is fetched, with a file's name and its bytes done
@@ -95,8 +99,8 @@ using TextCallback = std::function<bool(std::string_view text)>;
 
 class CHORUS_EXPORT Engine {
  public:
-  // Packs the weights. The checkpoint is not needed afterwards (a quantised one's file stays
-  // mapped). Errors: kCorrupt for NaN or infinite weights (unless allowed), kInvalidArgument for a
+  // Packs the weights. The checkpoint is not needed afterwards (a quantised one's file is
+  // with keep_mapped). Errors: kCorrupt for NaN or infinite weights (unless allowed), kInvalidArgument for a
   // bad $CHORUS_ISA or option, kUnsupported.
   static Result<std::unique_ptr<Engine>> load(const checkpoint::Checkpoint& checkpoint,
                                               const EngineOptions& options);

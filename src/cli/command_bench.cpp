@@ -130,6 +130,7 @@ void run(BenchOptions options) {
     throw CLI::ValidationError(
         "--rates: expected one dtype, one number of threads and one of streams");
   }
+  options.model.keep_mapped = false;  // as it is served
   double start = now();
   BenchMachine machine{limits::processor_name(), available_processors(), {}, {}};
   BenchResults results;

@@ -92,6 +92,7 @@ LoadedEngine load_engine(const ModelOptions& options, const LoadProgress* progre
       .prefix_cache = !options.no_prefix_cache,
       .max_queue = options.max_queue,
       .allow_nonfinite = options.allow_nonfinite,
+      .keep_mapped = options.keep_mapped,
       .progress = [&bar, progress](std::uint64_t done, std::uint64_t total) {
         bar ? bar->update(done, total) : progress->load(done, total);
       }};

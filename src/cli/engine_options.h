@@ -24,6 +24,7 @@ struct ModelOptions {
   bool no_prefix_cache = false;
   std::uint64_t kv_memory = 0;  // bytes; 0: the engine's default
   std::size_t max_queue = EngineOptions{}.max_queue;
+  bool keep_mapped = true;  // as EngineOptions has it: most commands end soon
 };
 
 void add_model_options(CLI::App& command, ModelOptions& options);

@@ -287,6 +287,7 @@ void add_serve_options(CLI::App& command, ServeOptions& options) {
       ->take_all()
       ->expected(1);
   add_engine_options(command, options.engine);
+  options.engine.keep_mapped = false;
   add_listening(command, options.server);
   add_limits(command, options);
   add_access(command, options);

@@ -137,7 +137,9 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
                                      engine::ModelTokens(checkpoint));
   CHORUS_TRY(impl->model,
              model::Model::load(checkpoint, options.dtype.value_or(stored_format(checkpoint)),
-                                impl->team, options.progress));
+                                impl->team, options.progress,
+                                options.keep_mapped ? model::QuantisedMemory::kViewed
+                                                    : model::QuantisedMemory::kCopied));
   // Large numbers of f32 may become infinite as bf16: then the checkpoint has none to name.
   if (!options.allow_nonfinite && !impl->model->weights().is_finite) {
     if (auto where = checkpoint::find_nonfinite(checkpoint)) {

@@ -35,7 +35,8 @@ Model::Model(const ModelConfig& config, const kernels::Kernels& kernels, NumberF
       weights_(std::move(weights)) {}
 
 Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, NumberFormat type,
-                                                 ThreadTeam& team, const LoadProgress& progress) {
+                                                 ThreadTeam& team, const LoadProgress& progress,
+                                                 QuantisedMemory memory) {
   CHORUS_TRY(auto kernels, kernels::choose_kernels());
   auto found = checkpoint::quantised_format(checkpoint);
   if (found && type != *found) {
@@ -48,11 +49,11 @@ Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, N
     Weights weights;
     if (is_quantised(type) && !found) {
       Checkpoint quantised = quantise(checkpoint, type, team, progress);
-      weights = pack(quantised, type, team, {});
+      weights = pack(quantised, type, QuantisedMemory::kViewed, team, {});
       weights.is_finite = !checkpoint::find_nonfinite(quantised);
     } else {
-      weights = pack(checkpoint, type, team, progress);
-      weights.is_finite = weights.is_finite && (!found || !checkpoint::find_nonfinite(checkpoint));
+      weights = pack(checkpoint, type, memory, team, progress);
+      if (found && checkpoint::find_nonfinite(checkpoint)) weights.is_finite = false;
     }
     return std::unique_ptr<const Model>(
         new Model(checkpoint.config, *kernels, type, std::move(weights)));

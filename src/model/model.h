@@ -24,12 +24,12 @@ namespace chorus::model {
 class Model {
  public:
   // Packs a checkpoint's weights. Matrices are held as `type`; biases, norms and positions stay
-  // f32. A quantised checkpoint's matrices are not copied: the model keeps its owners instead.
+  // f32. A quantised checkpoint's matrices are copied, or with kViewed kept where they are.
   // Errors: kOutOfMemory, kUnsupported (a quantised checkpoint of another type), kInvalidArgument
   // (CHORUS_ISA).
-  static Result<std::unique_ptr<const Model>> load(const checkpoint::Checkpoint& checkpoint,
-                                                   NumberFormat type, ThreadTeam& team,
-                                                   const LoadProgress& progress = {});
+  static Result<std::unique_ptr<const Model>> load(
+      const checkpoint::Checkpoint& checkpoint, NumberFormat type, ThreadTeam& team,
+      const LoadProgress& progress = {}, QuantisedMemory memory = QuantisedMemory::kViewed);
 
   const checkpoint::ModelConfig& config() const { return config_; }
   const kernels::Kernels& kernels() const { return *kernels_; }

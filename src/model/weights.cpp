@@ -1,6 +1,9 @@
 #include "model/weights.h"
 
 #include <cmath>
+#include <cstring>
+#include <span>
+#include <utility>
 
 #include "checkpoint/element.h"
 #include "core/bytes.h"
@@ -27,19 +30,36 @@ float score_scale(const ModelConfig& config, std::int64_t layer) {
   return static_cast<float>(scale);
 }
 
+// Integers and scales that a matrix views.
+struct OwnedIntegers {
+  AlignedBuffer<std::byte> weights, scales;
+};
+
+AlignedBuffer<std::byte> copy(std::span<const std::byte> bytes) {
+  AlignedBuffer<std::byte> result(bytes.size());
+  std::memcpy(result.data(), bytes.data(), bytes.size());
+  release_pages(bytes);
+  return result;
+}
+
 // Packs tensors one after the other and reports how many of the bytes are done.
 class Packer {
  public:
-  Packer(const Checkpoint& checkpoint, NumberFormat type, ThreadTeam& team,
+  Packer(const Checkpoint& checkpoint, NumberFormat type, QuantisedMemory memory, ThreadTeam& team,
          const LoadProgress& progress)
-      : checkpoint_(checkpoint), type_(type), team_(team), progress_(progress) {
+      : checkpoint_(checkpoint), type_(type), memory_(memory), team_(team), progress_(progress) {
+    if (memory == QuantisedMemory::kViewed && !checkpoint.quantised.empty()) {
+      owners_ = checkpoint.owners;
+    }
     for (const auto& [name, tensor] : checkpoint.tensors) total_ += bytes(tensor);
   }
 
   PackedMatrix matrix(const std::string& name) {
     auto quantised = checkpoint_.quantised.find(name + ".weight");
     if (quantised != checkpoint_.quantised.end()) {
-      return {quantised->second, find(checkpoint_, name + ".bias")};
+      const Tensor* bias = find(checkpoint_, name + ".bias");
+      if (memory_ == QuantisedMemory::kViewed) return {quantised->second, bias};
+      return {copied(quantised->second), bias};
     }
     const Tensor& weight = *find(checkpoint_, name + ".weight");
     PackedMatrix packed(weight, find(checkpoint_, name + ".bias"), type_, team_);
@@ -59,6 +79,7 @@ class Packer {
   }
 
   bool is_finite() const { return is_finite_; }
+  std::vector<std::shared_ptr<const void>> take_owners() { return std::move(owners_); }
 
   Norm norm(const std::string& name) { return {vector(name + ".weight"), vector(name + ".bias")}; }
 
@@ -76,6 +97,15 @@ class Packer {
   }
 
  private:
+  checkpoint::QuantisedMatrix copied(const checkpoint::QuantisedMatrix& matrix) {
+    auto owned =
+        std::make_shared<OwnedIntegers>(OwnedIntegers{copy(matrix.weights), copy(matrix.scales)});
+    checkpoint::QuantisedMatrix result = matrix;
+    result.weights = owned->weights.span();
+    result.scales = owned->scales.span();
+    owners_.push_back(std::move(owned));
+    return result;
+  }
   static std::size_t bytes(const Tensor& tensor) {
     return static_cast<std::size_t>(tensor.element_count()) * block_bytes(tensor.dtype);
   }
@@ -88,17 +118,19 @@ class Packer {
 
   const Checkpoint& checkpoint_;
   NumberFormat type_;
+  QuantisedMemory memory_;
   ThreadTeam& team_;
   const LoadProgress& progress_;
+  std::vector<std::shared_ptr<const void>> owners_;  // of what quantised matrices view
   bool is_finite_ = true;
   std::size_t done_ = 0, total_ = 0;
 };
 
 }  // namespace
 
-Weights pack(const Checkpoint& checkpoint, NumberFormat format, ThreadTeam& team,
-             const LoadProgress& progress) {
-  Packer packer(checkpoint, format, team, progress);
+Weights pack(const Checkpoint& checkpoint, NumberFormat format, QuantisedMemory memory,
+             ThreadTeam& team, const LoadProgress& progress) {
+  Packer packer(checkpoint, format, memory, team, progress);
   Weights weights;
   weights.token_embedding = packer.matrix("wte");
   weights.positions = packer.vector("wpe.weight");
@@ -108,7 +140,7 @@ Weights pack(const Checkpoint& checkpoint, NumberFormat format, ThreadTeam& team
   weights.final_norm = packer.norm("ln_f");
   if (!checkpoint.config.tie_word_embeddings) weights.untied_head = packer.matrix("lm_head");
   weights.is_finite = packer.is_finite();
-  if (!checkpoint.quantised.empty()) weights.owners = checkpoint.owners;
+  weights.owners = packer.take_owners();
   return weights;
 }
 

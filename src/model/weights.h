@@ -41,9 +41,13 @@ struct Weights {
   void add_to(ContentHash& hash) const;
 };
 
-// Packs a checkpoint's matrices as `format`; biases, norms and positions stay f32. A quantised
-// checkpoint's matrices, which must be of that format, are not copied. Throws std::bad_alloc.
-Weights pack(const checkpoint::Checkpoint& checkpoint, NumberFormat format, ThreadTeam& team,
-             const LoadProgress& progress);
+// What becomes of the matrices of a quantised checkpoint: they are viewed, and its owners kept, or
+// copied.
+enum class QuantisedMemory { kViewed, kCopied };
+
+// Packs a checkpoint's matrices as `format`; biases, norms and positions stay f32. Those of a
+// quantised checkpoint must be of that format. Throws std::bad_alloc.
+Weights pack(const checkpoint::Checkpoint& checkpoint, NumberFormat format, QuantisedMemory memory,
+             ThreadTeam& team, const LoadProgress& progress);
 
 }  // namespace chorus::model

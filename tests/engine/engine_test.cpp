@@ -6,9 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
+#include "checkpoint/safetensors/write.h"
 #include "core/assets.h"
+#include "core/thread_team.h"
+#include "model/quantise.h"
+#include "support/scratch_folder.h"
 #include "support/tiny_model.h"
 
 namespace chorus {
@@ -180,6 +185,32 @@ TEST_F(TinyEngine, TheDigestIsOfTheWeightsAsTheyAreComputedWith) {
   EXPECT_EQ(load(tiny_.checkpoint())->digest(), digest);
   tiny_.checkpoint().token_ids.eos.push_back(7);
   EXPECT_NE(load(tiny_.checkpoint())->digest(), digest);
+}
+
+// Who serves a model must not depend on what becomes of its file.
+TEST(Engine, NeedsNoFileOnceItIsLoaded) {
+  test::ScratchFolder folder;
+  test::TinyModel tiny(test::odd_config());
+  ThreadTeam team(1);
+  for (NumberFormat format : {NumberFormat::kF32, NumberFormat::kInt8, NumberFormat::kInt4}) {
+    checkpoint::Checkpoint source =
+        is_quantised(format) ? model::quantise(tiny.checkpoint(), format, team) : tiny.checkpoint();
+    std::string path = folder.file("model.safetensors");
+    ASSERT_TRUE(checkpoint::write_safetensors(source, path, NumberFormat::kF32));
+    auto opened = checkpoint::open(path);
+    ASSERT_TRUE(opened) << opened.assume_error().message;
+    std::unique_ptr<Engine> engine = load(opened.assume_value());
+    auto mapped = Engine::load(opened.assume_value(), {.threads = 1, .keep_mapped = true});
+    ASSERT_TRUE(mapped) << mapped.assume_error().message;
+    Request request{.prompt = {1, 2, 3}, .max_length = 40};
+    std::vector<std::int32_t> tokens =
+        mapped.assume_value()->complete(request).assume_value()[0].tokens;
+    mapped.assume_value().reset();
+
+    std::filesystem::resize_file(path, 100);
+    EXPECT_EQ(engine->complete(request).assume_value()[0].tokens, tokens)
+        << number_format_name(format);
+  }
 }
 
 TEST(Engine, RefusesToHoldWeightsAsWhatNoKernelReads) {
