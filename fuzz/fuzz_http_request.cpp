@@ -63,7 +63,8 @@ ServerOptions options() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static App app(options(), {"none"}, StaticFiles(), std::make_shared<Log>("off", false));
+  static App app(options(), {"none"}, StaticFiles(), StaticFiles(),
+                 std::make_shared<Log>("off", false));
   static Router router(app);
   static LoggingObserver observer(app.log, app.metrics);
   static HttpService service(app.options.http, router, observer);
