@@ -252,7 +252,7 @@ await test("stopping and closing free the places", async () => {
     else await other.context().close();
     await until("free", async () => (await metric("chorus_num_requests_running")) === 0, 5);
     if (end === "close") continue;
-    assert.equal(await other.locator(".tile[data-state=writing]").count(), 0);
+    await until("drawn", async () => (await other.locator(".tile[data-state=writing]").count()) === 0);
     other.check();
     await other.context().close();
   }
