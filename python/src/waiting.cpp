@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -58,7 +59,11 @@ Waiting::~Waiting() {
 void let_waiting_return() {
   nanobind::gil_scoped_release release;
   std::unique_lock lock(waiting_mutex);
+  if (waiting_threads == 0) return;
   waiting_changed.wait_for(lock, std::chrono::seconds(2), [] { return waiting_threads == 0; });
+  lock.unlock();
+  // The last of the way, on which an Error becomes Python's exception, is not counted.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
 bool is_main_thread() { return syscall(SYS_gettid) == getpid(); }
