@@ -3,20 +3,19 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
 #include <span>
 
 #include "json/text.h"
-#include "json/words.h"
 
 namespace chorus::cli {
 namespace {
 
-const double kBit = std::log(2.0);  // in nats
-
 bool has_context(const Score& score, std::size_t i) { return score.contexts[i] > 0; }
 
-std::string number_or(const char* nothing, bool is_there, double value) {
-  return is_there && std::isfinite(value) ? json_number(value) : nothing;
+// Empty where there is no number.
+std::string csv_number(bool is_there, double value) {
+  return is_there && std::isfinite(value) ? json_number(value) : "";
 }
 
 std::vector<WordScore> words_of(const ScoredText& text, const ScoreForm& form,
@@ -51,33 +50,15 @@ std::string word_table(const ScoredText& text, const ScoreForm& form, const Engi
 }  // namespace
 
 std::string score_fields(const ScoredText& text, const ScoreForm& form, const Engine& engine) {
-  const Score& score = text.score;
-  std::vector<std::string> tokens, logprobs, surprisals;
-  for (std::size_t i = 0; i < text.ids.size(); ++i) {
-    bool is_there = has_context(score, i);
-    tokens.push_back(json_string(token_name(engine.token_bytes(text.ids[i]))));
-    logprobs.push_back(number_or("null", is_there, score.logprobs[i]));
-    surprisals.push_back(number_or("null", is_there, bits(score.logprobs[i])));
+  std::optional<double> loss, perplexity;
+  if (text.score.scored > 0) {
+    loss = text.score.loss;
+    perplexity = std::exp(text.score.loss);
   }
-  bool any = score.scored > 0;
-  std::string fields =
-      fmt::format(R"("ids":{},"tokens":{},"logprobs":{},"surprisals":{},"contexts":{},"loss":{},)"
-                  R"("perplexity":{})",
-                  json_array(text.ids), json_array(tokens), json_array(logprobs),
-                  json_array(surprisals), json_array(score.contexts),
-                  number_or("null", any, score.loss), number_or("null", any, std::exp(score.loss)));
-  if (form.rank_and_entropy) {
-    std::vector<std::string> ranks, entropies;
-    for (std::size_t i = 0; i < text.ids.size(); ++i) {
-      bool is_there = has_context(score, i);
-      ranks.push_back(is_there ? std::to_string(score.ranks[i]) : "null");
-      entropies.push_back(number_or("null", is_there, score.entropies[i] / kBit));
-    }
-    fields +=
-        fmt::format(R"(,"ranks":{},"entropies":{})", json_array(ranks), json_array(entropies));
-  }
-  if (form.words) fields += R"(,"words":)" + words_json(words_of(text, form, engine));
-  return fields;
+  return fmt::format(R"({},"loss":{},"perplexity":{}{})",
+                     score_lists_json(engine, text.ids, text.score), json_number(loss),
+                     json_number(perplexity),
+                     score_details_json(engine, text.ids, text.score, form));
 }
 
 // A line a token: its text, probability, surprisal, and how many tokens it was given.
@@ -93,7 +74,7 @@ std::string score_table(const ScoredText& text, const ScoreForm& form, const Eng
     table += fmt::format("{:>7}  {} {:>8}", text.ids[i],
                          table_row(name, is_there, text.score.logprobs[i]), text.score.contexts[i]);
     if (form.rank_and_entropy && is_there) {
-      table += fmt::format(" {:>7} {:>8.4f}", text.score.ranks[i], text.score.entropies[i] / kBit);
+      table += fmt::format(" {:>7} {:>8.4f}", text.score.ranks[i], bits(-text.score.entropies[i]));
     } else if (form.rank_and_entropy) {
       table += fmt::format(" {:>7} {:>8}", "-", "-");
     }
@@ -116,18 +97,18 @@ std::vector<CsvRow> score_rows(const ScoredText& text, const ScoreForm& form,
   if (form.words) {
     for (const WordScore& word : words_of(text, form, engine)) {
       rows.push_back({position(), word.text, std::to_string(word.end_token - word.first_token),
-                      number_or("", word.logprob.has_value(), bits(word.logprob.value_or(0.0)))});
+                      csv_number(word.logprob.has_value(), bits(word.logprob.value_or(0.0)))});
     }
     return rows;
   }
   for (std::size_t i = 0; i < text.ids.size(); ++i) {
     rows.push_back({position(), token_name(engine.token_bytes(text.ids[i])),
                     std::to_string(text.ids[i]), std::to_string(text.score.contexts[i]),
-                    number_or("", has_context(text.score, i), bits(text.score.logprobs[i]))});
+                    csv_number(has_context(text.score, i), bits(text.score.logprobs[i]))});
     if (!form.rank_and_entropy) continue;
     bool is_there = has_context(text.score, i);
     rows.back().push_back(is_there ? std::to_string(text.score.ranks[i]) : "");
-    rows.back().push_back(number_or("", is_there, text.score.entropies[i] / kBit));
+    rows.back().push_back(csv_number(is_there, bits(-text.score.entropies[i])));
   }
   return rows;
 }

@@ -6,18 +6,10 @@
 #include <vector>
 
 #include "chorus/engine.h"
-#include "chorus/words.h"
 #include "cli/csv.h"
+#include "engine/score_json.h"
 
 namespace chorus::cli {
-
-struct ScoreForm {
-  bool words = false;  // instead of tokens; in JSON beside them
-  WordBoundary boundary = WordBoundary::kCorrected;
-  bool rank_and_entropy = false;  // of tokens
-
-  bool needs_boundaries() const { return words && boundary == WordBoundary::kCorrected; }
-};
 
 struct ScoredText {
   std::vector<std::int32_t> ids;

@@ -156,14 +156,10 @@ Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,
   }
   if (row.of_prompt()) {
     if (!request.prompt_logprobs || row.index < request.prompt_logprobs_from) return {};
-    TokenInfo info =
-        sampling::token_info(kernels, logits, tokens_.usable, sequence.tokens[row.index],
-                             {*request.prompt_logprobs, request.rank_and_entropy});
-    if (request.prompt_boundaries) {
-      info.boundary =
-          sampling::set_logprob(kernels, logits, tokens_.boundaries(), scratch.gathered);
-    }
-    return {.info = std::move(info)};
+    sampling::TokenDetails details{*request.prompt_logprobs, request.rank_and_entropy};
+    if (request.prompt_boundaries) details.boundaries = tokens_.boundaries();
+    return {.info = sampling::token_info(kernels, logits, tokens_.usable,
+                                         sequence.tokens[row.index], details)};
   }
   if (sequence.state->only_reads()) return {};
   std::vector<std::int32_t> banned;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "sampling/natural_log.h"
 
@@ -39,6 +40,15 @@ std::int32_t rank_of(std::span<const float> values, float value, std::int32_t id
   return before + 1;
 }
 
+// sum_exp() over some of the logits.
+double sum_exp_of(const kernels::Kernels& kernels, std::span<const float> logits,
+                  std::span<const std::int32_t> ids, float largest) {
+  std::vector<float> gathered;
+  gathered.reserve(ids.size());
+  for (std::int32_t id : ids) gathered.push_back(logits[static_cast<std::size_t>(id)]);
+  return kernels.sampling.sum_exp(gathered.data(), gathered.size(), largest);
+}
+
 }  // namespace
 
 TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> logits,
@@ -62,18 +72,12 @@ TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> log
     info.rank = rank_of(choosable, logits[static_cast<std::size_t>(id)], id);
     info.entropy = log_sum + gaps / sum;
   }
+  if (details.boundaries) {
+    double part = sum_exp_of(kernels, logits, *details.boundaries, largest);
+    info.boundary =
+        part == 0.0 ? -std::numeric_limits<double>::infinity() : natural_log(part) - log_sum;
+  }
   return info;
-}
-
-double set_logprob(const kernels::Kernels& kernels, std::span<const float> logits,
-                   std::span<const std::int32_t> ids, std::vector<float>& gathered) {
-  gathered.clear();
-  for (std::int32_t id : ids) gathered.push_back(logits[static_cast<std::size_t>(id)]);
-  float largest = kernels.sampling.max(logits.data(), logits.size());
-  double all = kernels.sampling.sum_exp(logits.data(), logits.size(), largest);
-  double set = kernels.sampling.sum_exp(gathered.data(), gathered.size(), largest);
-  if (set == 0.0) return -std::numeric_limits<double>::infinity();
-  return natural_log(set) - natural_log(all);
 }
 
 }  // namespace chorus::sampling

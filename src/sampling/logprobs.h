@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "chorus/request.h"
 #include "kernels/kernels.h"
@@ -14,6 +14,8 @@ namespace chorus::sampling {
 struct TokenDetails {
   std::int32_t top = 0;           // so many of the likeliest tokens
   bool rank_and_entropy = false;  // TokenInfo's rank and entropy
+  // TokenInfo's boundary: log of the sum of softmax(logits) over these. Empty: not wanted.
+  std::optional<std::span<const std::int32_t>> boundaries = {};
 };
 
 // `id` with log softmax(logits)[id], the sum and the logarithm in double precision, and the `top`
@@ -21,10 +23,5 @@ struct TokenDetails {
 // logits are the model's own. `id` < logits.size().
 TokenInfo token_info(const kernels::Kernels& kernels, std::span<const float> logits,
                      std::int32_t usable, std::int32_t id, TokenDetails details);
-
-// log of the sum of softmax(logits) over `ids`, computed likewise. `gathered` is memory that is used
-// again.
-double set_logprob(const kernels::Kernels& kernels, std::span<const float> logits,
-                   std::span<const std::int32_t> ids, std::vector<float>& gathered);
 
 }  // namespace chorus::sampling

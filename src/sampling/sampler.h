@@ -23,7 +23,6 @@ struct SamplerScratch {
   std::vector<Candidate> candidates;           // descending
   std::vector<float> candidate_probabilities;  // theirs
   MaskedLogits masked;
-  std::vector<float> gathered;  // set_logprob()'s
 };
 
 class Sampler {

@@ -53,10 +53,10 @@ std::size_t answer_bytes(const CompletionsRequest& request) {
 }
 
 std::size_t score_answer_bytes(const ScoreTexts& request, std::size_t tokens) {
-  std::size_t total = tokens * (kScoredToken + (request.words ? kScoredWord : 0) +
-                                (request.rank_and_entropy ? kRankAndEntropy : 0));
+  std::size_t total = tokens * (kScoredToken + (request.form.words ? kScoredWord : 0) +
+                                (request.form.rank_and_entropy ? kRankAndEntropy : 0));
   for (const std::string& text : request.texts)
-    total += kChoice + (request.words ? 2 : 1) * json_string(text).size();
+    total += kChoice + (request.form.words ? 2 : 1) * json_string(text).size();
   return total + kChoice * request.ids.size();
 }
 

@@ -39,8 +39,8 @@ ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const En
     if (ids.empty() && !bos) return bad_field("text", "expected at least one token, found none");
     CHORUS_TRY(check_ids(ids, "ids", engine.info()));
     ScoreRequest request{.ids = std::move(ids), .stride = asked.stride};
-    request.rank_and_entropy = asked.rank_and_entropy;
-    request.boundaries = asked.words && asked.boundary == WordBoundary::kCorrected;
+    request.rank_and_entropy = asked.form.rank_and_entropy;
+    request.boundaries = asked.form.needs_boundaries();
     Result<TextScore> score = TextScore::make(request, bos, engine.info().block_size);
     if (!score) return to_api_error(score.assume_error());
     scores.push_back(std::move(score.assume_value()));

@@ -10,7 +10,6 @@
 
 #include "json/text.h"
 #include "json/value.h"
-#include "json/words.h"
 #include "server/api/completion_logprobs.h"
 #include "server/api/request_body.h"
 
@@ -70,12 +69,12 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
   fields.read("bos", request.bos);
   fields.read("special", request.special);
   fields.read("stride", request.stride, 1);
-  fields.read("words", request.words);
-  fields.read("rank_and_entropy", request.rank_and_entropy);
-  std::string boundary = word_boundary_name(request.boundary);
+  fields.read("words", request.form.words);
+  fields.read("rank_and_entropy", request.form.rank_and_entropy);
+  std::string boundary = word_boundary_name(request.form.boundary);
   fields.read("boundary", boundary);
   if (Result<WordBoundary> parsed = parse_word_boundary(boundary)) {
-    request.boundary = parsed.assume_value();
+    request.form.boundary = parsed.assume_value();
   } else {
     fields.refuse("boundary", "corrected or leading");
   }
@@ -86,32 +85,10 @@ ApiResult<ScoreTexts> parse_score(std::string_view body) {
 
 std::string score_json(const TextScore& text, const ScoreTexts& asked, const Engine& engine) {
   Score score = text.score();
-  std::vector<std::string> tokens, logprobs, surprisals;
-  for (std::size_t i = 0; i < text.ids().size(); ++i) {
-    bool has_score = score.contexts[i] > 0;
-    tokens.push_back(json_string(token_name(engine, text.ids()[i])));
-    logprobs.push_back(has_score ? json_number(score.logprobs[i]) : "null");
-    surprisals.push_back(has_score ? json_number(bits(score.logprobs[i])) : "null");
-  }
-  std::string more;
-  if (asked.rank_and_entropy) {
-    std::vector<std::string> ranks, entropies;
-    for (std::size_t i = 0; i < text.ids().size(); ++i) {
-      bool has_score = score.contexts[i] > 0;
-      ranks.push_back(has_score ? std::to_string(score.ranks[i]) : "null");
-      entropies.push_back(has_score ? json_number(score.entropies[i] / std::log(2.0)) : "null");
-    }
-    more = fmt::format(R"("ranks":{},"entropies":{},)", json_array(ranks), json_array(entropies));
-  }
-  if (asked.words) {
-    more +=
-        R"("words":)" + words_json(word_scores(engine, text.ids(), score, asked.boundary)) + ",";
-  }
   double loss = score.scored > 0 ? score.loss : std::nan("");
-  return fmt::format(R"({{"ids":[{}],"tokens":{},"logprobs":{},"surprisals":{},"contexts":{},{})"
-                     R"("scored":{},"loss":{},"perplexity":{}}})",
-                     fmt::join(text.ids(), ","), json_array(tokens), json_array(logprobs),
-                     json_array(surprisals), json_array(score.contexts), more, score.scored,
+  return fmt::format(R"({{{}{},"scored":{},"loss":{},"perplexity":{}}})",
+                     score_lists_json(engine, text.ids(), score),
+                     score_details_json(engine, text.ids(), score, asked.form), score.scored,
                      json_number(loss), json_number(std::exp(loss)));
 }
 

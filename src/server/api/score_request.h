@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "chorus/engine.h"
-#include "chorus/words.h"
+#include "engine/score_json.h"
 #include "server/api/api_error.h"
 
 namespace chorus::server {
@@ -22,9 +22,7 @@ struct ScoreTexts {
   bool bos = false;      // put the model's own token in front of each
   bool special = false;  // the name of a special token in a text is the token
   std::int32_t stride = 0;
-  bool words = false;  // of words, too
-  bool rank_and_entropy = false;
-  WordBoundary boundary = WordBoundary::kCorrected;
+  ScoreForm form;
   std::string cache_salt;            // who gives another shares no cached keys and values
   std::vector<std::string> ignored;  // fields that nobody reads
 };
