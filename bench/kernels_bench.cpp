@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 
 #include "core/aligned_buffer.h"
+#include "kernels/amx.h"
 #include "kernels/kernels.h"
 
 namespace chorus {
@@ -134,15 +136,14 @@ void quantise(benchmark::State& state, const kernels::Kernels& table) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kInputs * sizeof(float)));
 }
 
-void register_integers(kernels::Isa isa, bool vnni) {
-  const kernels::Kernels& table = kernels::kernels_for(isa, vnni);
-  std::string prefix = std::string(isa_name(isa)) + (vnni ? "_vnni/" : "/");
+void register_integers(const kernels::Kernels& table, const char* extension) {
+  std::string prefix = fmt::format("{}{}/", table.name, extension);
   benchmark::RegisterBenchmark((prefix + "quantise").c_str(),
                                [&table](benchmark::State& state) { quantise(state, table); });
   for (const IntegerFormat& format : kIntegerFormats) {
     for (Shape shape : kShapes) {
       for (std::size_t rows : kRows) {
-        if (isa == kernels::Isa::kScalar && rows > 12) continue;
+        if (table.name == std::string_view("scalar") && rows > 12) continue;
         std::string name = fmt::format("{}{}/K:{}/N:{}/rows:{}", prefix, format.name, shape.inputs,
                                        shape.outputs, rows);
         benchmark::RegisterBenchmark(name.c_str(),
@@ -158,8 +159,11 @@ void register_all() {
   for (kernels::Isa isa : {kernels::Isa::kAvx512, kernels::Isa::kAvx2, kernels::Isa::kScalar}) {
     if (!kernels::is_supported(isa)) continue;
     const kernels::Kernels& table = kernels::kernels_for(isa);
-    register_integers(isa, false);
-    if (kernels::has_vnni(isa)) register_integers(isa, true);
+    register_integers(kernels::kernels_for(isa, false), "");
+    if (kernels::has_vnni(isa)) register_integers(kernels::kernels_for(isa, true), "_vnni");
+    if (isa == kernels::Isa::kAvx512 && kernels::amx().int8) {
+      register_integers(kernels::kernels_with_amx(), "_amx");
+    }
     for (Shape shape : kShapes) {
       for (std::size_t rows : kRows) {
         if (isa == kernels::Isa::kScalar && rows > 12) continue;  // slow, and says nothing new

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "kernels/amx.h"
 #include "kernels/isa_tables.h"
 
 namespace chorus::kernels {
@@ -27,6 +28,25 @@ Kernels with_integers(Kernels kernels, const IntegerKernels& integers) {
   return kernels;
 }
 #endif
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+Result<Isa> choose_isa() {
+  constexpr Isa kBestFirst[] = {Isa::kAvx512, Isa::kAvx2, Isa::kScalar};
+  std::string wanted = environment("CHORUS_ISA");
+  for (Isa isa : kBestFirst) {
+    if (!wanted.empty() && wanted != isa_name(isa)) continue;
+    if (is_supported(isa)) return isa;
+    if (wanted.empty()) continue;
+    return Error{ErrorCode::kUnsupported,
+                 "CHORUS_ISA=" + wanted + ": this processor does not have it"};
+  }
+  return Error{ErrorCode::kInvalidArgument,
+               "CHORUS_ISA=" + wanted + ": expected scalar, avx2 or avx512"};
+}
 
 }  // namespace
 
@@ -70,23 +90,42 @@ const Kernels& kernels_for(Isa isa, bool vnni) {
   return kScalarKernels;
 }
 
+const Kernels& kernels_with_amx() {
+#if defined(__x86_64__)
+  static const Kernels avx512_amx = [] {
+    Kernels kernels = with_integers(kAvx512Kernels, kAvx512AmxKernels);
+    kernels.amx = true;
+    return kernels;
+  }();
+  return avx512_amx;
+#else
+  return kScalarKernels;
+#endif
+}
+
 Result<const Kernels*> choose_kernels() {
-  constexpr Isa kBestFirst[] = {Isa::kAvx512, Isa::kAvx2, Isa::kScalar};
-  const char* wanted = std::getenv("CHORUS_ISA");
-  if (wanted != nullptr && *wanted != '\0') {
-    for (Isa isa : kBestFirst) {
-      if (std::string(wanted) != isa_name(isa)) continue;
-      if (is_supported(isa)) return &kernels_for(isa);
-      return Error{ErrorCode::kUnsupported,
-                   std::string("CHORUS_ISA=") + wanted + ": this processor does not have it"};
-    }
-    return Error{ErrorCode::kInvalidArgument,
-                 std::string("CHORUS_ISA=") + wanted + ": expected scalar, avx2 or avx512"};
+  CHORUS_TRY(Isa isa, choose_isa());
+  std::string wanted = environment("CHORUS_AMX");
+  if (wanted != "" && wanted != "0" && wanted != "1") {
+    return Error{ErrorCode::kInvalidArgument, "CHORUS_AMX=" + wanted + ": expected 0 or 1"};
   }
-  for (Isa isa : kBestFirst) {
-    if (is_supported(isa)) return &kernels_for(isa);
+  bool possible = isa == Isa::kAvx512 && wanted != "0" && amx().int8;
+  if (possible) return &kernels_with_amx();
+  if (wanted == "1") {
+    bool refused = isa == Isa::kAvx512 || !is_supported(Isa::kAvx512);
+    return Error{ErrorCode::kUnsupported,
+                 "CHORUS_AMX=1: " + (refused ? amx().missing
+                                             : "AMX is part of avx512, and CHORUS_ISA=" +
+                                                   environment("CHORUS_ISA") + " was asked for")};
   }
-  return &kScalarKernels;
+  return &kernels_for(isa);
+}
+
+std::string amx_note(const Kernels& chosen) {
+  bool is_expected = chosen.name == std::string(isa_name(Isa::kAvx512)) && !chosen.amx &&
+                     environment("CHORUS_AMX") != "0";
+  if (!is_expected || !amx().is_surprising) return "";
+  return "AMX is not used: " + amx().missing + " (CHORUS_AMX=0 leaves it alone)";
 }
 
 }  // namespace chorus::kernels

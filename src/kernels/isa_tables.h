@@ -19,6 +19,7 @@ extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;  // without VNNI, so AVX2's integer products are to be put in
 extern const IntegerKernels kAvxVnniKernels;
 extern const IntegerKernels kAvx512VnniKernels;
+extern const IntegerKernels kAvx512AmxKernels;  // for what also has VNNI
 #endif
 
 }  // namespace chorus::kernels

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "chorus/error.h"
 #include "kernels/integer.h"
@@ -92,6 +93,7 @@ struct SamplingKernels {
 
 struct Kernels {
   const char* name;  // "scalar", "avx2" or "avx512"
+  bool amx = false;  // whether tiles make the integer products of many rows, see kernels/amx.h
   MatmulKernels matmul;
   NormKernels norm;
   ActivationKernels activation;
@@ -110,8 +112,16 @@ bool has_vnni(Isa isa);
 const Kernels& kernels_for(Isa isa);             // the best table of `isa`, which must be supported
 const Kernels& kernels_for(Isa isa, bool vnni);  // with VNNI, which it must have, or without
 
+// Of avx512 with VNNI and AMX, which must be usable (kernels/amx.h).
+const Kernels& kernels_with_amx();
+
 // The best table for this processor, or the one that $CHORUS_ISA names (scalar, avx2 or avx512).
-// Errors: kInvalidArgument for any other name, kUnsupported if the processor lacks it.
+// With avx512 AMX is used where it can be, unless $CHORUS_AMX is 0; if that is 1, AMX must be there.
+// Errors: kInvalidArgument for any other value, kUnsupported if the processor lacks it.
 Result<const Kernels*> choose_kernels();
+
+// A sentence for the user where `chosen`, which choose_kernels() gave, is without an AMX that the
+// processor has; empty where there is nothing to say.
+std::string amx_note(const Kernels& chosen);
 
 }  // namespace chorus::kernels

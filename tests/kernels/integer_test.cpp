@@ -1,37 +1,78 @@
-// The integer kernels of every instruction set that this processor has, with and without VNNI, bit
-// for bit against the scalar definition: odd sizes, misaligned rows, extreme values, values that
-// are not numbers.
+// The integer kernels of every instruction set that this processor has, with and without VNNI, and
+// with AMX or its emulation, bit for bit against the scalar definition: odd sizes, misaligned rows,
+// extreme values, values that are not numbers.
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "kernels/amx.h"
 #include "kernels/kernels.h"
+#include "support/amx_emulator.h"
 
 namespace chorus::kernels {
 namespace {
 
+enum class Extension { kNone, kVnni, kAmx };
+
 struct Variant {
   Isa isa;
-  bool vnni;
+  Extension extension;
+
+  std::string name() const {
+    const char* suffix[] = {"", "_vnni", "_amx"};
+    return std::string(isa_name(isa)) + suffix[static_cast<std::size_t>(extension)];
+  }
 };
+
+struct Case {
+  bool int4, bias, row_factor;
+  std::size_t rows, groups, panels;
+
+  std::int32_t offset() const { return int4 ? kInt4Offset : kInt8Offset; }
+  std::size_t group_bytes() const { return int4 ? kInt4GroupBytes : kInt8GroupBytes; }
+};
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << (c.int4 ? "int4" : "int8") << ", " << c.rows << " rows, " << c.groups << " groups, "
+             << c.panels << " panels" << (c.bias ? ", bias" : "")
+             << (c.row_factor ? ", row factors" : "");
+}
+
+struct Product {
+  std::vector<ActivationGroup> x;
+  std::vector<std::uint8_t> weights;
+  std::vector<std::uint16_t> scales;
+  std::vector<float> bias, row_factor;
+};
+
+constexpr std::size_t kOffset = 1;  // elements: no vector load is ever aligned
 
 class IntegerKernelsTest : public testing::TestWithParam<Variant> {
  protected:
   void SetUp() override {
-    auto [isa, vnni] = GetParam();
-    if (!is_supported(isa) || (vnni && !has_vnni(isa))) {
-      GTEST_SKIP() << "this processor lacks " << isa_name(isa) << (vnni ? " with VNNI" : "");
-    }
+    auto [isa, extension] = GetParam();
+    bool is_there = is_supported(isa);
+    if (extension == Extension::kVnni) is_there = is_there && has_vnni(isa);
+    if (extension == Extension::kAmx) is_there = start_amx();
+    if (!is_there) GTEST_SKIP() << "this processor lacks " << GetParam().name();
   }
-  const Kernels& tested() const { return kernels_for(GetParam().isa, GetParam().vnni); }
+  const Kernels& tested() const {
+    auto [isa, extension] = GetParam();
+    return extension == Extension::kAmx ? kernels_with_amx()
+                                        : kernels_for(isa, extension == Extension::kVnni);
+  }
   const Kernels& scalar() const { return kernels_for(Isa::kScalar); }
   std::size_t below(std::size_t limit) { return generator_() % limit; }
 
@@ -42,7 +83,20 @@ class IntegerKernelsTest : public testing::TestWithParam<Variant> {
     return values;
   }
 
+  Product random_product(const Case& c, bool extreme);
+
   std::mt19937 generator_{20261124};
+
+ private:
+#if defined(__x86_64__) && defined(__linux__)
+  bool start_amx() {
+    if (test::AmxEmulator::can_emulate()) emulator_.emplace();
+    return amx().int8;
+  }
+  std::optional<test::AmxEmulator> emulator_;
+#else
+  bool start_amx() { return false; }
+#endif
 };
 
 std::vector<std::uint32_t> bits_of(const std::vector<float>& values) {
@@ -58,22 +112,31 @@ std::vector<std::uint32_t> scale_bits(const std::vector<ActivationGroup>& groups
   return bits;
 }
 
-struct Case {
-  bool int4, bias, row_factor;
-  std::size_t rows, groups, panels;
+// A copy of values, right before memory that may not be touched.
+template <class T>
+class BeforeNothing {
+ public:
+  explicit BeforeNothing(const std::vector<T>& values) {
+    std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    std::size_t bytes = values.size() * sizeof(T);
+    size_ = (bytes + page - 1) / page * page + page;
+    begin_ = static_cast<std::byte*>(
+        mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(begin_ + size_ - page, page, PROT_NONE);
+    data_ = reinterpret_cast<T*>(begin_ + size_ - page - bytes);
+    std::copy(values.begin(), values.end(), data_);
+  }
+  ~BeforeNothing() { munmap(begin_, size_); }
+  BeforeNothing(const BeforeNothing&) = delete;
+  BeforeNothing& operator=(const BeforeNothing&) = delete;
 
-  std::int32_t offset() const { return int4 ? kInt4Offset : kInt8Offset; }
-  std::size_t group_bytes() const { return int4 ? kInt4GroupBytes : kInt8GroupBytes; }
+  T* data() { return data_; }
+
+ private:
+  std::size_t size_;
+  std::byte* begin_;
+  T* data_;
 };
-
-struct Product {
-  std::vector<ActivationGroup> x;
-  std::vector<std::uint8_t> weights;
-  std::vector<std::uint16_t> scales;
-  std::vector<float> bias, row_factor;
-};
-
-constexpr std::size_t kOffset = 1;  // elements: no vector load is ever aligned
 
 std::vector<std::uint32_t> multiply(const Kernels& kernels, const Case& c, Product& product) {
   std::vector<float> out(c.rows * (c.panels * kPanelWidth + 5) + kOffset, -1.0f);
@@ -91,6 +154,30 @@ std::vector<std::uint32_t> multiply(const Kernels& kernels, const Case& c, Produ
   return bits_of(out);
 }
 
+// Every byte that a file could hold, or the largest sums that there can be.
+Product IntegerKernelsTest::random_product(const Case& c, bool extreme) {
+  Product product{
+      .x = std::vector<ActivationGroup>(c.rows * c.groups),
+      .weights = std::vector<std::uint8_t>(c.panels * c.groups * c.group_bytes() + kOffset),
+      .scales = std::vector<std::uint16_t>(c.panels * c.groups * kPanelWidth + kOffset),
+      .bias = random(c.panels * kPanelWidth + kOffset),
+      .row_factor = random(c.rows)};
+  for (auto& byte : product.weights) {
+    byte = static_cast<std::uint8_t>(extreme ? (below(8) == 0 ? 255 : 0) : below(256));
+  }
+  for (auto& scale : product.scales) scale = static_cast<std::uint16_t>(0x3c00 + below(1024));
+  for (ActivationGroup& group : product.x) {
+    group.scale = random(1)[0];
+    std::int32_t sum = 0;
+    for (std::int8_t& value : group.values) {
+      value = static_cast<std::int8_t>(extreme ? -127 : static_cast<int>(below(255)) - 127);
+      sum += value;
+    }
+    group.start = -c.offset() * sum;
+  }
+  return product;
+}
+
 TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
   for (int round = 0; round < 120; ++round) {
     Case c{.int4 = below(2) == 0,
@@ -99,32 +186,100 @@ TEST_P(IntegerKernelsTest, MatmulEqualsTheScalarChain) {
            .rows = 1 + below(19),
            .groups = 1 + below(5),
            .panels = 1 + below(7)};
-    std::size_t scales = c.panels * c.groups * kPanelWidth;
-    Product product{.x = std::vector<ActivationGroup>(c.rows * c.groups),
-                    .weights = std::vector<std::uint8_t>(c.panels * c.groups * c.group_bytes() + 1),
-                    .scales = std::vector<std::uint16_t>(scales + kOffset),
-                    .bias = random(c.panels * kPanelWidth + kOffset),
-                    .row_factor = random(c.rows)};
-    // Every byte that a file could hold, and the largest sums that there can be.
     bool extreme = below(3) == 0;
-    for (auto& byte : product.weights) {
-      byte = static_cast<std::uint8_t>(extreme ? (below(8) == 0 ? 255 : 0) : below(256));
-    }
-    for (auto& scale : product.scales) scale = static_cast<std::uint16_t>(0x3c00 + below(1024));
-    for (ActivationGroup& group : product.x) {
-      group.scale = random(1)[0];
-      std::int32_t sum = 0;
-      for (std::int8_t& value : group.values) {
-        value = static_cast<std::int8_t>(extreme ? -127 : static_cast<int>(below(255)) - 127);
-        sum += value;
-      }
-      group.start = -c.offset() * sum;
-    }
+    Product product = random_product(c, extreme);
     ASSERT_EQ(multiply(tested(), c, product), multiply(scalar(), c, product))
-        << (c.int4 ? "int4" : "int8") << ", " << c.rows << " rows, " << c.groups << " groups, "
-        << c.panels << " panels" << (extreme ? ", extreme values" : "");
+        << c << (extreme ? ", extreme values" : "");
   }
 }
+
+// Where kernels take rows in tiles: one full tile, one row more, several that do not divide.
+TEST_P(IntegerKernelsTest, MatmulOfManyRowsEqualsTheScalarChain) {
+  for (std::size_t rows : {9u, 14u, 16u, 17u, 31u, 32u, 33u, 50u, 100u}) {
+    for (std::size_t groups : {2u, 3u, 6u, 24u}) {
+      std::size_t panels = groups == 24 ? 1 + below(2) : 1 + below(9);
+      if (rows * groups * panels > 4000) continue;
+      Case c{.int4 = below(2) == 0,
+             .bias = below(3) > 0,
+             .row_factor = below(2) == 0,
+             .rows = rows,
+             .groups = groups,
+             .panels = panels};
+      Product product = random_product(c, false);
+      if (below(2) == 0) {
+        product.x[below(product.x.size())].scale = std::numeric_limits<float>::quiet_NaN();
+      }
+      ASSERT_EQ(multiply(tested(), c, product), multiply(scalar(), c, product)) << c;
+    }
+  }
+}
+
+// Kernels load ahead of their products, and must not beyond the end: behind each array there is no
+// memory.
+TEST_P(IntegerKernelsTest, MatmulTouchesNothingBehindItsArrays) {
+  for (bool int4 : {false, true}) {
+    for (std::size_t rows : {1u, 7u, 9u, 16u, 40u}) {
+      for (std::size_t groups : {2u, 4u}) {
+        Case c{.int4 = int4,
+               .bias = true,
+               .row_factor = true,
+               .rows = rows,
+               .groups = groups,
+               .panels = 1 + below(5)};
+        Product product = random_product(c, false);
+        std::vector<std::uint32_t> expected = multiply(scalar(), c, product);
+        BeforeNothing<ActivationGroup> x(product.x);
+        BeforeNothing<std::uint8_t> weights(product.weights);
+        BeforeNothing<std::uint16_t> scales(product.scales);
+        BeforeNothing<float> bias(product.bias), row_factor(product.row_factor);
+        std::size_t stride = c.panels * kPanelWidth;
+        BeforeNothing<float> out(std::vector<float>(rows * stride));
+        IntegerMatmulArgs args{.x = x.data(),
+                               .rows = rows,
+                               .groups = groups,
+                               .weights = weights.data() + kOffset,
+                               .scales = scales.data() + kOffset,
+                               .panels = c.panels,
+                               .bias = bias.data() + kOffset,
+                               .row_factor = row_factor.data(),
+                               .out = out.data(),
+                               .out_stride = stride};
+        (int4 ? tested().matmul.int4 : tested().matmul.int8)(args);
+        for (std::size_t r = 0; r < rows; ++r) {
+          for (std::size_t n = 0; n < stride; ++n) {
+            ASSERT_EQ(std::bit_cast<std::uint32_t>(out.data()[r * stride + n]),
+                      expected[kOffset + r * (stride + 5) + n])
+                << c << ": row " << r << ", output " << n;
+          }
+        }
+      }
+    }
+  }
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+// Or the tests above would say nothing of AMX.
+TEST_P(IntegerKernelsTest, TilesAreForManyRowsAndPairsOfGroups) {
+  if (!test::AmxEmulator::is_alive()) GTEST_SKIP() << "counted where AMX is emulated";
+  for (bool int4 : {false, true}) {
+    for (std::size_t rows : {8u, 9u, 40u}) {
+      for (std::size_t groups : {3u, 4u}) {
+        Case c{.int4 = int4,
+               .bias = false,
+               .row_factor = false,
+               .rows = rows,
+               .groups = groups,
+               .panels = 3};
+        Product product = random_product(c, false);
+        std::size_t before = test::AmxEmulator::products();
+        multiply(tested(), c, product);
+        std::size_t tiles = rows < 9 || groups == 3 ? 0 : (rows + 15) / 16;
+        EXPECT_EQ(test::AmxEmulator::products() - before, tiles * groups * 3 * 2) << c;
+      }
+    }
+  }
+}
+#endif
 
 TEST_P(IntegerKernelsTest, QuantiseEqualsTheScalarProgram) {
   const float special[] = {0.0f, -0.0f, 1e-40f, 0x1p-101f, 0x1p-100f, -3e38f, 1e30f, 0.5f, -1.5f};
@@ -178,13 +333,13 @@ TEST_P(IntegerKernelsTest, AnInfinityMakesItsGroupNaNAndNoOther) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryIsa, IntegerKernelsTest,
-                         testing::Values(Variant{Isa::kScalar, false}, Variant{Isa::kAvx2, false},
-                                         Variant{Isa::kAvx2, true}, Variant{Isa::kAvx512, false},
-                                         Variant{Isa::kAvx512, true}),
-                         [](const auto& instance) {
-                           return std::string(isa_name(instance.param.isa)) +
-                                  (instance.param.vnni ? "_vnni" : "");
-                         });
+                         testing::Values(Variant{Isa::kScalar, Extension::kNone},
+                                         Variant{Isa::kAvx2, Extension::kNone},
+                                         Variant{Isa::kAvx2, Extension::kVnni},
+                                         Variant{Isa::kAvx512, Extension::kNone},
+                                         Variant{Isa::kAvx512, Extension::kVnni},
+                                         Variant{Isa::kAvx512, Extension::kAmx}),
+                         [](const auto& instance) { return instance.param.name(); });
 
 }  // namespace
 }  // namespace chorus::kernels
