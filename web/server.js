@@ -61,7 +61,7 @@ async function showModels() {
       ["Checkpoint's step", model.step === null ? "not stated" : model.step.toLocaleString("en")],
       ["Its validation loss", model.val_loss === null ? "not stated" : model.val_loss.toFixed(4)],
       ["Block size", String(model.max_model_len)], ["Tokenizer", model.tokenizer ?? "none: ids alone"],
-      ["Sampling loop", model.loop], ["Computed by", `${model.threads} ${model.threads === 1 ? "thread" : "threads"}, ${model.instructions}`],
+      ["Sampling loop", model.loop], ["Computed by", `${model.threads} ${model.threads === 1 ? "thread" : "threads"}, ${model.instructions}${model.amx ? " with AMX" : ""}`],
       ["Room for keys and values", inBytes(model.kv_bytes)], ["Digest", model.digest]])))));
 }
 

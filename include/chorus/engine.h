@@ -70,6 +70,7 @@ struct ModelInfo {
   std::int64_t parameters;   // tied weights once
   NumberFormat dtype;        // of the matrices in memory: one of kWeightFormats
   std::string instructions;  // of the kernels: "scalar", "avx2" or "avx512"
+  bool amx;                  // whether AMX makes products of its matrices, beside avx512
   std::size_t threads;
   std::uint64_t weight_bytes;  // of the matrices in memory
   std::uint64_t kv_bytes;      // the most that keys and values may take
@@ -79,7 +80,8 @@ struct ModelInfo {
   std::optional<std::int64_t> step;
   std::optional<double> val_loss;
   SamplingLoop loop = SamplingLoop::kTalk;  // of the program that it comes from
-  // What the checkpoint left open and how it was decided, a sentence each: to be shown to the user.
+  // What the checkpoint left open and how it was decided, and what the machine has and cannot be
+  // used, a sentence each: to be shown to the user.
   std::vector<std::string> notes;
 };
 

@@ -135,6 +135,8 @@ class ModelInfo:
     """Of the matrices in memory: ``"f32"``, ``"bf16"``, ``"int8"`` or ``"int4"``."""
     instructions: str
     """Of the kernels: ``"scalar"``, ``"avx2"`` or ``"avx512"``."""
+    amx: bool
+    """Whether AMX makes products of its matrices, beside avx512."""
     threads: int
     weight_bytes: int
     kv_bytes: int
@@ -146,7 +148,7 @@ class ModelInfo:
     loop: str
     """Whose generation loop is repeated unless told otherwise: ``"talk"``, ``"nanogpt"`` or ``"transformers"``."""
     notes: tuple[str, ...]
-    """What the checkpoint left open and how it was decided, a sentence each."""
+    """What the checkpoint left open and how it was decided, and what the machine has and cannot be used, a sentence each."""
     step: int | None
     """Of the training, if the checkpoint says it."""
     val_loss: float | None

@@ -63,6 +63,7 @@ nb::dict info_dict(const EngineHandle& engine) {
   dict["parameters"] = info.parameters;
   dict["dtype"] = number_format_name(info.dtype);
   dict["instructions"] = info.instructions;
+  dict["amx"] = info.amx;
   dict["threads"] = info.threads;
   dict["weight_bytes"] = info.weight_bytes;
   dict["kv_bytes"] = info.kv_bytes;

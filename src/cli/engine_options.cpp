@@ -104,9 +104,10 @@ LoadedEngine load_engine(const ModelOptions& options, const LoadProgress* progre
 }
 
 std::string describe(const ModelInfo& info) {
-  return fmt::format("{} ({:.1f} M parameters, {}, {}, {} thread{})", info.path,
+  return fmt::format("{} ({:.1f} M parameters, {}, {}{}, {} thread{})", info.path,
                      static_cast<double>(info.parameters) * 1e-6, number_format_name(info.dtype),
-                     info.instructions, info.threads, info.threads == 1 ? "" : "s");
+                     info.instructions, info.amx ? " with AMX" : "", info.threads,
+                     info.threads == 1 ? "" : "s");
 }
 
 }  // namespace chorus::cli

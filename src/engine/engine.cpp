@@ -83,6 +83,14 @@ TokenizerInfo describe(const tokenizer::Tokenizer* tokenizer) {
           .unk = tokenizer->roles().unk};
 }
 
+std::vector<std::string> notes_of(const checkpoint::Checkpoint& checkpoint,
+                                  const model::Model& model) {
+  std::vector<std::string> notes = checkpoint.notes;
+  std::string amx = kernels::amx_note(model.kernels());
+  if (is_quantised(model.weight_type()) && !amx.empty()) notes.push_back(std::move(amx));
+  return notes;
+}
+
 }  // namespace
 
 const char* finish_reason_name(FinishReason reason) {
@@ -157,6 +165,7 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
                 .parameters = checkpoint.parameter_count(),
                 .dtype = impl->model->weight_type(),
                 .instructions = impl->model->kernels().name,
+                .amx = impl->model->kernels().amx && is_quantised(impl->model->weight_type()),
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weights().bytes(),
                 .kv_bytes = std::uint64_t{pages} * page_bytes,
@@ -165,7 +174,7 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
                 .step = checkpoint.step,
                 .val_loss = checkpoint.val_loss,
                 .loop = loop_of(checkpoint.origin),
-                .notes = checkpoint.notes};
+                .notes = notes_of(checkpoint, *impl->model)};
   impl->loop = std::make_unique<engine::Loop>(*impl->model, impl->tokens, impl->team,
                                               *impl->mailbox, pages, options);
   impl->thread = std::thread([engine = impl.get()] {

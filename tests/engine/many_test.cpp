@@ -9,12 +9,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <future>
+#include <optional>
 #include <random>
 #include <thread>
 
 #include "chorus/engine.h"
 #include "engine/engine_impl.h"
 #include "kernels/kernels.h"
+#include "support/amx_emulator.h"
 #include "support/tiny_model.h"
 
 namespace chorus {
@@ -23,8 +25,9 @@ namespace {
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-std::unique_ptr<Engine> load(EngineOptions options = {}) {
-  test::TinyModel tiny(test::odd_config());
+std::unique_ptr<Engine> load(EngineOptions options = {},
+                             const checkpoint::ModelConfig& config = test::odd_config()) {
+  test::TinyModel tiny(config);
   if (options.threads == 0) options.threads = 2;
   auto engine = Engine::load(tiny.checkpoint(), options);
   EXPECT_TRUE(engine) << engine.assume_error().message;
@@ -212,6 +215,50 @@ TEST_P(SoloRun, IsWhatEachRequestGetsWhateverGoesOnBesideIt) {
 std::string type_name(const testing::TestParamInfo<NumberFormat>& parameter) {
   return number_format_name(parameter.param);
 }
+
+#if defined(__x86_64__) && defined(__linux__)
+// A model whose matrices AMX takes: pairs of groups everywhere. Steps of nine rows use it, others do
+// not, and beside the engine that may there is one that may not.
+TEST_P(SoloRun, IsTheSameWithAmxAndWithout) {
+  if (!is_quantised(GetParam())) GTEST_SKIP() << "no product of this type uses AMX";
+  std::optional<test::AmxEmulator> emulator;
+  if (test::AmxEmulator::can_emulate()) emulator.emplace();
+  if (!kernels::amx().int8) GTEST_SKIP() << "this processor lacks AMX, and what emulates it";
+  checkpoint::ModelConfig config = test::odd_config();
+  config.n_embd = 60;
+  config.n_inner = 101;
+  auto load_with = [&](const char* amx, EngineOptions options) {
+    ::setenv("CHORUS_AMX", amx, 1);
+    options.dtype = GetParam();
+    auto engine = load(options, config);
+    ::unsetenv("CHORUS_AMX");
+    EXPECT_EQ(engine->info().amx, *amx == '1');
+    return engine;
+  };
+  auto solo = load_with("0", {.threads = 1, .prefix_cache = false, .step_rows = 7});
+  std::vector<Request> requests;
+  std::vector<std::vector<std::string>> alone;
+  std::mt19937 random(22);
+  for (int i = 0; i < 20; ++i) {
+    requests.push_back(random_request(random));
+    auto result = solo->complete(requests.back());
+    ASSERT_TRUE(result) << result.assume_error().message;
+    alone.emplace_back();
+    for (const Completion& sample : result.assume_value()) alone.back().push_back(describe(sample));
+  }
+  EXPECT_EQ(test::AmxEmulator::products(), 0u);
+  auto with = load_with("1", {.threads = 2, .step_rows = 24});
+  auto without = load_with("0", {.threads = 2, .step_rows = 24});
+  std::thread beside([&] {
+    std::mt19937 mix(23);
+    run_mix(*without, requests, alone, mix);
+  });
+  std::mt19937 mix(24);
+  run_mix(*with, requests, alone, mix);
+  beside.join();
+  EXPECT_TRUE(!emulator || emulator->products() > 1000);
+}
+#endif
 
 INSTANTIATE_TEST_SUITE_P(Types, SoloRun,
                          testing::Values(NumberFormat::kF32, NumberFormat::kBf16,

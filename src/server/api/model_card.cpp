@@ -25,13 +25,13 @@ std::string model_card(const ServedModel& model, const ServerOptions& options) {
       R"({{"id":{},"object":"model","created":{},"owned_by":"chorus","max_model_len":{},)"
       R"("parameters":{},"dtype":"{}","digest":"{}","step":{},"val_loss":{},"tokenizer":{},)"
       R"("eos_token_ids":[{}],"loop":"{}","weight_bytes":{},"kv_bytes":{},"instructions":"{}",)"
-      R"("threads":{},"limits":{}}})",
+      R"("amx":{},"threads":{},"limits":{}}})",
       json_string(model.name), model.created, info.block_size, info.parameters,
       number_format_name(info.dtype), model.digest, info.step ? fmt::to_string(*info.step) : "null",
       json_number(info.val_loss),
       info.tokenizer.description.empty() ? "null" : json_string(info.tokenizer.description),
       fmt::join(info.eos, ","), sampling_loop_name(info.loop), info.weight_bytes, info.kv_bytes,
-      info.instructions, info.threads, limits_json(info, options));
+      info.instructions, info.amx, info.threads, limits_json(info, options));
 }
 
 }  // namespace chorus::server
