@@ -1,24 +1,34 @@
 """The talk's picture: tokens per second over the number of Python threads, Chorus beside PyTorch's loop.
 
-usage: python_threads.py measure MODEL.pt OUT.json [--chorus PROGRAM] [--threads 1,2,4,...] [--tokens N] [--rounds R]
-       python_threads.py draw OUT.svg MEASURED.json...
+usage: python_threads.py chorus MODEL OUT.json [--bench PROGRAM] [--bench-threads 14,32] [--threads 1,2,4,...]
+                                [--tokens N] [--rounds R]
+       python_threads.py pytorch MODEL.pt OUT.json --threads N [--inside 1] [--cache] [--tokens N] [--rounds R]
+       python_threads.py draw OUT.svg MEASURED.json... [--title TEXT] [--caption LINE]...
 
-`measure` runs in any Python that can import chorus, and PyTorch if it is there. So many threads begin at once, each
-with a prompt of 4 tokens and a seed of its own, and make N tokens each; the rate is all tokens by the time from the
-first's begin to the last's end, so it has the threads' start, the prompts and Python's own work in it. PyTorch's loop is the talk's:
-softmax, topk, multinomial, the whole text read again for each token (bench/gpt2_peer.py), with as many threads inside
-as processors are left for each. With --chorus, `chorus bench` is run with as many streams in the same round, directly
-before: "of_bench" is the median over the rounds of the two rates' ratio, that of chorus bench being of its prompts
-and tokens together, too. What other processes took of the processors
-meanwhile is in "others".
+`chorus` runs in any Python that can import chorus. So many threads begin at once, each with a prompt of 4 tokens and
+a seed of its own, and make N tokens each; the rate is all tokens by the time from the first's begin to the last's
+end, so it has the threads' start, the prompts and Python's own work in it. A round measures every number of threads
+once. With --bench, `chorus bench` (the program) makes as many streams of as many tokens directly before it, in odd
+rounds directly after it: first a round that warms up, as the threads have one, then one that counts. Its rate is of
+its prompts and tokens together, too. "of_bench" is the median of the rounds' ratios.
 
-`draw` makes a picture of what several Pythons measured, without libraries.
+A round of which other processes, or a virtual machine's host, took more than 5% of the processors' time is left out
+and counted in "disturbed".
+
+`pytorch` adds one point to OUT.json, in a process of its own: the talk's loop (softmax, topk, multinomial) over the
+model of bench/gpt2_peer.py, with so many threads of PyTorch's inside each Python thread. The loop reads the whole
+text again for each token, as the talk's does, or with --cache only the last token.
+
+`draw` makes a picture of what several runs measured, without libraries.
 """
 
 import argparse
+import copy
+import html
 import json
 import math
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
@@ -26,67 +36,57 @@ import threading
 import time
 
 PROMPT_TOKENS = 4
-PYTORCH_TOKENS = 12
+DISTURBED = 0.05  # of the processors' time, taken by others; loading a model for chorus bench looks like 0.03
 
 
-def processors_busy():
-    """Seconds that all processes, and that this one and its ended children, took of the processors."""
-    with open("/proc/stat") as file:
-        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])
+class Others:
+    """What others took of the processors while the block ran, as a share: .share"""
+
+    @staticmethod
+    def now():
+        """Seconds that all took of the processors, the host among them, and that this process and its ended children took."""
+        with open("/proc/stat") as file:
+            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])
+
+    def __enter__(self):
+        self.begin, (self.all, self.own) = time.perf_counter(), self.now()
+        return self
+
+    def __exit__(self, *_):
+        total, own = self.now()
+        seconds = time.perf_counter() - self.begin
+        self.share = max(0.0, (total - self.all) - (own - self.own)) / (seconds * os.cpu_count())
 
 
-def rate_of_threads(count, tokens, generate):
-    """(tokens per second, share of the processors that others took) of `count` threads that each make `tokens`."""
+def prompt_of(i):
+    return [(i * 7919 + j * 10477 + 11) % 50000 for j in range(PROMPT_TOKENS)]
+
+
+def rate_of_threads(count, generate):
+    """Tokens per second of `count` threads that each call generate(i), which says how many it made."""
     barrier = threading.Barrier(count + 1)
-    made = [0] * count
+    made, begins, ends = [0] * count, [0.0] * count, [0.0] * count
     failures = []
 
     def work(i):
         barrier.wait()
+        begins[i] = time.perf_counter()
         try:
-            made[i] = generate([(i * 7919 + j * 10477 + 11) % 50000 for j in range(PROMPT_TOKENS)], tokens, seed=i)
+            made[i] = generate(i)
         except BaseException as error:
             failures.append(error)
+        ends[i] = time.perf_counter()
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
     for thread in threads:
         thread.start()
-    busy, own = processors_busy()
     barrier.wait()
-    start = time.perf_counter()
     for thread in threads:
         thread.join()
-    seconds = time.perf_counter() - start
     if failures:
         raise failures[0]
-    busy_end, own_end = processors_busy()
-    others = max(0.0, (busy_end - busy) - (own_end - own)) / (seconds * os.cpu_count())
-    return sum(made) / seconds, others
-
-
-def chorus_generate(engine):
-    def generate(prompt, tokens, seed):
-        return len(engine.generate(prompt, max_new_tokens=tokens, seed=seed, ignore_eos=True).ids)
-
-    return generate
-
-
-def pytorch_generate(path):
-    import torch
-    from gpt2_peer import Gpt2Peer
-
-    peer = Gpt2Peer(torch.load(path, map_location="cpu"))
-
-    def generate(prompt, tokens, seed):
-        ids, generator = prompt, torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for _ in range(tokens):
-                values, indices = torch.topk(torch.softmax(peer.forward(ids), dim=-1), 50, dim=-1)
-                ids = ids + [indices[0, torch.multinomial(values[0], 1, generator=generator)].item()]
-        return tokens
-
-    return generate, torch
+    return sum(made) / (max(ends) - min(begins))
 
 
 def rate_of_bench(program, model, streams, tokens):
@@ -98,61 +98,110 @@ def rate_of_bench(program, model, streams, tokens):
     return streams * tokens / (streams * PROMPT_TOKENS / rates["pp"] + streams * (tokens - 1) / rates["tg"])
 
 
-def measure(arguments):
+def summary(threads, rounds):
+    """Of the rounds that nobody disturbed."""
+    kept = [one for one in rounds if one["others"] <= DISTURBED]
+    row = {"threads": threads, "rounds": len(kept), "disturbed": len(rounds) - len(kept)}
+    if kept:
+        rates = [one["rate"] for one in kept]
+        row |= {"rate": statistics.median(rates), "lowest": min(rates), "highest": max(rates)}
+        if "bench" in kept[0]:
+            ratios = [one["rate"] / one["bench"] for one in kept]
+            row |= {"bench": statistics.median(one["bench"] for one in kept), "of_bench": statistics.median(ratios),
+                    "of_bench_lowest": min(ratios), "of_bench_highest": max(ratios)}
+    return row | {"all": rounds}
+
+
+def measure_chorus(arguments):
     import chorus
 
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    result = {"python": sys.version.split()[0], "free_threaded": not gil, "model": os.path.basename(arguments.model),
-              "processors": os.cpu_count(), "tokens": arguments.tokens, "rounds": arguments.rounds, "chorus": []}
     engine = chorus.Engine(arguments.model, prefix_cache=False)
-    generate = chorus_generate(engine)
-    rate_of_threads(1, 8, generate)
-    for count in arguments.threads:
-        rounds = []
-        for _ in range(arguments.rounds):
-            bench = rate_of_bench(arguments.chorus, arguments.model, count, arguments.tokens) if arguments.chorus else None
-            rate, others = rate_of_threads(count, arguments.tokens, generate)
-            rounds.append({"rate": rate, "others": others, "bench": bench})
-        row = {"threads": count, "rate": statistics.median(one["rate"] for one in rounds),
-               "others": statistics.median(one["others"] for one in rounds), "rounds": rounds}
-        if arguments.chorus:
-            row["of_bench"] = statistics.median(one["rate"] / one["bench"] for one in rounds)
-        result["chorus"].append(row)
-        print(json.dumps({name: value for name, value in row.items() if name != "rounds"}), file=sys.stderr, flush=True)
-    try:
-        if arguments.no_pytorch:
-            raise ImportError("not wanted")
-        peer, torch = pytorch_generate(arguments.model)
-    except ImportError as error:
-        print(f"no PyTorch here: {error}", file=sys.stderr)
-    else:
-        result["pytorch_version"] = torch.__version__
-        result["pytorch"] = []
+    seed = 0
+
+    def generate(i):  # no two have one seed, so that each round draws other texts, as chorus bench does
+        options = {"max_new_tokens": arguments.tokens, "seed": seed + i, "ignore_eos": True}
+        return len(engine.generate(prompt_of(i), **options).ids)
+
+    result = {"library": "Chorus", "version": chorus.__version__, "dtype": engine.info.dtype,
+              "tokens": arguments.tokens, "python": sys.version.split()[0], "free_threaded": not gil}
+    rounds = {count: [] for count in arguments.threads}
+    rate_of_threads(max(arguments.threads), generate)  # warms up
+    for turn in range(1, arguments.rounds + 1):
         for count in arguments.threads:
-            torch.set_num_threads(max(1, os.cpu_count() // count))
-            rate, others = rate_of_threads(count, PYTORCH_TOKENS, peer)
-            result["pytorch"].append({"threads": count, "rate": rate, "others": others})
-            print(json.dumps(result["pytorch"][-1]), file=sys.stderr, flush=True)
-    with open(arguments.out, "w") as file:
-        json.dump(result, file, indent=1)
+            seed += 1000
+
+            def threads():
+                return {"rate": rate_of_threads(count, generate)}
+
+            def bench():
+                if not arguments.bench or count not in arguments.bench_threads:
+                    return {}
+                return {"bench": rate_of_bench(arguments.bench, arguments.model, count, arguments.tokens)}
+
+            with Others() as others:
+                first, second = (threads, bench) if turn % 2 else (bench, threads)
+                values = first() | second()
+            rounds[count].append(values | {"others": others.share})
+            print(turn, count, json.dumps(rounds[count][-1]), file=sys.stderr, flush=True)
+        result["points"] = [summary(count, rounds[count]) for count in arguments.threads]
+        pathlib.Path(arguments.out).write_text(json.dumps(result, indent=1))  # what there is so far
+    for row in result["points"]:
+        print(json.dumps({name: value for name, value in row.items() if name != "all"}), file=sys.stderr)
+
+
+def measure_pytorch(arguments):
+    os.environ["OPENBLAS_NUM_THREADS"] = str(arguments.inside)  # of which torch knows nothing
+    import torch
+
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from gpt2_peer import Gpt2Peer
+
+    torch.set_num_threads(arguments.inside)
+    peer = Gpt2Peer(torch.load(arguments.model, map_location="cpu"))
+
+    def generate(i):
+        own = copy.copy(peer)  # the weights are shared, the cache is not
+        own.generate(prompt_of(i), PROMPT_TOKENS + arguments.tokens, top_k=50, seed=i, use_cache=arguments.cache)
+        return arguments.tokens
+
+    rate_of_threads(1, generate)  # warms up
+    (count,) = arguments.threads
+    rounds = []
+    for _ in range(arguments.rounds):
+        with Others() as others:
+            rate = rate_of_threads(count, generate)
+        rounds.append({"rate": rate, "others": others.share})
+    if "rate" not in summary(count, rounds):
+        raise SystemExit(f"others took {max(one['others'] for one in rounds):.0%} of the processors: not kept")
+    result = {"library": "PyTorch", "version": torch.__version__, "dtype": "f32", "inside": arguments.inside,
+              "cache": arguments.cache, "tokens": arguments.tokens, "python": sys.version.split()[0],
+              "free_threaded": False, "points": []}
+    if os.path.exists(arguments.out):
+        before = json.loads(pathlib.Path(arguments.out).read_text())
+        if {**before, "points": []} != result:
+            raise SystemExit(f"{arguments.out} is of another measurement")
+        result = before
+    point = summary(count, rounds)
+    result["points"] = sorted([one for one in result["points"] if one["threads"] != count] + [point],
+                              key=lambda one: one["threads"])
+    print(json.dumps(point), file=sys.stderr)
+    pathlib.Path(arguments.out).write_text(json.dumps(result, indent=1))
 
 
 # --- The picture.
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 70, 210, 56, 56
-COLOURS = ["#1b6ac9", "#c2571a", "#3a8a3f", "#8a3a85", "#666666", "#a08000"]
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 440, 66, 224, 66, 84
+COLOURS = ["#0072b2", "#56b4e9", "#d55e00", "#cc79a7", "#009e73", "#e69f00"]  # told apart without red and green, too
+LABEL = 36  # the height of a line's name
 
 
-def lines_of(measured):
-    lines = []
-    for result in measured:
-        kind = "free-threaded" if result["free_threaded"] else "with the lock"
-        where = f"Python {'.'.join(result['python'].split('.')[:2])}, {kind}"
-        for name, label in (("chorus", "Chorus"), ("pytorch", f"PyTorch {result.get('pytorch_version', '')[:4]} loop")):
-            if result.get(name):
-                lines.append((label, where, [(row["threads"], row["rate"]) for row in result[name]]))
-    return lines
+def name_of(result):
+    if result["library"] == "Chorus":
+        lock = "without the lock" if result["free_threaded"] else "with the lock"
+        return f"Chorus, {result['dtype']}", f"Python {'.'.join(result['python'].split('.')[:2])}, {lock}"
+    loop = "the last token alone (KV cache)" if result["cache"] else "the talk's loop, all tokens again"
+    return f"PyTorch {result['version'].split('+')[0]}, {result['dtype']}", loop
 
 
 def nice_step(most):
@@ -161,11 +210,24 @@ def nice_step(most):
     return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
 
 
-def draw(path, measured):
-    lines = lines_of(measured)
+def label_places(heights):
+    """For each line's end a place for its name: near it, LABEL apart from the others, and on the page."""
+    places = sorted((height, i) for i, height in enumerate(heights))
+    found, limit = {}, HEIGHT - BOTTOM - LABEL * len(heights) + LABEL / 2
+    previous = -math.inf
+    for height, i in places:
+        limit += LABEL
+        previous = found[i] = max(min(height, limit), previous + LABEL)
+    return found
+
+
+def draw(path, measured, title, captions):
+    lines = [(*name_of(result), [(point["threads"], point["rate"]) for point in result["points"] if "rate" in point])
+             for result in measured]
     counts = sorted({threads for _, _, points in lines for threads, _ in points})
-    step = nice_step(max(rate for _, _, points in lines for _, rate in points))
-    most = step * math.ceil(max(rate for _, _, points in lines for _, rate in points) / step)
+    largest = max(rate for _, _, points in lines for _, rate in points)
+    step = nice_step(largest)
+    most = step * math.ceil(largest / step)
     first, last = math.log2(counts[0]), math.log2(max(counts[-1], counts[0] * 2))
 
     def x(threads):
@@ -174,32 +236,34 @@ def draw(path, measured):
     def y(rate):
         return HEIGHT - BOTTOM - rate / most * (HEIGHT - TOP - BOTTOM)
 
-    result = measured[0]
-    svg = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-           'font-size="13" fill="#333">', f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-           f'<text x="{LEFT}" y="24" font-size="16">Tokens per second of so many Python threads</text>',
-           f'<text x="{LEFT}" y="43" fill="#777">{result["model"]}, f32, {result["processors"]} processors; '
-           "one engine for all threads</text>"]
+    svg = []
+
+    def text(x, y, content, anchor="start", **attributes):
+        more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+        svg.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{html.escape(content)}</text>')
+
+    svg.append(f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+               'font-family="sans-serif" font-size="13" fill="#333">')
+    svg.append(f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#fff"/>')
+    text(LEFT, 28, title, font_size=16)
+    text(LEFT, 48, "tokens per second of all threads together", fill="#666")
     for i in range(round(most / step) + 1):
         at = y(i * step)
-        svg.append(f'<line x1="{LEFT}" y1="{at:.1f}" x2="{WIDTH - RIGHT}" y2="{at:.1f}" stroke="#ddd"/>')
-        svg.append(f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{i * step:g}</text>')
+        svg.append(f'<line x1="{LEFT}" y1="{at:.1f}" x2="{WIDTH - RIGHT}" y2="{at:.1f}" stroke="#{"ddd" if i else "333"}"/>')
+        text(LEFT - 8, at + 4, f"{i * step:g}", "end")
     for threads in counts:
-        svg.append(f'<text x="{x(threads):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{threads}</text>')
-    svg.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">threads</text>')
-    # Labels beside the lines' ends, moved apart where they would lie on one another.
-    places = sorted((y(points[-1][1]), i) for i, (_, _, points) in enumerate(lines))
-    label_y, previous = {}, -math.inf
-    for at, i in places:
-        previous = label_y[i] = max(at, previous + 34)
+        text(x(threads), HEIGHT - BOTTOM + 20, str(threads), "middle")
+    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 40, "Python threads", "middle")
+    for i, caption in enumerate(captions):
+        text(LEFT, HEIGHT - 26 + 15 * i, caption, font_size=11, fill="#666")
+    places = label_places([y(points[-1][1]) for _, _, points in lines])
     for i, (label, where, points) in enumerate(lines):
         colour = COLOURS[i % len(COLOURS)]
         corners = " ".join(f"{x(threads):.1f},{y(rate):.1f}" for threads, rate in points)
         svg.append(f'<polyline points="{corners}" fill="none" stroke="{colour}" stroke-width="2"/>')
         svg.extend(f'<circle cx="{x(threads):.1f}" cy="{y(rate):.1f}" r="3.5" fill="{colour}"/>' for threads, rate in points)
-        at = label_y[i] - 2
-        svg.append(f'<text x="{WIDTH - RIGHT + 14}" y="{at:.1f}" fill="{colour}">{label}: {points[-1][1]:.0f}</text>')
-        svg.append(f'<text x="{WIDTH - RIGHT + 14}" y="{at + 15:.1f}" fill="#777" font-size="11">{where}</text>')
+        text(WIDTH - RIGHT + 14, places[i] - 1, f"{label}: {points[-1][1]:.0f}", fill=colour, font_weight="bold")
+        text(WIDTH - RIGHT + 14, places[i] + 14, where, fill="#666", font_size=11)
     svg.append("</svg>")
     with open(path, "w") as file:
         file.write("\n".join(svg) + "\n")
@@ -208,23 +272,37 @@ def draw(path, measured):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    measuring = commands.add_parser("measure")
-    measuring.add_argument("model")
-    measuring.add_argument("out")
-    measuring.add_argument("--chorus", help="the program, for chorus bench")
-    measuring.add_argument("--threads", type=lambda text: [int(one) for one in text.split(",")],
-                           default=[1, 2, 4, 8, 14, 32])
-    measuring.add_argument("--no-pytorch", action="store_true")
-    measuring.add_argument("--tokens", type=int, default=64)
-    measuring.add_argument("--rounds", type=int, default=3)
+
+    def numbers(text):
+        return [int(one) for one in text.split(",")]
+
+    for name, threads, rounds in (("chorus", "1,2,4,8,14,32", 5), ("pytorch", None, 1)):
+        measuring = commands.add_parser(name)
+        measuring.add_argument("model")
+        measuring.add_argument("out")
+        measuring.add_argument("--threads", type=numbers, required=threads is None, default=threads)
+        measuring.add_argument("--tokens", type=int, default=64)
+        measuring.add_argument("--rounds", type=int, default=rounds)
+        if name == "chorus":
+            measuring.add_argument("--bench", metavar="PROGRAM", help="the program chorus, for chorus bench")
+            measuring.add_argument("--bench-threads", type=numbers, default="14,32", help="where it is asked")
+        else:
+            measuring.add_argument("--inside", type=int, default=1, help="threads of PyTorch's in each Python thread")
+            measuring.add_argument("--cache", action="store_true", help="the loop keeps keys and values")
     drawing = commands.add_parser("draw")
     drawing.add_argument("svg")
     drawing.add_argument("measured", nargs="+")
+    drawing.add_argument("--title", default="One copy of GPT-2 124M, many Python threads")
+    drawing.add_argument("--caption", action="append", default=[], help="a line below; at most two")
     arguments = parser.parse_args()
-    if arguments.command == "measure":
-        measure(arguments)
+    if arguments.command == "chorus":
+        measure_chorus(arguments)
+    elif arguments.command == "pytorch":
+        measure_pytorch(arguments)
     else:
-        draw(arguments.svg, [json.load(open(path)) for path in arguments.measured])
+        measured = [json.loads(pathlib.Path(path).read_text()) for path in arguments.measured]
+        draw(arguments.svg, measured, arguments.title, arguments.caption)
 
 
-main()
+if __name__ == "__main__":
+    main()
