@@ -7,7 +7,7 @@ import concurrent.futures
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
@@ -19,7 +19,7 @@ from ._inputs import IdArray, Ids, Prompt, id_array, ids_of, is_batch, utf8
 from ._models import explain, locate
 from ._options import Options, checked
 from ._results import Completion, ModelInfo, Score, Stats, Usage, tokens_of
-from ._streams import AsyncStream, Stream
+from ._streams import AsyncStream, Finish, Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -164,18 +164,10 @@ class Engine:
         """
         options_dict = checked("astream", options)
 
-        def start(dispatcher: _dispatch.Dispatcher,
-                  tell: Callable[[], None]) -> tuple[_core.Job, int, _dispatch.Dispatcher]:
-            queue, key = dispatcher.add(tell)
-            try:
-                job, start.finish = self._submit(  # type: ignore[attr-defined]
-                    prompt, n, options_dict, "prompt", streams=True, queue=queue, key=key)
-            except BaseException:
-                dispatcher.discard(key)
-                raise
-            return job, key, dispatcher
+        def begin(queue: _core.ReadyQueue, key: int) -> tuple[_core.Job, Finish]:
+            return self._submit(prompt, n, options_dict, "prompt", streams=True, queue=queue, key=key)
 
-        return AsyncStream(start, lambda job: start.finish(job))  # type: ignore[attr-defined,no-any-return]
+        return AsyncStream(begin)
 
     @overload
     def submit(self, prompt: Prompt, *, n: None = None,
@@ -192,7 +184,7 @@ class Engine:
         options = checked("submit", options)
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         lock = threading.Lock()
-        begun: list[tuple[_core.Job, Callable[[_core.Job], list[Completion]]]] = []
+        begun: list[tuple[_core.Job, Finish]] = []
 
         def deliver() -> None:  # when the job has ended, and this function returned: whichever is later
             with lock:
@@ -312,8 +304,7 @@ class Engine:
         return ids_of(prompt, field)
 
     def _submit(self, prompt: Any, n: int | None, options: dict[str, Any], field: str, *, streams: bool,
-                queue: _core.ReadyQueue | None = None,
-                key: int = 0) -> tuple[_core.Job, Callable[[_core.Job], list[Completion]]]:
+                queue: _core.ReadyQueue | None = None, key: int = 0) -> tuple[_core.Job, Finish]:
         """A job, and what makes its samples of it."""
         fields = dict(options)
         special = fields.pop("special", False)
@@ -338,7 +329,7 @@ class Engine:
              names: str) -> Iterator[list[Completion]]:
         """The samples of each prompt in order; as many are under way as may wait beside others'."""
         most = max(1, self._core.max_queue() // 2 // (n if isinstance(n, int) and n > 0 else 1))
-        under_way: collections.deque[tuple[_core.Job, Callable[[_core.Job], list[Completion]]]] = collections.deque()
+        under_way: collections.deque[tuple[_core.Job, Finish]] = collections.deque()
         for i, prompt in enumerate(prompts):
             if len(under_way) >= most:
                 job, finish = under_way.popleft()

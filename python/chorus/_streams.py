@@ -8,14 +8,29 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from . import _core
-from ._dispatch import Dispatcher
+from . import _core, _dispatch
 from ._results import Completion, Piece, piece_of
 
 Finish = Callable[[_core.Job], "list[Completion]"]
 
 
-class Stream:
+class _Samples:
+    """What a stream of either kind has made in the end."""
+
+    @property
+    def completions(self) -> list[Completion]:
+        raise NotImplementedError
+
+    @property
+    def completion(self) -> Completion:
+        """The first of the completions."""
+        return self.completions[0]
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a chorus stream cannot be pickled: its text is made in this process")
+
+
+class Stream(_Samples):
     """An iterator of pieces of text: ``for piece in engine.stream(...): print(piece, end="")``.
 
     Dropping it, leaving a ``with`` block or close() cancels what has not been made. One thread at a time
@@ -50,26 +65,17 @@ class Stream:
         """The samples, when all have ended: waits for that."""
         return self._finish(self._job)
 
-    @property
-    def completion(self) -> Completion:
-        """The first sample, when all have ended: waits for that."""
-        return self.completions[0]
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a chorus stream cannot be pickled: its text is made in this process")
-
-
-class AsyncStream:
+class AsyncStream(_Samples):
     """The same for asyncio: ``async for piece in engine.astream(...)``.
 
     Nothing is begun before the first piece is asked for. Cancelling the task that waits, dropping the
     iterator, leaving an ``async with`` block or aclose() cancels the request.
     """
 
-    def __init__(self, start: Callable[[Dispatcher, Callable[[], None]], tuple[_core.Job, int, Dispatcher]],
-                 finish: Finish) -> None:
-        self._start = start
-        self._finish = finish
+    def __init__(self, submit: Callable[[_core.ReadyQueue, int], tuple[_core.Job, Finish]]) -> None:
+        self._submit = submit  # whose job's news go to this queue under this key
+        self._finish: Finish
         self._job: _core.Job | None = None
         self._pieces: collections.deque[Any] = collections.deque()
         self._ended = self._closed = False
@@ -79,9 +85,7 @@ class AsyncStream:
     def __aiter__(self) -> AsyncStream:
         return self
 
-    def _begin(self) -> _core.Job:
-        from . import _dispatch
-
+    def _begin(self) -> None:
         news = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -92,10 +96,14 @@ class AsyncStream:
                 pass
 
         self._news = news
-        job, key, dispatcher = self._start(_dispatch.dispatcher, tell)
-        self._job = job
+        dispatcher = _dispatch.dispatcher
+        queue, key = dispatcher.add(tell)
         self._release = weakref.finalize(self, dispatcher.discard, key)
-        return job
+        try:
+            self._job, self._finish = self._submit(queue, key)
+        except BaseException:
+            self._release()
+            raise
 
     async def __anext__(self) -> Piece:
         if self._job is None:
@@ -140,11 +148,3 @@ class AsyncStream:
         if self._job is None or not self._job.done():
             raise RuntimeError("the stream has not ended: its last piece has not been read")
         return self._finish(self._job)
-
-    @property
-    def completion(self) -> Completion:
-        """The first sample, once the last piece was read."""
-        return self.completions[0]
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a chorus stream cannot be pickled: its text is made in this process")
