@@ -1,5 +1,5 @@
 // What this machine can do at most, to divide measurements by: how fast its processors read memory,
-// how many f32 fused multiply-adds and int8 products they make. Prints one JSON object. Not a
+// how many f32 fused multiply-adds and int8 products they make, and AMX where it is used. Prints one JSON object. Not a
 // measurement of Chorus.
 //
 // usage: bench_limits [--megabytes N] [--threads N] [--seconds S]
@@ -11,6 +11,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,15 +29,22 @@ struct Settings {
   double seconds = 1.0;  // for each figure
 };
 
+std::string giga_or_null(const std::optional<limits::Figure>& figure) {
+  return figure ? fmt::format("{:.1f}", figure->best * 1e-9) : "null";
+}
+
 std::string to_json(const limits::Limits& limits) {
   return fmt::format(R"({{"threads": {}, "read_gb_per_s": {:.2f}, "read_gb_per_s_median": {:.2f}, )"
                      R"("cache_bytes": {}, "cache_read_gb_per_s": {:.2f}, )"
                      R"("fma_gflop_per_s": {:.1f}, "fma_gflop_per_s_median": {:.1f}, )"
-                     R"("int8_gop_per_s": {:.1f}, "int8_gop_per_s_median": {:.1f}}})",
+                     R"("int8_gop_per_s": {:.1f}, "int8_gop_per_s_median": {:.1f}, )"
+                     R"("amx_int8_gop_per_s": {}, "amx_bf16_gflop_per_s": {}, "no_amx": {}}})",
                      limits.threads, limits.memory_read.best * 1e-9,
                      limits.memory_read.median * 1e-9, limits.cache_bytes,
                      limits.cache_read.best * 1e-9, limits.f32.best * 1e-9,
-                     limits.f32.median * 1e-9, limits.int8.best * 1e-9, limits.int8.median * 1e-9);
+                     limits.f32.median * 1e-9, limits.int8.best * 1e-9, limits.int8.median * 1e-9,
+                     giga_or_null(limits.amx_int8), giga_or_null(limits.amx_bf16),
+                     limits.no_amx.empty() ? "null" : '"' + limits.no_amx + '"');
 }
 
 template <class Number>

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <ctime>
+#include <optional>
 
 #include "core/utf8.h"
 
@@ -36,6 +37,13 @@ std::vector<Row> rows_of(const BenchResults& results) {
   return rows;
 }
 
+std::string amx_text(const limits::Limits& limits) {
+  if (!limits.amx_int8) return limits.no_amx;
+  std::string text = fmt::format("{:.0f} Gop/s int8", limits.amx_int8->best * 1e-9);
+  if (limits.amx_bf16) text += fmt::format(", {:.0f} GFLOP/s bf16", limits.amx_bf16->best * 1e-9);
+  return text;
+}
+
 std::string machine_text(const BenchMachine& machine) {
   std::string text =
       fmt::format("{}, {} processor{}, kernels: {}\n", machine.processor, machine.cores,
@@ -43,16 +51,20 @@ std::string machine_text(const BenchMachine& machine) {
   for (const limits::Limits& limits : machine.limits) {
     text += fmt::format(
         "{} thread{}: reads {:.1f} GB/s from memory, {:.1f} from the cache of {} MiB; peak {:.0f} "
-        "GFLOP/s f32, {:.0f} Gop/s int8\n",
+        "GFLOP/s f32, {:.0f} Gop/s int8; AMX: {}\n",
         limits.threads, limits.threads == 1 ? "" : "s", limits.memory_read.best * 1e-9,
         limits.cache_read.best * 1e-9, limits.cache_bytes >> 20, limits.f32.best * 1e-9,
-        limits.int8.best * 1e-9);
+        limits.int8.best * 1e-9, amx_text(limits));
   }
   return text;
 }
 
 // To so many digits as mean something.
 double rounded(double value, double unit) { return std::round(value / unit) * unit; }
+
+json::value giga_or_null(const std::optional<limits::Figure>& figure) {
+  return figure ? json::value(rounded(figure->best * 1e-9, 0.1)) : json::value(nullptr);
+}
 
 std::string timestamp(double seconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
@@ -107,7 +119,9 @@ std::string bench_json(const BenchMachine& machine, const BenchResults& results)
                      {"cache_read_gb_per_s", rounded(each.cache_read.best * 1e-9, 0.01)},
                      {"cache_bytes", each.cache_bytes},
                      {"f32_gflop_per_s", rounded(each.f32.best * 1e-9, 0.1)},
-                     {"int8_gop_per_s", rounded(each.int8.best * 1e-9, 0.1)}});
+                     {"int8_gop_per_s", rounded(each.int8.best * 1e-9, 0.1)},
+                     {"amx_int8_gop_per_s", giga_or_null(each.amx_int8)},
+                     {"amx_bf16_gflop_per_s", giga_or_null(each.amx_bf16)}});
   }
   for (const BenchResult& result : results) {
     lines.push_back(json::object{{"test", result.test},

@@ -8,7 +8,7 @@ namespace chorus::cli {
 namespace {
 
 double peak(NumberFormat dtype, const limits::Limits& limits) {
-  return is_quantised(dtype) ? limits.int8.best : limits.f32.best;
+  return is_quantised(dtype) ? limits.best_int8().best : limits.f32.best;
 }
 
 }  // namespace

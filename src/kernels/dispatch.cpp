@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "kernels/amx.h"
 #include "kernels/isa_tables.h"
@@ -32,6 +33,10 @@ Kernels with_integers(Kernels kernels, const IntegerKernels& integers) {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr ? value : "";
+}
+
+bool is_for_amx(const Kernels& kernels) {
+  return kernels.name == std::string_view(isa_name(Isa::kAvx512));
 }
 
 Result<Isa> choose_isa() {
@@ -121,10 +126,15 @@ Result<const Kernels*> choose_kernels() {
   return &kernels_for(isa);
 }
 
+std::string amx_missing(const Kernels& chosen) {
+  if (chosen.amx) return "";
+  if (!is_for_amx(chosen)) return "it is part of avx512";
+  return environment("CHORUS_AMX") == "0" ? "CHORUS_AMX=0" : amx().missing;
+}
+
 std::string amx_note(const Kernels& chosen) {
-  bool is_expected = chosen.name == std::string(isa_name(Isa::kAvx512)) && !chosen.amx &&
-                     environment("CHORUS_AMX") != "0";
-  if (!is_expected || !amx().is_surprising) return "";
+  bool is_wanted = is_for_amx(chosen) && !chosen.amx && environment("CHORUS_AMX") != "0";
+  if (!is_wanted || !amx().is_surprising) return "";
   return "AMX is not used: " + amx().missing + " (CHORUS_AMX=0 leaves it alone)";
 }
 

@@ -120,8 +120,9 @@ const Kernels& kernels_with_amx();
 // Errors: kInvalidArgument for any other value, kUnsupported if the processor lacks it.
 Result<const Kernels*> choose_kernels();
 
-// A sentence for the user where `chosen`, which choose_kernels() gave, is without an AMX that the
-// processor has; empty where there is nothing to say.
+// Of what choose_kernels() gave: why it is without AMX, "this processor does not have it"; empty where
+// it is not. And a sentence for the user if the processor does have it; else empty.
+std::string amx_missing(const Kernels& chosen);
 std::string amx_note(const Kernels& chosen);
 
 }  // namespace chorus::kernels

@@ -87,6 +87,12 @@ class Measurement {
     return times(passes, static_cast<double>(team_.size()) * programs_.multiply_add_operations);
   }
 
+  // `program` makes so many operations a turn.
+  Figure amx(float (*program)(std::size_t turns), double operations) {
+    Figure passes = measure([program](ThreadTeam::Member&) { return program(kTurns); });
+    return times(passes, static_cast<double>(team_.size() * kTurns) * operations);
+  }
+
   Figure int8() {
     Figure passes = measure([this](ThreadTeam::Member&) { return programs_.dot(); });
     return times(passes, static_cast<double>(team_.size()) * programs_.dot_operations);
@@ -141,6 +147,15 @@ Limits measure(std::string_view instructions, std::size_t threads, const Setting
       limits.memory_read = measurement.read(memory);
       limits.f32 = measurement.f32();
       limits.int8 = measurement.int8();
+      auto amx = amx_programs_for(instructions);
+      if (!amx) {
+        limits.no_amx = amx.assume_error().message;
+        return;
+      }
+      limits.amx_int8 = measurement.amx(amx.assume_value().int8, kAmxInt8Operations);
+      if (auto bf16 = amx.assume_value().bf16) {
+        limits.amx_bf16 = measurement.amx(bf16, kAmxBf16Operations);
+      }
     } catch (...) {
       failure = std::current_exception();
     }

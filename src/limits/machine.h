@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,11 @@ struct Limits {
   Figure memory_read;       // the same, of far more than that
   Figure f32;               // fused multiply-adds, counted as two operations: operations per second
   Figure int8;              // products of bytes added to 32-bit sums, the same
+  // The same and products of bf16 by AMX; none where it is not used, and why.
+  std::optional<Figure> amx_int8 = {}, amx_bf16 = {};
+  std::string no_amx = {};
+
+  const Figure& best_int8() const { return amx_int8 ? *amx_int8 : int8; }
 
   // Where weights of so many bytes lie when they are read over and over, and how fast that can be.
   bool fits_cache(std::uint64_t bytes) const { return bytes <= cache_bytes; }

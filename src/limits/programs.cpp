@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
+#include "kernels/amx.h"
 #include "kernels/kernels.h"
 
 namespace chorus::limits {
@@ -168,6 +170,71 @@ __attribute__((target("avx512f,avx512vnni"))) float dot_avx512_vnni() {
   return static_cast<float>(_mm512_cvtsi512_si32(sums[0]));
 }
 
+// Each turn multiplies two tiles by two others, which keeps four chains of additions going: a product
+// takes 16 cycles, its result 52.
+#define CHORUS_TILE_LOOP(product)                                                                 \
+  asm volatile(                                                                                   \
+      "ldtilecfg %[config]\n"                                                                     \
+      "tilezero %%tmm0\n tilezero %%tmm1\n tilezero %%tmm2\n tilezero %%tmm3\n"                   \
+      "tileloadd (%[a],%[stride],1), %%tmm4\n tileloadd (%[a],%[stride],1), %%tmm5\n"             \
+      "tileloadd (%[b],%[stride],1), %%tmm6\n tileloadd (%[b],%[stride],1), %%tmm7\n"             \
+      "1:\n" product " %%tmm6, %%tmm4, %%tmm0\n" product " %%tmm7, %%tmm4, %%tmm1\n" product      \
+      " %%tmm6, %%tmm5, %%tmm2\n" product                                                         \
+      " %%tmm7, %%tmm5, %%tmm3\n"                                                                 \
+      "dec %[turns]\n jnz 1b\n"                                                                   \
+      "tilestored %%tmm0, (%[out0],%[stride],1)\n tilestored %%tmm1, (%[out1],%[stride],1)\n"     \
+      "tilestored %%tmm2, (%[out2],%[stride],1)\n tilestored %%tmm3, (%[out3],%[stride],1)\n"     \
+      "tilerelease"                                                                               \
+      : [turns] "+r"(turns)                                                                       \
+      : [config] "m"(tiles.config), [a] "r"(tiles.a), [b] "r"(tiles.b), [out0] "r"(tiles.out[0]), \
+        [out1] "r"(tiles.out[1]), [out2] "r"(tiles.out[2]), [out3] "r"(tiles.out[3]),             \
+        [stride] "r"(kTileRowBytes)                                                               \
+      : "memory", "cc")
+
+constexpr std::size_t kTileRows = 16, kTileRowBytes = 64;
+
+// Eight tiles of full size, all of whose elements are alike.
+struct alignas(64) Tiles {
+  std::uint8_t config[64] = {1};  // the palette
+  std::uint8_t a[kTileRows][kTileRowBytes], b[kTileRows][kTileRowBytes];
+  std::uint8_t out[4][kTileRows][kTileRowBytes];
+
+  template <class Element>
+  Tiles(Element a_element, Element b_element) {
+    for (std::size_t tile = 0; tile < 8; ++tile) {
+      config[16 + 2 * tile] = kTileRowBytes;
+      config[48 + tile] = kTileRows;
+    }
+    for (std::size_t i = 0; i < sizeof(a); i += sizeof(Element)) {
+      std::memcpy(a[0] + i, &a_element, sizeof(Element));
+      std::memcpy(b[0] + i, &b_element, sizeof(Element));
+    }
+  }
+  // The last elements, which no smaller tile would have reached.
+  template <class Sum>
+  float sum() const {
+    float all = 0.0f;
+    for (const auto& tile : out) {
+      Sum last;
+      std::memcpy(&last, tile[kTileRows - 1] + kTileRowBytes - sizeof(Sum), sizeof(Sum));
+      all += static_cast<float>(last);
+    }
+    return all;
+  }
+};
+
+float amx_int8(std::size_t turns) {
+  Tiles tiles(std::int8_t{3}, std::int8_t{5});
+  CHORUS_TILE_LOOP("tdpbssd");
+  return tiles.sum<std::int32_t>();
+}
+
+float amx_bf16(std::size_t turns) {
+  Tiles tiles(std::uint16_t{0x3f80}, std::uint16_t{0x3f00});  // 1 and 0.5
+  CHORUS_TILE_LOOP("tdpbf16ps");
+  return tiles.sum<float>();
+}
+
 #endif
 
 constexpr double kAdditions = static_cast<double>(kTurns * kChains);
@@ -199,6 +266,19 @@ Programs programs_for(std::string_view instructions) {
           .multiply_add_operations = kAdditions * 4 * 2,
           .dot = dot_scalar,
           .dot_operations = kAdditions * 2};
+}
+
+Result<AmxPrograms> amx_programs_for(std::string_view instructions) {
+  auto chosen = kernels::choose_kernels();
+  if (!chosen) return chosen.assume_error();
+  const kernels::Kernels& best = *chosen.assume_value();
+#if defined(__x86_64__)
+  if (best.amx && best.name == instructions) {
+    return AmxPrograms{.int8 = amx_int8, .bf16 = kernels::amx().bf16 ? amx_bf16 : nullptr};
+  }
+#endif
+  std::string missing = best.name == instructions ? kernels::amx_missing(best) : "";
+  return Error{ErrorCode::kUnsupported, missing.empty() ? "it is part of avx512" : missing};
 }
 
 }  // namespace chorus::limits

@@ -6,6 +6,9 @@
 #include <cstddef>
 #include <string_view>
 
+#include "chorus/error.h"
+#include "chorus/result.h"
+
 namespace chorus::limits {
 
 inline constexpr std::size_t kReadTurn = 256;  // floats: what `read` reads is a multiple of it
@@ -19,7 +22,18 @@ struct Programs {
   double dot_operations;
 };
 
+// Products of whole tiles by AMX, four of them in a turn. The results are 4 * 960 and 4 * 16 for each.
+struct AmxPrograms {
+  float (*int8)(std::size_t turns);
+  float (*bf16)(std::size_t turns);  // null where there is no AMX-BF16
+};
+inline constexpr double kAmxInt8Operations = 4 * 2 * 16 * 16 * 64;  // of a turn
+inline constexpr double kAmxBf16Operations = 4 * 2 * 16 * 16 * 32;
+
 // `instructions` as kernels::Kernels::name has them; this processor must have them.
 Programs programs_for(std::string_view instructions);
+
+// Where it may be used, see kernels/amx.h; the error says why not.
+Result<AmxPrograms> amx_programs_for(std::string_view instructions);
 
 }  // namespace chorus::limits

@@ -52,6 +52,9 @@ TEST(BenchLimit, IsReadingForFewStreamsAndArithmeticForMany) {
                    900e9 / (32 << 20));
   EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kInt4, limits),
                    800e9 / operations_per_token(kGpt2, false));
+  limits.amx_int8 = {7e12, 7e12};
+  EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kInt4, limits),
+                   7e12 / operations_per_token(kGpt2, false));
 }
 
 const BenchMachine kMachine{
@@ -75,6 +78,25 @@ TEST(BenchReport, JsonHasTheMachineAndEveryResult) {
                         {"stddev", 0.0},         {"tokens_per_second", 100.0},
                         {"share_of_limit", 0.8}, {"weights_in", "memory"}};
   EXPECT_EQ(all.at("results").at(2), expected);
+}
+
+TEST(BenchReport, AmxHasItsPeaksOrAReason) {
+  BenchMachine machine = kMachine;
+  limits::Limits& limits = machine.limits[0];
+  limits.no_amx = "this processor does not have it";
+  EXPECT_THAT(bench_table(machine, kResults),
+              HasSubstr("8 Gop/s int8; AMX: this processor does not have it\n"));
+  auto of_json = [&](const char* name) {
+    return json::parse(bench_json(machine, kResults)).at("machine").at("limits").at(0).at(name);
+  };
+  EXPECT_EQ(of_json("amx_int8_gop_per_s"), nullptr);
+  limits.no_amx.clear();
+  limits.amx_int8 = {70e9, 60e9};
+  EXPECT_THAT(bench_table(machine, kResults), HasSubstr("; AMX: 70 Gop/s int8\n"));
+  limits.amx_bf16 = {35e9, 30e9};
+  EXPECT_THAT(bench_table(machine, kResults), HasSubstr("; AMX: 70 Gop/s int8, 35 GFLOP/s bf16\n"));
+  EXPECT_EQ(of_json("amx_int8_gop_per_s").to_number<double>(), 70.0);
+  EXPECT_EQ(of_json("amx_bf16_gflop_per_s").to_number<double>(), 35.0);
 }
 
 TEST(BenchReport, CsvHasALineForEachResult) {

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "core/aligned_buffer.h"
 #include "kernels/kernels.h"
 #include "limits/programs.h"
+#include "support/amx_emulator.h"
 
 namespace chorus::limits {
 namespace {
@@ -49,6 +52,52 @@ TEST_P(ProgramsTest, MeasureFindsWhatAnyMachineCanDoAndNoneCannot) {
       EXPECT_GT(figure.best, 1e6);
       EXPECT_LT(figure.best, 1e14);
     }
+  }
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+// The results say how many products there were, and that the tiles were of full size.
+TEST(AmxPrograms, MultiplyWholeTilesInEveryTurn) {
+  std::optional<test::AmxEmulator> emulator;
+  if (test::AmxEmulator::can_emulate()) emulator.emplace();
+  auto programs = amx_programs_for("avx512");
+  if (!programs) GTEST_SKIP() << "AMX: " << programs.assume_error().message;
+  for (std::size_t turns : {1u, 7u, 100u}) {
+    auto count = static_cast<float>(turns);
+    EXPECT_EQ(programs.assume_value().int8(turns), 4 * 960 * count);
+    if (programs.assume_value().bf16 != nullptr) {
+      EXPECT_EQ(programs.assume_value().bf16(turns), 4 * 16 * count);
+    }
+  }
+  EXPECT_TRUE(!emulator || emulator->products() == 2 * 4 * (1 + 7 + 100));
+}
+
+TEST(AmxPrograms, AreAbsentWithAReason) {
+  auto reason = [](const char* instructions, const char* amx) {
+    ::setenv("CHORUS_AMX", amx, 1);
+    auto programs = amx_programs_for(instructions);
+    ::unsetenv("CHORUS_AMX");
+    return programs ? "" : programs.assume_error().message;
+  };
+  EXPECT_EQ(reason("avx2", ""), "it is part of avx512");
+  EXPECT_EQ(reason("scalar", "0"), "it is part of avx512");
+  if (!kernels::is_supported(kernels::Isa::kAvx512)) GTEST_SKIP() << "this processor lacks avx512";
+  EXPECT_EQ(reason("avx512", "0"), "CHORUS_AMX=0");
+  static const kernels::Amx kRefused{.missing = "the system refused its use"};
+  kernels::pretend_amx(&kRefused);
+  EXPECT_EQ(reason("avx512", ""), "the system refused its use");
+  kernels::pretend_amx(nullptr);
+}
+#endif
+
+TEST_P(ProgramsTest, AmxIsMeasuredOrNot) {
+  Limits limits =
+      measure(kernels::isa_name(GetParam()), 1, {.bytes = std::size_t{1} << 20, .seconds = 0.01});
+  EXPECT_NE(limits.amx_int8.has_value(), !limits.no_amx.empty());
+  if (limits.amx_int8) {
+    EXPECT_GT(limits.amx_int8->best, limits.int8.best);
+  } else {
+    EXPECT_EQ(&limits.best_int8(), &limits.int8);
   }
 }
 
