@@ -5,8 +5,8 @@
 # FUZZ_SECONDS (default 10) is the time for each fuzz target; 0 leaves fuzzing out.
 # CHORUS_REQUIRE_TORCH=1 makes the tests against PyTorch, transformers and tokenizers fail, not skip,
 # where these cannot be had, CHORUS_REQUIRE_BROWSER=1 those of the page.
-# FREE_THREADED=1 also makes a Python without the global interpreter lock from Debian's sources (some minutes)
-# and runs the Python package's tests there.
+# FREE_THREADED=1 (which CI says) also makes a Python without the global interpreter lock from Debian's sources, about
+# two minutes, and runs the Python package's tests there.
 # Works from any folder.
 set -eu
 cd "$(dirname "$0")/.."
