@@ -128,6 +128,11 @@ class CHORUS_EXPORT Engine {
   // Errors: kInvalidArgument, naming the field, what was found and what was expected; kOverloaded
   // when the queue is full; kUnsupported when its keys and values could never fit; kOutOfMemory.
   Result<Stream> submit(Request request, EventCallback on_event = {});
+  // The same for several requests of one client, all of which are taken or none: together they need
+  // places in the queue. `callback_of(i)` makes the callback of the i-th.
+  Result<std::vector<Stream>> submit(
+      std::vector<Request> requests,
+      const std::function<EventCallback(std::size_t request)>& callback_of);
 
   // submit() and waiting for the end: the samples, in order. Errors: also a sample's own.
   Result<std::vector<Completion>> complete(const Request& request);

@@ -133,7 +133,7 @@ void add_limits(CLI::App& command, ServeOptions& options) {
   command
       .add_option("--max-queue", options.engine.max_queue,
                   "Samples that may wait; more are answered with 429 (default: 1024)")
-      ->transform(whole_number(0, 1'000'000))
+      ->transform(whole_number(1, 1'000'000))
       ->type_name("N")
       ->group(kLimits);
   command

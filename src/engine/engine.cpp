@@ -212,10 +212,34 @@ Result<std::int32_t> Engine::bos() const {
 }
 
 Result<Stream> Engine::submit(Request request, EventCallback on_event) {
-  return or_out_of_memory([&] { return impl_->submit(std::move(request), std::move(on_event)); });
+  return or_out_of_memory([&]() -> Result<Stream> {
+    CHORUS_TRY(auto state, impl_->prepare(std::move(request), std::move(on_event)));
+    Stream stream(state->stream);
+    CHORUS_TRY(impl_->mailbox->post({&state, 1}));
+    return stream;
+  });
 }
 
-Result<Stream> Engine::Impl::submit(Request request, EventCallback on_event) {
+Result<std::vector<Stream>> Engine::submit(
+    std::vector<Request> requests, const std::function<EventCallback(std::size_t)>& callback_of) {
+  return or_out_of_memory([&]() -> Result<std::vector<Stream>> {
+    std::vector<std::shared_ptr<engine::RequestState>> states;
+    std::vector<Stream> streams;
+    streams.reserve(requests.size());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      CHORUS_TRY(auto state, impl_->prepare(std::move(requests[i]), callback_of(i)));
+      streams.push_back(Stream(state->stream));
+      states.push_back(std::move(state));
+    }
+    if (!states.empty()) {
+      CHORUS_TRY(impl_->mailbox->post(states));
+    }
+    return streams;
+  });
+}
+
+Result<std::shared_ptr<engine::RequestState>> Engine::Impl::prepare(Request request,
+                                                                    EventCallback on_event) {
   if (!request.sampling.loop) request.sampling.loop = info.loop;
   if (!request.ignore_eos) {
     request.ignore_eos = request.sampling.loop == SamplingLoop::kNanoGpt;
@@ -233,12 +257,10 @@ Result<Stream> Engine::Impl::submit(Request request, EventCallback on_event) {
   }
   state->stream =
       std::make_shared<Stream::State>(std::move(on_event), [to = mailbox] { to->wake(); });
-  Stream stream(state->stream);
   if (const auto& cancellation = state->request.cancellation) {
     cancellation->state_->add(state->stream);
   }
-  CHORUS_TRY(mailbox->post(std::move(state)));
-  return stream;
+  return state;
 }
 
 Result<void> EngineInternals::check_integrity(Engine& engine) {

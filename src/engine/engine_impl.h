@@ -24,7 +24,8 @@ struct Engine::Impl {
   // What the Engine's own functions of these names do; these throw std::bad_alloc.
   static Result<std::unique_ptr<Engine>> load(const checkpoint::Checkpoint& checkpoint,
                                               const EngineOptions& options);
-  Result<Stream> submit(Request request, EventCallback on_event);
+  // A request that can be posted: checked, with its stream.
+  Result<std::shared_ptr<engine::RequestState>> prepare(Request request, EventCallback on_event);
 
   ModelInfo info;
   const engine::ModelTokens tokens;

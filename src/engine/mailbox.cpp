@@ -8,31 +8,55 @@
 
 namespace chorus::engine {
 
-Result<void> Mailbox::post(std::shared_ptr<RequestState> request) {
-  assert(request->stream != nullptr && request->request.n > 0 && !request->request.prompt.empty());
-  auto samples = static_cast<std::size_t>(request->request.n);
+namespace {
+
+std::size_t samples_of(const RequestState& state) {
+  return static_cast<std::size_t>(state.request.n);
+}
+
+}  // namespace
+
+Result<void> Mailbox::post(std::span<const std::shared_ptr<RequestState>> requests) {
+  assert(!requests.empty());
+  std::size_t samples = 0;
+  std::uint64_t client = requests.front()->request.client;
+  for (const auto& request : requests) {
+    assert(request->stream != nullptr && request->request.n > 0);
+    assert(!request->request.prompt.empty() && request->request.client == client);
+    samples += samples_of(*request);
+  }
   Lock lock(mutex_);
   if (contents_.stop) return Error{ErrorCode::kUnavailable, "the engine is going away"};
-  Count of_client = request->request.client == 0 ? nullptr : waiting_of(request->request.client);
-  CHORUS_TRY(check_places(samples, of_client));
-  RequestState& state = *request;
-  contents_.requests.push_back(std::move(request));
+  Count of_client = client == 0 ? nullptr : waiting_of(client);
+  CHORUS_TRY(check_places(requests, samples, of_client));
+  contents_.requests.insert(contents_.requests.end(), requests.begin(), requests.end());
   posted_ += samples;
   if (of_client != nullptr) {
     *of_client += samples;
-    state.client_waiting = std::move(of_client);
-    state.places = samples;
+    for (const auto& request : requests) {
+      request->client_waiting = of_client;
+      request->places = samples_of(*request);
+    }
   }
   changed_.notify_one();
   return ok();
 }
 
-Result<void> Mailbox::check_places(std::size_t samples, const Count& of_client) {
-  if (samples > max_waiting_) {
+Result<void> Mailbox::check_places(std::span<const std::shared_ptr<RequestState>> requests,
+                                   std::size_t samples, const Count& of_client) {
+  std::size_t each = samples_of(*requests.front());
+  if (each > max_waiting_) {
     return Error{ErrorCode::kInvalidArgument,
                  fmt::format("n: expected at most {}, as many samples as may wait (--max-queue), "
                              "found {}",
-                             max_waiting_, samples)};
+                             max_waiting_, each)};
+  }
+  if (samples > max_waiting_) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("prompt: expected at most {} samples in all (prompts times n), as many "
+                    "as may wait (--max-queue), found {} prompts with {} samples",
+                    max_waiting_, requests.size(), samples)};
   }
   std::size_t waiting = waiting_ + posted_;
   std::size_t free = max_waiting_ - std::min(waiting, max_waiting_);

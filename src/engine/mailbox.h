@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -27,10 +28,10 @@ class Mailbox {
 
   explicit Mailbox(std::size_t max_waiting) : max_waiting_(max_waiting) {}
 
-  // Errors: kOverloaded if with its samples more than max_waiting would wait, or of its client more
-  // than there are free places (Request::client); kInvalidArgument if that would always be so. Throws
-  // std::bad_alloc, and then nothing was posted.
-  Result<void> post(std::shared_ptr<RequestState> request);
+  // Requests of one client, all of them or none. Errors: kOverloaded if with their samples more than
+  // max_waiting would wait, or of the client more than there are free places (Request::client);
+  // kInvalidArgument if that would always be so. Throws std::bad_alloc, and then nothing was posted.
+  Result<void> post(std::span<const std::shared_ptr<RequestState>> requests);
   void post_task(std::function<void()> task);
   void wake();
   void stop();
@@ -43,7 +44,8 @@ class Mailbox {
 
  private:
   using Count = std::shared_ptr<std::atomic<std::size_t>>;
-  Result<void> check_places(std::size_t samples, const Count& of_client) CHORUS_REQUIRES(mutex_);
+  Result<void> check_places(std::span<const std::shared_ptr<RequestState>> requests,
+                            std::size_t samples, const Count& of_client) CHORUS_REQUIRES(mutex_);
   Count waiting_of(std::uint64_t client) CHORUS_REQUIRES(mutex_);
 
   const std::size_t max_waiting_;

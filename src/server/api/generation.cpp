@@ -52,23 +52,35 @@ Generation::~Generation() {
   }
 }
 
-ApiResult<void> Generation::submit(Request request) {
-  exchange_.prompt_tokens += static_cast<std::int64_t>(request.prompt.size());
-  std::int32_t samples = request.n;
-  bool only_scores = static_cast<std::size_t>(request.max_length) <= request.prompt.size();
-  request.cache_salt = cache_salt_;
-  request.client = client_;
-  // What is kept of the request has its place before its first event can come.
-  std::size_t number = streams_.size();
-  if (number == streams_.capacity()) streams_.reserve(2 * number + 1);
-  only_scores_.resize(number + 1);
-  only_scores_[number] = only_scores;
-  Result<Stream> stream = model_.engine->submit(std::move(request), queue_->callback(number));
-  if (!stream) return to_api_error(stream.assume_error());
-  streams_.push_back(std::move(stream.assume_value()));
-  ++open_;
-  if (!only_scores) unended_ += samples;
+ApiResult<void> Generation::submit(std::vector<Request> requests) {
+  // What is kept of the requests has its place before the first event can come.
+  std::size_t before = streams_.size(), count = requests.size();
+  if (before + count > streams_.capacity()) streams_.reserve(2 * before + count);
+  only_scores_.resize(before + count);
+  std::int64_t samples = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    Request& request = requests[i];
+    exchange_.prompt_tokens += static_cast<std::int64_t>(request.prompt.size());
+    bool only_scores = static_cast<std::size_t>(request.max_length) <= request.prompt.size();
+    only_scores_[before + i] = only_scores;
+    if (!only_scores) samples += request.n;
+    request.cache_salt = cache_salt_;
+    request.client = client_;
+  }
+  Result<std::vector<Stream>> streams = model_.engine->submit(
+      std::move(requests),
+      [this, before](std::size_t request) { return queue_->callback(before + request); });
+  if (!streams) return to_api_error(streams.assume_error());
+  for (Stream& stream : streams.assume_value()) streams_.push_back(std::move(stream));
+  open_ += count;
+  unended_ += samples;
   return ok();
+}
+
+ApiResult<void> Generation::submit(Request request) {
+  std::vector<Request> requests;
+  requests.push_back(std::move(request));
+  return submit(std::move(requests));
 }
 
 boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next(

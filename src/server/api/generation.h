@@ -31,7 +31,9 @@ class Generation {
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  // Adds a request; its number is how many were added before. Errors: the engine's.
+  // Adds requests, all of them or none; a request's number is how many were added before. Errors: the
+  // engine's.
+  ApiResult<void> submit(std::vector<Request> requests);
   ApiResult<void> submit(Request request);
   // How many requests have not ended.
   std::size_t open() const { return open_; }

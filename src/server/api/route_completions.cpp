@@ -143,10 +143,8 @@ asio::awaitable<void> complete(App& app, Exchange& exchange, ApiResult<Completio
 
   std::unique_ptr<GenerationAnswer> answer = make_answer(asked, exchange, served);
   Generation generation(exchange, app, std::move(served), asked.cache_salt);
-  for (Request& request : requests.assume_value()) {
-    if (auto submitted = generation.submit(std::move(request)); !submitted) {
-      co_return co_await respond_error(exchange, submitted.assume_error());
-    }
+  if (auto submitted = generation.submit(std::move(requests.assume_value())); !submitted) {
+    co_return co_await respond_error(exchange, submitted.assume_error());
   }
   if (asked.stream) {
     co_await answer_streaming(app, exchange, generation, *answer);

@@ -437,10 +437,58 @@ TEST_F(CompletionsRoute, ErrorsNameTheField) {
 
 TEST_F(CompletionsRoute, ARequestIsTakenWholeOrNotAtAll) {
   start({}, {.max_queue = 4, .step_rows = 1});
-  HttpAnswer answer = post("/v1/completions", R"({"prompt":["a","b","c"],"n":4})");
+  HttpClient running(server_->port());
+  running.get("/generate/a?max_length=1024");
+  ASSERT_TRUE(becomes_busy());
+  HttpClient waiting(server_->port());
+  waiting.get("/generate/a?max_length=1024");
+  for (int i = 0; i < 500 && engine_->stats().waiting == 0; ++i) pause();
+  HttpAnswer answer = post("/v1/completions", R"({"prompt":["a","b"],"n":2})");
   EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(engine_->stats().waiting, 1u);
+  running.close();
+  waiting.close();
   EXPECT_TRUE(becomes_idle());
   EXPECT_TRUE(EngineInternals::check_integrity(*engine_));
+}
+
+// It would be refused at any time, so that to come again later is no help.
+TEST_F(CompletionsRoute, MoreSamplesThanMayWaitAreTheRequestsOwnFault) {
+  start({.chat_template = ChatTemplate::kPlain}, {.max_queue = 4, .step_rows = 1});
+  struct Case {
+    const char *route, *body, *param;
+  };
+  const Case never[] = {
+      {"/v1/completions", R"({"prompt":"a","n":5,"max_tokens":2})", "n"},
+      {"/v1/completions", R"({"prompt":"a","n":5,"best_of":5,"max_tokens":2})", "n"},
+      {"/v1/completions", R"({"prompt":["a","b"],"n":5,"max_tokens":2})", "n"},
+      {"/v1/completions", R"({"prompt":["a","b","c"],"n":2,"max_tokens":2})", "prompt"},
+      {"/v1/completions", R"({"prompt":["a","b","c","d","e"],"max_tokens":2})", "prompt"},
+      {"/v1/completions", R"({"prompt":[[1],[2],[3],[4],[5]],"max_tokens":0,"echo":true})",
+       "prompt"},
+      {"/v1/completions", R"({"prompt":["a","b","c"],"n":2,"stream":true})", "prompt"},
+      {"/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}],"n":5})", "n"}};
+  for (const Case& one : never) {
+    HttpAnswer answer = post(one.route, one.body);
+    EXPECT_EQ(answer.status, 400) << one.body;
+    EXPECT_EQ(error(answer).at("param"), one.param) << answer.body;
+    EXPECT_NE(answer.body.find("--max-queue"), std::string::npos) << answer.body;
+    EXPECT_NE(answer.body.find("at most 4"), std::string::npos) << answer.body;
+  }
+  // As many as may wait are taken whenever nobody else is there, however they come.
+  const Case fits[] = {
+      {"/v1/completions", R"({"prompt":"a","n":4,"max_tokens":2})", ""},
+      {"/v1/completions", R"({"prompt":["a","b"],"n":2,"max_tokens":2})", ""},
+      {"/v1/completions", R"({"prompt":["a","b","c","d"],"max_tokens":2})", ""},
+      {"/v1/chat/completions",
+       R"({"messages":[{"role":"user","content":"a"}],"n":4,"max_tokens":2})", ""},
+      {"/v1/score", R"({"text":["a b","c d","e f","g h","i j","k l","m n","o p","q r"]})", ""}};
+  for (const Case& one : fits) {
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(post(one.route, one.body).status, 200) << one.body;
+      ASSERT_TRUE(becomes_idle());
+    }
+  }
 }
 
 TEST_F(CompletionsRoute, ScoresTextsLongerThanTheBlockToo) {
