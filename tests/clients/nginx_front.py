@@ -4,27 +4,20 @@ ones is reported. What the file promises besides is looked at before: TLS, reque
 address, /metrics."""
 
 import http.client
-import json
 import os
 import re
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.parse
 
+from front import PROMPT, check_affinity, check_loss, logged, make_certificate
 from serving import Server, skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROMPT = "The same beginning of a text"
-READERS = 12
-# What is read before one server is killed, and afterwards: as long as that takes on this machine.
-ENOUGH = 4 * READERS
-MOST_SECONDS = 60
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -41,14 +34,6 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
         if self.tls is not None:
             self.sock = self.tls.wrap_socket(self.sock, server_hostname="localhost")
-
-
-def make_certificate(folder):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                    "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext",
-                    "subjectAltName=DNS:localhost", "-keyout", f"{folder}/privkey.pem",
-                    "-out", f"{folder}/fullchain.pem"], check=True, capture_output=True)
-    return ssl.create_default_context(cafile=f"{folder}/fullchain.pem")
 
 
 def start_nginx(folder, front, servers):
@@ -94,12 +79,6 @@ def read(front, prompt, headers=None):
         connection.close()
 
 
-def answered(server):
-    text = server.get("/metrics")[1].decode()
-    return sum(int(count) for count in re.findall(
-        r'chorus_http_requests_total\{route="/generate/PROMPT",status="200"\} (\d+)', text))
-
-
 def check_promises(front, servers, tls):
     def ask(target, headers, its_tls=None):
         path = front if its_tls is None else front + "-tls"
@@ -110,84 +89,17 @@ def check_promises(front, servers, tls):
         connection.close()
         return response
 
-    def logged(request_id):
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            for line in "\n".join(server.read_log() for server in servers).splitlines():
-                if request_id in line:
-                    return json.loads(line)
-            time.sleep(0.02)
-        raise AssertionError(f"no line of the log has {request_id}")
-
     own = ask("/v1/models", {"X-Request-Id": "client-own-1", "X-Test-Address": "203.0.113.7"}, tls)
     assert own.status == 200 and own.getheader("X-Request-Id") == "client-own-1", own.headers
-    assert logged("client-own-1")["client"] == "203.0.113.7", logged("client-own-1")
+    assert logged(servers, "client-own-1")["client"] == "203.0.113.7", logged(servers, "client-own-1")
     # What a client says itself of where it comes from is not believed.
     ask("/v1/models", {"X-Request-Id": "client-own-2", "X-Test-Address": "203.0.113.8",
                        "X-Forwarded-For": "198.51.100.1"})
-    assert logged("client-own-2")["client"] == "203.0.113.8", logged("client-own-2")
+    assert logged(servers, "client-own-2")["client"] == "203.0.113.8", logged(servers, "client-own-2")
     made = ask("/v1/models", {}).getheader("X-Request-Id")
-    assert made and logged(made)["request_id"] == made
+    assert made and logged(servers, made)["request_id"] == made
     for target in ("/metrics", "/metrics/", "//metrics", "/metrics?x", "/%6detrics", "/x/../metrics"):
         assert ask(target, {}).status == 403, target
-
-
-def check_affinity(front, servers):
-    before = [answered(server) for server in servers]
-    for _ in range(6):
-        assert read(front, PROMPT) is not None
-    # An answer is counted once its last byte is sent, so its reader may be here before.
-    deadline = time.monotonic() + 10
-    while True:
-        counts = [answered(server) - count for server, count in zip(servers, before)]
-        if sum(counts) >= 6 or time.monotonic() > deadline:
-            break
-        time.sleep(0.02)
-    # Maybe one more: of the one that was read first of all.
-    assert min(counts) == 0 and max(counts) in (6, 7), counts
-
-
-def check_loss(front, servers):
-    expected, results, different, running = {}, [], [], threading.Event()
-    lock = threading.Lock()
-    running.set()
-
-    def reader(number):
-        count = 0
-        while running.is_set():
-            prompt = f"Reader {number} begins {count % 5}"
-            begun = time.monotonic()
-            text = read(front, prompt)
-            with lock:
-                results.append((begun, time.monotonic(), text is not None))
-                if text is not None and expected.setdefault(prompt, text) != text:
-                    different.append(prompt)
-            count += 1
-
-    def wait_for(count):
-        deadline = time.monotonic() + MOST_SECONDS
-        while len(results) < count:
-            assert time.monotonic() < deadline, f"only {len(results)} of {count} were answered"
-            time.sleep(0.02)
-
-    threads = [threading.Thread(target=reader, args=(number,)) for number in range(READERS)]
-    for thread in threads:
-        thread.start()
-    try:
-        wait_for(ENOUGH)
-        servers[0].kill()
-        killed = time.monotonic()
-        wait_for(len(results) + ENOUGH)
-    finally:
-        running.clear()
-    for thread in threads:
-        thread.join()
-    lost = [result for result in results if not result[2]]
-    late = [result for result in lost if result[0] > killed]
-    print(f"{len(results)} requests of {READERS} readers, one of two servers killed in the middle: "
-          f"{len(lost)} lost (being read when it died), {len(late)} of them begun afterwards")
-    assert not different, f"another server, another text: {different}"
-    assert len(lost) <= READERS and not late, lost
 
 
 def main(program, folder):
@@ -209,8 +121,8 @@ def main(program, folder):
                 assert time.monotonic() < deadline, "nginx does not answer"
                 time.sleep(0.05)
             check_promises(front, (one, two), tls)
-            check_affinity(front, (one, two))
-            check_loss(front, (one, two))
+            check_affinity(lambda prompt: read(front, prompt), (one, two))
+            check_loss(lambda prompt: read(front, prompt), (one, two))
         finally:
             nginx.terminate()
             nginx.wait(10)
