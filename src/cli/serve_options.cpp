@@ -142,6 +142,15 @@ void add_limits(CLI::App& command, ServeOptions& options) {
       ->transform(whole_number(1, 1'000'000))
       ->type_name("N")
       ->group(kLimits);
+  command
+      .add_option(
+          "--max-connections-per-address", serving.http.max_connections_per_address,
+          "Of one address (of IPv6 one /64 network, and whoever uses the Unix socket) that is "
+          "no --trusted-proxy; more are answered with 429 (default: as many as places are "
+          "free, so half of --max-connections for one alone)")
+      ->transform(whole_number(1, 1'000'000))
+      ->type_name("N")
+      ->group(kLimits);
   add_size(command, "--max-header", serving.http.max_header,
            "A request's head, with the prompt of /generate", "32KiB");
   add_size(command, "--max-body", serving.http.max_body, "A request's body", "1MiB");

@@ -51,12 +51,19 @@ Result<void> Mailbox::check_places(std::span<const std::shared_ptr<RequestState>
                              "found {}",
                              max_waiting_, each)};
   }
-  if (samples > max_waiting_) {
+  // A client's requests count as if they came one after the other: behind the others of it there must be
+  // as many free places for the last as it has samples waiting then.
+  bool has_share = of_client != nullptr;
+  std::size_t others = samples - samples_of(*requests.back());
+  std::size_t needed = has_share ? samples + others : samples;
+  if (needed > max_waiting_) {
     return Error{
         ErrorCode::kInvalidArgument,
-        fmt::format("prompt: expected at most {} samples in all (prompts times n), as many "
-                    "as may wait (--max-queue), found {} prompts with {} samples",
-                    max_waiting_, requests.size(), samples)};
+        fmt::format("prompt: expected fewer samples (prompts times n): {} may wait "
+                    "(--max-queue){}; found {} prompts with {} samples",
+                    max_waiting_,
+                    has_share ? ", of one client half of them where nobody else waits" : "",
+                    requests.size(), samples)};
   }
   std::size_t waiting = waiting_ + posted_;
   std::size_t free = max_waiting_ - std::min(waiting, max_waiting_);
@@ -65,7 +72,7 @@ Result<void> Mailbox::check_places(std::span<const std::shared_ptr<RequestState>
         ErrorCode::kOverloaded,
         fmt::format("the queue is full: {} samples wait, at most {} may", waiting, max_waiting_)};
   }
-  if (of_client != nullptr && *of_client + samples > free) {
+  if (has_share && *of_client + needed > free) {
     return Error{ErrorCode::kOverloaded,
                  fmt::format("the client's share of the queue is full: {} of its samples wait, and "
                              "it may have no more than there are free places, {}",

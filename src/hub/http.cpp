@@ -1,7 +1,11 @@
 #include "hub/http.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <exception>
 #include <memory>
 
@@ -114,6 +118,21 @@ bool may_pass(CURLcode code) {
   }
 }
 
+// "; " and the system's reason, where a transfer has failed for want of descriptors: libcurl only says
+// that it could not connect, find the host or read the certificates.
+std::string shortage(CURL* handle) {
+  long error = 0;
+  curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &error);
+  if (error != EMFILE && error != ENFILE) {
+    int probe = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    error = probe < 0 ? errno : 0;
+    if (probe >= 0) ::close(probe);
+  }
+  if (error != EMFILE && error != ENFILE) return {};
+  return std::string("; ") + std::strerror(static_cast<int>(error)) +
+         (error == EMFILE ? " (ulimit -n)" : " (on this machine)");
+}
+
 }  // namespace
 
 HttpOutcome http_get(const HttpRequest& request, const HttpSink& sink) {
@@ -137,6 +156,7 @@ HttpOutcome http_get(const HttpRequest& request, const HttpSink& sink) {
   if (code == CURLE_OK && !transfer.sink_called) transfer.give({});
   if (code != CURLE_OK && !transfer.outcome.refused) {
     transfer.outcome.failure = reason[0] != '\0' ? reason : curl_easy_strerror(code);
+    transfer.outcome.failure += shortage(handle.get());
     transfer.outcome.may_pass = may_pass(code);
   }
   return std::move(transfer.outcome);

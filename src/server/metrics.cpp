@@ -129,6 +129,18 @@ struct Metrics::Impl {
           .Name("chorus_http_requests_total")
           .Help("HTTP requests by route and status; 499: the client went away")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& refused =
+      prometheus::BuildCounter()
+          .Name("chorus_http_connections_refused_total")
+          .Help("Connections that were not served: --max-connections, or their address's share")
+          .Register(registry);
+  prometheus::Counter& refused_of_all = refused.Add({{"reason", "max_connections"}});
+  prometheus::Counter& refused_of_address = refused.Add({{"reason", "address"}});
+  prometheus::Counter& put_out = prometheus::BuildCounter()
+                                     .Name("chorus_http_connections_put_out_total")
+                                     .Help("Idle connections that were closed for new ones")
+                                     .Register(registry)
+                                     .Add({});
   prometheus::Gauge& connections = prometheus::BuildGauge()
                                        .Name("chorus_http_connections")
                                        .Help("Open connections")
@@ -168,6 +180,12 @@ void Metrics::answered(const std::string& route, int status) {
 }
 
 void Metrics::connections_changed(int difference) { impl_->connections.Increment(difference); }
+
+void Metrics::connection_refused(bool of_address) {
+  (of_address ? impl_->refused_of_address : impl_->refused_of_all).Increment();
+}
+
+void Metrics::connection_put_out() { impl_->put_out.Increment(); }
 
 std::string Metrics::text() const {
   std::vector<MetricFamily> families = impl_->registry.Collect();

@@ -30,6 +30,8 @@ class Metrics {
   // A request was answered, or given up (status 499, as nginx counts them).
   void answered(const std::string& route, int status);
   void connections_changed(int difference);
+  void connection_refused(bool of_address);
+  void connection_put_out();
 
   // Prometheus's text format 0.0.4.
   std::string text() const;

@@ -9,6 +9,12 @@ void LoggingObserver::connections_changed(int difference) {
   metrics_.connections_changed(difference);
 }
 
+void LoggingObserver::connection_refused(bool of_address) {
+  metrics_.connection_refused(of_address);
+}
+
+void LoggingObserver::connection_put_out() { metrics_.connection_put_out(); }
+
 void LoggingObserver::answered(const AnswerRecord& record) {
   try {
     metrics_.answered(std::string(record.route), record.status);

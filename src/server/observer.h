@@ -16,6 +16,8 @@ class LoggingObserver : public HttpObserver {
   LoggingObserver(Log& log, Metrics& metrics) : log_(log), metrics_(metrics) {}
 
   void connections_changed(int difference) override;
+  void connection_refused(bool of_address) override;
+  void connection_put_out() override;
   void answered(const AnswerRecord& record) override;
   void warn(std::string_view message) override;
 

@@ -159,7 +159,7 @@ def main():
     allow_descriptors(2 * arguments.clients + 200)
     # Twice the clients: the server may learn of a new one before it is done with one that left.
     options = with_defaults(others, kv_memory=KV_MEMORY, log_level="error",
-                            max_connections=2 * arguments.clients + 100)
+                            max_connections=4 * arguments.clients + 100)
     with Server(arguments.program, *options) as server:
         result = measure(server, arguments)
         result["checks"]["ends with 0"] = drain(server) == 0

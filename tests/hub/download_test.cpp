@@ -1,5 +1,6 @@
 // One file over a connection and from a server that may go wrong in every way that is provided for.
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -331,6 +332,34 @@ TEST_F(HubTest, CacheThatIsAFileIsNamed) {
   ASSERT_FALSE(fetched);
   EXPECT_EQ(fetched.assume_error().code, ErrorCode::kIo);
   EXPECT_NE(fetched.assume_error().message.find(cache_ + "/models"), std::string::npos);
+}
+
+// libcurl would say of each that it could not connect, or find the host.
+TEST_F(HubTest, AWantOfDescriptorsIsNamedWhereverItStrikes) {
+  Options with;
+  with.endpoint = "http://localhost:1";
+  with.cache_dir = cache_;
+  with.retries = 0;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  int named = 0;
+  for (rlim_t left = 0; left < 12; ++left) {
+    std::filesystem::remove_all(cache_);
+    int next = ::dup(0);
+    ::close(next);
+    rlimit lowered{static_cast<rlim_t>(next) + left, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lowered), 0);
+    Result<std::string> fetched = fetch("parallelopedia", with);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_FALSE(fetched);
+    const std::string& message = fetched.assume_error().message;
+    if (message.find("Too many open files") != std::string::npos) ++named;
+    // With enough it is as always: nothing answers there.
+    bool is_named = message.find("Too many open files") != std::string::npos;
+    EXPECT_TRUE(is_named || message.find("Failed to connect") != std::string::npos) << message;
+    EXPECT_TRUE(is_named || left > 0) << message;
+  }
+  EXPECT_GE(named, 2);
 }
 
 }  // namespace

@@ -83,9 +83,11 @@ UiAnswer answer_of(const HttpRequest& request, const UiFile& file) {
 
 asio::awaitable<void> answer_ui(App& app, Exchange& exchange, std::string_view name) {
   if (!app.options.ui_dir.empty()) {
-    std::optional<StaticFile> file = app.ui_files.find("/" + std::string(name));
-    if (!file) co_return co_await static_file(app, exchange);
-    co_return co_await send_file(exchange, std::move(*file), page_headers());
+    HttpResult<std::optional<StaticFile>> file = app.ui_files.find("/" + std::string(name));
+    const ResponseHead::Headers headers = page_headers();
+    bool is_answered = co_await send_if_found(exchange, file, headers);
+    if (is_answered) co_return;
+    co_return co_await static_file(app, exchange);
   }
   const UiFile* file = app.options.ui ? find_ui_file(name) : nullptr;
   if (file == nullptr) co_return co_await static_file(app, exchange);
@@ -96,8 +98,10 @@ asio::awaitable<void> answer_ui(App& app, Exchange& exchange, std::string_view n
 }  // namespace
 
 asio::awaitable<void> front_page(App& app, Exchange& exchange) {
-  std::optional<StaticFile> file = app.files.find("/");
-  if (file) co_return co_await send_file(exchange, std::move(*file));
+  HttpResult<std::optional<StaticFile>> file = app.files.find("/");
+  const ResponseHead::Headers none;
+  bool is_answered = co_await send_if_found(exchange, file, none);
+  if (is_answered) co_return;
   if (app.options.ui || !app.options.ui_dir.empty()) {
     co_return co_await answer_ui(app, exchange, kIndex);
   }

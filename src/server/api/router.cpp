@@ -219,7 +219,13 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
     co_return co_await exchange.respond(options_head(exchange, methods), "");
   }
   if (!found.allows) {
-    bool exists = &route != &kFiles || app_.files.find(exchange.target.path);
+    HttpResult<std::optional<StaticFile>> file = app_.files.find(exchange.target.path);
+    bool is_of_files = &route == &kFiles;
+    if (is_of_files && !file) {
+      ApiError error(file.assume_error());
+      co_return co_await respond_error(exchange, error);
+    }
+    bool exists = !is_of_files || file.assume_value().has_value();
     if (exists) co_return co_await refuse_method(exchange, methods);
     co_return co_await respond_error(exchange, no_such_path(exchange.target.path, kOffered));
   }
@@ -256,8 +262,10 @@ asio::awaitable<void> Router::refuse(Exchange& exchange, const HttpError& error)
 std::string_view Router::exposed_headers() const { return kExposedHeaders; }
 
 asio::awaitable<void> static_file(App& app, Exchange& exchange) {
-  std::optional<StaticFile> file = app.files.find(exchange.target.path);
-  if (file) co_return co_await send_file(exchange, std::move(*file));
+  HttpResult<std::optional<StaticFile>> file = app.files.find(exchange.target.path);
+  const ResponseHead::Headers none;
+  bool is_answered = co_await send_if_found(exchange, file, none);
+  if (is_answered) co_return;
   co_await respond_error(exchange, no_such_path(exchange.target.path, kOffered));
 }
 

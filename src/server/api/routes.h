@@ -30,6 +30,11 @@ boost::asio::awaitable<void> ui_file(App& app, Exchange& exchange);         // G
 boost::asio::awaitable<void> list_routes(Exchange& exchange);
 // GET of any other path: a file of --static-dir, or 404.
 boost::asio::awaitable<void> static_file(App& app, Exchange& exchange);
+// A file that was looked for: sent, or an error told. False: there is none, and nothing was answered.
+// `found` by reference, as GCC 12 destroys temporaries twice that are made inside a co_await expression.
+boost::asio::awaitable<bool> send_if_found(Exchange& exchange,
+                                           HttpResult<std::optional<StaticFile>>& found,
+                                           const ResponseHead::Headers& more);
 // With headers of its own.
 boost::asio::awaitable<void> send_file(Exchange& exchange, StaticFile file,
                                        ResponseHead::Headers more = {});

@@ -102,11 +102,15 @@ bool TrustedProxies::trusts(const ip::address& address) const {
                      [&](const auto& network) { return holds(network, address.to_v6()); });
 }
 
+bool TrustedProxies::trusts_peer(std::string_view peer) const {
+  if (peer == kUnix) return unix_;
+  std::optional<ip::address> address = parse_peer(peer);
+  return address && trusts(*address);
+}
+
 std::string TrustedProxies::client(std::string_view peer, const HttpRequest& request) const {
   std::string client = peer_address(peer);
-  std::optional<ip::address> address = parse_peer(peer);
-  bool is_trusted = peer == kUnix ? unix_ : address && trusts(*address);
-  if (!is_trusted) return client;
+  if (!trusts_peer(peer)) return client;
   for (auto header = request.headers.rbegin(); header != request.headers.rend(); ++header) {
     if (header->first != "x-forwarded-for") continue;
     std::string_view entries = header->second;
@@ -127,6 +131,13 @@ std::string TrustedProxies::client(std::string_view peer, const HttpRequest& req
 std::string peer_address(std::string_view peer) {
   std::optional<ip::address> address = parse_peer(peer);
   return address ? address->to_string() : std::string(peer);
+}
+
+std::string network_of(std::string_view peer) {
+  constexpr unsigned short kNetworkBits = 64;
+  std::optional<ip::address> address = parse_peer(peer);
+  if (!address || address->is_v4()) return peer_address(peer);
+  return ip::network_v6(address->to_v6(), kNetworkBits).canonical().to_string();
 }
 
 }  // namespace chorus::server

@@ -31,6 +31,9 @@ class TrustedProxies {
   // that is no such proxy.
   std::string client(std::string_view peer, const HttpRequest& request) const;
 
+  // Whether the connection is such a proxy's.
+  bool trusts_peer(std::string_view peer) const;
+
  private:
   bool trusts(const boost::asio::ip::address& address) const;
 
@@ -41,5 +44,9 @@ class TrustedProxies {
 
 // The address of a connection, without its port.
 std::string peer_address(std::string_view peer);
+
+// Whoever connects from there may be one: its address; of version 6 the network of its first 64 bits,
+// of which a single machine has all addresses; "unix".
+std::string network_of(std::string_view peer);
 
 }  // namespace chorus::server

@@ -54,10 +54,12 @@ class Counted {
 }  // namespace
 
 Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
-                       std::string peer, bool admitted)
+                       std::string peer, Admission admission, AddressPlace place)
     : service_(service),
       loop_(loop),
-      admitted_(admitted),
+      admission_(admission),
+      admitted_(admission == Admission::kServed),
+      place_(std::move(place)),
       transport_(std::move(transport)),
       peer_(std::move(peer)),
       signal_(loop.context().get_executor()),
@@ -85,7 +87,9 @@ void Connection::enter(Phase phase, std::chrono::milliseconds time) {
 
 void Connection::set_idle(bool is_idle) {
   if (is_idle && !is_idle_) idle_since_ = Clock::now();
-  if (std::exchange(is_idle_, is_idle) != is_idle) service_.idle += is_idle ? 1 : -1;
+  if (std::exchange(is_idle_, is_idle) == is_idle) return;
+  service_.idle += is_idle ? 1 : -1;
+  if (place_.share() != nullptr) place_.share()->idle += is_idle ? 1 : -1;
 }
 
 void Connection::tick(Clock::time_point now) {
@@ -220,7 +224,7 @@ asio::awaitable<void> Connection::serve_turned_away() {
     reader_.request().keep_alive = false;
     co_await answer();
   } else if (sent_ == 0 && !closed_) {
-    co_await refuse(HttpError(503, "too many connections", "connections"));
+    co_await refuse(too_many(admission_));
   }
 }
 

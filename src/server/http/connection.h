@@ -28,9 +28,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // One that is not `admitted` is told that there are too many, and no more.
+  // One that is not to be served is told that there are too many, and no more.
   Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
-             std::string peer, bool admitted);
+             std::string peer, Admission admission, AddressPlace place);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -45,6 +45,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Whether it waits for a request, and since when.
   bool is_idle() const { return is_idle_; }
   Clock::time_point idle_since() const { return idle_since_; }
+  // Its address's; null if that has no bound.
+  AddressShare* share() const { return place_.share().get(); }
 
   // For an exchange.
   HttpService& service() { return service_; }
@@ -85,7 +87,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   HttpService& service_;
   Loop& loop_;
-  bool admitted_;
+  const Admission admission_;
+  const bool admitted_;
+  const AddressPlace place_;
   std::unique_ptr<Transport> transport_;
   std::string peer_;
   Signal signal_;

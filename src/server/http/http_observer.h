@@ -36,6 +36,10 @@ class HttpObserver {
  public:
   virtual ~HttpObserver() = default;
   virtual void connections_changed(int difference) = 0;
+  // One was not served, as there are too many; of its address, or of all.
+  virtual void connection_refused(bool of_address) = 0;
+  // One that was idle was closed for a new one.
+  virtual void connection_put_out() = 0;
   virtual void answered(const AnswerRecord& record) = 0;
   // Something went wrong that no client can be told.
   virtual void warn(std::string_view message) = 0;

@@ -10,6 +10,9 @@ namespace chorus::server {
 
 struct HttpOptions {
   std::size_t max_connections = 4096;
+  // Of one address (of version 6: of one /64 network) that is no trusted proxy's. 0: as many as places
+  // are free, which for one alone is half of them.
+  std::size_t max_connections_per_address = 0;
   std::size_t max_header = 32 * 1024;   // bytes of a request's head; its target is among them
   std::size_t max_body = 1024 * 1024;   // bytes
   std::size_t max_buffer = 256 * 1024;  // bytes that wait for a slow reader, here and in its socket

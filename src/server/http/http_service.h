@@ -3,12 +3,14 @@
 // Thread contract: any thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "server/http/byte_budget.h"
 #include "server/http/client_address.h"
+#include "server/http/connection_shares.h"
 #include "server/http/http_handler.h"
 #include "server/http/http_observer.h"
 #include "server/http/http_options.h"
@@ -21,6 +23,22 @@ inline HttpError buffers_full() {
           "buffers"};
 }
 
+// What becomes of a new connection.
+enum class Admission {
+  kServed,
+  kTooMany,           // there are as many as may be
+  kTooManyOfAddress,  // of its address
+};
+
+// What one of too many is told.
+inline HttpError too_many(Admission admission) {
+  if (admission == Admission::kTooMany) return {503, "too many connections", "connections"};
+  return {429,
+          "too many connections from this address (--max-connections-per-address): close some, or "
+          "send several requests on each; a proxy is to be named by --trusted-proxy",
+          "connections"};
+}
+
 struct HttpService {
   HttpService(const HttpOptions& given, HttpHandler& answers, HttpObserver& watches)
       : options(given), handler(answers), observer(watches), buffers(given.max_buffer_total) {}
@@ -30,6 +48,7 @@ struct HttpService {
   HttpObserver& observer;
 
   ByteBudget buffers;  // held for all connections
+  ConnectionShares shares;
   TrustedProxies proxies;
 
   std::atomic<bool> draining{false};       // each connection gets one more answer at the most
@@ -42,12 +61,39 @@ struct HttpService {
   std::atomic<std::int64_t> idle{0};           // of those served, how many have nothing to do
   std::atomic<std::int64_t> to_be_put_out{0};  // of these, for new ones that were let in for them
 
-  // Whether a new connection is let in though there are as many as may be: for an idle one, which
-  // its loop puts out at the next tick.
-  bool make_room() {
-    if (idle <= to_be_put_out) return false;
+  std::atomic<bool> shares_put_out{false};  // some addresses' are to go for their own new ones
+
+  // What becomes of a new connection of an address (null: of one that has no bound). One that is let in
+  // though there are as many as may be takes the place of an idle one, which its loop puts out at the
+  // next tick: of an address that has its share, one of its own.
+  Admission admit(AddressShare* share) {
+    bool is_full = connections >= options.max_connections;
+    if (share != nullptr && is_over_share(share->connections, connections)) {
+      // Not many at a time: until the next tick they come on top.
+      std::int64_t at_once =
+          is_full ? 1
+                  : std::max<std::int64_t>(8, static_cast<std::int64_t>(share->connections) / 16);
+      if (share->to_be_put_out < std::min<std::int64_t>(at_once, share->idle)) {
+        ++share->to_be_put_out;
+        shares_put_out = true;
+        return Admission::kServed;
+      }
+      return is_full ? Admission::kTooMany : Admission::kTooManyOfAddress;
+    }
+    if (!is_full) return Admission::kServed;
+    if (idle <= to_be_put_out) return Admission::kTooMany;
     ++to_be_put_out;
-    return true;
+    return Admission::kServed;
+  }
+  // For the loop that has an idle one of the address: whether one is to go.
+  bool take_one_to_put_out(AddressShare& share) {
+    std::int64_t left = share.to_be_put_out;
+    while (left > 0) {
+      bool is_over = share.connections > 0 && connections > 0 &&
+                     is_over_share(share.connections - 1, connections - 1);
+      if (share.to_be_put_out.compare_exchange_weak(left, is_over ? left - 1 : 0)) return is_over;
+    }
+    return false;
   }
   // For the loop that has an idle one: whether one is to go.
   bool take_one_to_put_out() {
@@ -57,6 +103,16 @@ struct HttpService {
       if (left > 0 && to_be_put_out.compare_exchange_weak(left, left - 1)) return true;
     }
     return false;
+  }
+
+ private:
+  // Whether an address that has `held` of all connections may have no more.
+  bool is_over_share(std::size_t held, std::size_t all) const {
+    if (options.max_connections_per_address > 0) {
+      return held >= options.max_connections_per_address;
+    }
+    std::size_t free = options.max_connections - std::min(all, options.max_connections);
+    return held > std::max(free, options.max_connections / 256);
   }
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -39,8 +40,13 @@ constexpr std::chrono::milliseconds kHandshakeTime{200};
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-// Connections over the limit that are told so at once; others are closed without a word.
+// Connections over the limit whose request is read, so that one for everybody's use is answered; others
+// are told at once, if they can be.
 constexpr std::size_t kMostTurnedAway = 64;
+constexpr std::size_t kMostTurnedAwayOfAddress = 16;
+
+// Between two lines that connections of an address are refused.
+constexpr std::chrono::seconds kBetweenRefusals{10};
 
 std::string describe(const asio::generic::stream_protocol::endpoint& peer) {
   if (peer.protocol().family() == AF_UNIX) return "unix";
@@ -80,6 +86,27 @@ bool is_absent(error_code error) {
          error == boost::system::errc::address_not_available;
 }
 
+// Tells one of too many so, without waiting for its request; what of that is there is read, as the
+// system would take the answer back otherwise.
+void tell_and_close(Socket& socket, Admission admission) {
+  HttpError error = too_many(admission);
+  bool is_of_address = admission == Admission::kTooManyOfAddress;
+  std::string body = fmt::format(
+      R"({{"error":{{"message":"{}","type":"{}","param":null,"code":"{}"}}}})", error.message,
+      is_of_address ? "rate_limit_error" : "service_unavailable_error", error.code);
+  std::string text = fmt::format(
+      "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nRetry-After: 1\r\n"
+      "Connection: close\r\n\r\n{}",
+      is_of_address ? "429 Too Many Requests" : "503 Service Unavailable", body.size(), body);
+  std::array<char, 16384> request;
+  ssize_t count = 0;
+  for (int i = 0; i < 4 && (i == 0 || count > 0); ++i) {
+    count = ::recv(socket.native_handle(), request.data(), request.size(), MSG_DONTWAIT);
+  }
+  count = ::send(socket.native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::shutdown(socket.native_handle(), SHUT_WR);
+}
+
 // Counts a connection that was accepted and is not yet served.
 class Arriving {
  public:
@@ -97,9 +124,10 @@ class Arriving {
 };
 
 asio::awaitable<void> serve(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
-                            std::string peer, bool admitted, Arriving arriving) {
-  auto connection =
-      std::make_shared<Connection>(service, loop, std::move(transport), std::move(peer), admitted);
+                            std::string peer, Admission admission, AddressPlace place,
+                            Arriving arriving) {
+  auto connection = std::make_shared<Connection>(service, loop, std::move(transport),
+                                                 std::move(peer), admission, std::move(place));
   arriving.end();
   co_await connection->run();
 }
@@ -348,11 +376,35 @@ void Listener::begin(Loop& loop, Socket socket, const Protocol::endpoint& peer) 
   }
 }
 
-void Listener::hand_over(Loop& loop, Socket socket, const Protocol::endpoint& peer) {
+void Listener::note_refused(const std::string& peer, Admission admission) {
+  bool is_of_address = admission == Admission::kTooManyOfAddress;
+  service_.observer.connection_refused(is_of_address);
+  auto now = std::chrono::steady_clock::now();
+  if (now - last_refusal_ < kBetweenRefusals) return;
+  last_refusal_ = now;
+  service_.observer.warn(
+      is_of_address ? fmt::format("connections of {} are refused: it has its share "
+                                  "(--max-connections-per-address); if it is a proxy, name it by "
+                                  "--trusted-proxy",
+                                  network_of(peer))
+                    : fmt::format("connections are refused: there are {} (--max-connections)",
+                                  service_.connections.load()));
+}
+
+void Listener::hand_over(Loop& loop, Socket socket, const Protocol::endpoint& endpoint) {
   error_code ignored;
-  bool admitted = service_.connections < service_.options.max_connections || service_.make_room();
-  if (!admitted && service_.turned_away >= kMostTurnedAway) return;
-  if (peer.protocol().family() != AF_UNIX)
+  std::string peer = describe(endpoint);
+  std::shared_ptr<AddressShare> share;
+  if (!service_.proxies.trusts_peer(peer)) share = service_.shares.of(network_of(peer));
+  Admission admission = service_.admit(share.get());
+  bool is_served = admission == Admission::kServed;
+  if (!is_served) note_refused(peer, admission);
+  if (!is_served && (service_.turned_away >= kMostTurnedAway ||
+                     (share && share->turned_away >= kMostTurnedAwayOfAddress))) {
+    if (tls_ == nullptr) tell_and_close(socket, admission);
+    return;
+  }
+  if (endpoint.protocol().family() != AF_UNIX)
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   // What the system holds for a slow reader is bounded, too.
   socket.set_option(
@@ -361,14 +413,15 @@ void Listener::hand_over(Loop& loop, Socket socket, const Protocol::endpoint& pe
                                    : make_tls_transport(std::move(socket), *tls_->current());
   // On the loop's own thread: what Asio cannot begin it destroys there, while this one would still
   // be in it.
-  asio::post(loop.context(), [&service = service_, &loop, transport = std::move(transport),
-                              name = describe(peer), admitted,
-                              arriving = Arriving(service_)]() mutable {
-    asio::co_spawn(
-        loop.context(),
-        serve(service, loop, std::move(transport), std::move(name), admitted, std::move(arriving)),
-        asio::detached);
-  });
+  asio::post(loop.context(),
+             [&service = service_, &loop, transport = std::move(transport), peer = std::move(peer),
+              admission, place = AddressPlace(std::move(share), is_served),
+              arriving = Arriving(service_)]() mutable {
+               asio::co_spawn(loop.context(),
+                              serve(service, loop, std::move(transport), std::move(peer), admission,
+                                    std::move(place), std::move(arriving)),
+                              asio::detached);
+             });
 }
 
 }  // namespace chorus::server

@@ -75,7 +75,8 @@ class Listener {
   void end_listening();
   // Without memory for it the connection is closed.
   void begin(Loop& loop, Socket socket, const Protocol::endpoint& peer);
-  void hand_over(Loop& loop, Socket socket, const Protocol::endpoint& peer);
+  void hand_over(Loop& loop, Socket socket, const Protocol::endpoint& endpoint);
+  void note_refused(const std::string& peer, Admission admission);
 
   HttpService& service_;
   const std::vector<std::unique_ptr<Loop>>& loops_;
@@ -99,7 +100,7 @@ class Listener {
   std::optional<Socket> socket_;
   Loop* socket_loop_ = nullptr;
   Protocol::endpoint peer_;
-  std::chrono::steady_clock::time_point last_warning_{};
+  std::chrono::steady_clock::time_point last_warning_{}, last_refusal_{};
 };
 
 }  // namespace chorus::server

@@ -1,5 +1,6 @@
 #include "server/http/loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <new>
@@ -66,6 +67,28 @@ void Loop::put_out_idle() {
     }
     if (longest == nullptr || !service.take_one_to_put_out()) return;
     longest->abort("idle, put out for another");
+    service.observer.connection_put_out();
+  }
+}
+
+// The same for addresses that have their share, of which each new one costs one of their own.
+void Loop::put_out_idle_of_addresses() {
+  if (connections_.empty()) return;
+  HttpService& service = (*connections_.begin())->service();
+  if (!service.shares_put_out) return;
+  auto is_to_go = [](const Connection& one) {
+    return one.is_idle() && one.share() != nullptr && one.share()->to_be_put_out > 0;
+  };
+  std::vector<Connection*> idle;
+  for (Connection* one : connections_) {
+    if (is_to_go(*one)) idle.push_back(one);
+  }
+  std::sort(idle.begin(), idle.end(),
+            [](Connection* a, Connection* b) { return a->idle_since() < b->idle_since(); });
+  for (Connection* one : idle) {
+    if (!service.take_one_to_put_out(*one->share())) continue;
+    one->abort("idle, put out for another of its address");
+    service.observer.connection_put_out();
   }
 }
 
@@ -81,6 +104,7 @@ void Loop::tick() {
     }
   }
   put_out_idle();
+  put_out_idle_of_addresses();
   for (const auto& function : at_ticks_) function();
   if (is_over()) return;
   ticker_.expires_after(kTick);

@@ -41,6 +41,7 @@ class Loop {
   void run();
   void tick();
   void put_out_idle();
+  void put_out_idle_of_addresses();
   bool is_over() const { return stopping_ && connections_.empty(); }
 
   boost::asio::io_context context_{1};

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "core/system_error.h"
@@ -54,6 +55,31 @@ std::string real_path(int descriptor) {
   std::string link = fmt::format("/proc/self/fd/{}", descriptor);
   ssize_t length = ::readlink(link.c_str(), target.data(), target.size());
   return length < 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(length));
+}
+
+// What is the matter where open() fails for a file that may be there; nothing: there is none for us.
+std::optional<HttpError> trouble_of(int error) {
+  switch (error) {
+    case EMFILE:
+      return HttpError(
+          503,
+          "no file can be opened now: the server has as many descriptors open as it may "
+          "(ulimit -n); try again later",
+          "descriptors");
+    case ENFILE:
+      return HttpError(503,
+                       "no file can be opened now: the machine has as many open as it may; try "
+                       "again later",
+                       "descriptors");
+    case ENOMEM:
+      return out_of_memory();
+    case EIO:
+    case ESTALE:
+    case ETIMEDOUT:
+      return HttpError(500, fmt::format("the file cannot be opened: {}", std::strerror(error)));
+    default:
+      return std::nullopt;
+  }
 }
 
 // "bytes=FIRST-LAST", "bytes=FIRST-" or "bytes=-LENGTH".
@@ -137,23 +163,26 @@ Result<StaticFiles> StaticFiles::open(const std::string& folder) {
   return files;
 }
 
-std::optional<StaticFile> StaticFiles::find(const std::string& path) const {
-  if (root_.empty() || path.find('\0') != std::string::npos || has_dots(path)) return std::nullopt;
+HttpResult<std::optional<StaticFile>> StaticFiles::find(const std::string& path) const {
+  using Found = std::optional<StaticFile>;
+  if (root_.empty() || path.find('\0') != std::string::npos || has_dots(path)) return Found();
   std::string wanted = root_ + path;
   if (wanted.ends_with('/')) wanted += "index.html";
   // Not blocked by a pipe that nobody writes to.
   int descriptor = ::open(wanted.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return std::nullopt;
+  if (descriptor < 0) {
+    if (auto trouble = trouble_of(errno)) return *trouble;
+    return Found();
+  }
   struct stat status {};
   bool is_file = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
   // Asked of the file that is open: no link that is changed meanwhile can deceive.
   if (!is_file || !real_path(descriptor).starts_with(root_ + "/")) {
     ::close(descriptor);
-    return std::nullopt;
+    return Found();
   }
-  return std::optional<StaticFile>(std::in_place, descriptor,
-                                   static_cast<std::uint64_t>(status.st_size),
-                                   std::int64_t{status.st_mtime}, content_type(wanted));
+  return Found(std::in_place, descriptor, static_cast<std::uint64_t>(status.st_size),
+               std::int64_t{status.st_mtime}, content_type(wanted));
 }
 
 FileAnswer answer_file(const HttpRequest& request, const StaticFile& file) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "chorus/error.h"
+#include "server/http/http_error.h"
 #include "server/http/http_request.h"
 #include "server/http/response_head.h"
 
@@ -41,8 +42,10 @@ class StaticFiles {
   // Errors: kNotFound, kIo. An empty folder's name: there are no files.
   static Result<StaticFiles> open(const std::string& folder);
 
-  // The file of a request's path (decoded, beginning with '/'); of a folder its index.html.
-  std::optional<StaticFile> find(const std::string& path) const;
+  // The file of a request's path (decoded, beginning with '/'); of a folder its index.html. None: there
+  // is no such file, or it is not to be read. Errors: 503 and 500, for one that is there and that the
+  // system does not open now.
+  HttpResult<std::optional<StaticFile>> find(const std::string& path) const;
 
  private:
   std::string root_;  // canonical; empty: no files
