@@ -1,5 +1,5 @@
 // The server, by fetch: relative to the page, so that a path prefix in front of it changes nothing.
-import { find, say } from "./dom.js";
+import { find, say, turn } from "./dom.js";
 
 const KEY = "chorus.key"; // in sessionStorage: the key is gone with the tab
 
@@ -93,31 +93,64 @@ export async function askJson(path, body, options) {
   return (await ask(path, body, options)).json();
 }
 
-/** The JSON of each server-sent event. Ends at [DONE]; a stream that breaks off before is an error.
- * @param {Response} response */
-export async function* eventsOf(response) {
-  if (!response.body) throw new Error("the browser gives no stream");
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let held = "";
+const TURN = 8; // milliseconds of reading, before others have theirs
+
+/** The rest of a stream's text, as whole events: without looking twice at what an unfinished one begins with.
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @returns {AsyncGenerator<string[]>} */
+async function* blocksOf(reader) {
+  const decoder = new TextDecoder();
+  /** @type {string[]} */
+  let held = []; // what no end has been seen of
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) throw new Error("the connection ended before the text did");
-    held += value;
-    const events = held.split("\n\n");
-    held = events.pop() ?? "";
+    if (done) return;
+    let text = decoder.decode(value, { stream: true });
+    const last = held.at(-1) ?? "";
+    if (last.endsWith("\n")) { // perhaps half an end
+      held[held.length - 1] = last.slice(0, -1);
+      text = "\n" + text;
+    }
+    const end = text.lastIndexOf("\n\n");
+    if (end < 0) {
+      held.push(text);
+      continue;
+    }
+    held.push(text.slice(0, end));
+    yield held.join("").split("\n\n");
+    held = [text.slice(end + 2)];
+  }
+}
+
+/** The JSON of each server-sent event, some at a time. Ends at [DONE]; a stream that breaks off before is an error.
+ * @param {Response} response
+ * @returns {AsyncGenerator<any[]>} */
+export async function* eventsOf(response) {
+  if (!response.body) throw new Error("the browser gives no stream");
+  for await (const blocks of blocksOf(response.body.getReader())) {
     /** @type {any[]} */
-    const parsed = [];
-    for (const event of events) {
-      if (!event.startsWith("data: ")) continue; // a comment
-      const data = event.slice(6);
+    let parsed = [];
+    let begun = performance.now();
+    for (const block of blocks) {
+      if (!block.startsWith("data: ")) continue; // a comment
+      const data = block.slice(6);
       if (data === "[DONE]") {
         yield parsed;
         return;
       }
       const json = JSON.parse(data);
-      if (json.error) throw new ServerError(json.error.code ?? 500, json.error.message, json.error.param ?? "");
+      if (json.error) {
+        yield parsed;
+        throw new ServerError(json.error.code ?? 500, json.error.message, json.error.param ?? "");
+      }
       parsed.push(json);
+      if (performance.now() - begun < TURN) continue;
+      yield parsed;
+      parsed = [];
+      await turn();
+      begun = performance.now();
     }
     yield parsed;
   }
+  throw new Error("the connection ended before the text did");
 }

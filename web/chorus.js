@@ -1,6 +1,7 @@
 // The chorus: many continuations of one prompt, written side by side by one request.
 import { askJson, ServerError } from "./api.js";
 import { copy, find, make, say } from "./dom.js";
+import { allDrawn, drawSoon, prepareDrawing, watchView } from "./drawing.js";
 import { hashOf, linkOf } from "./link.js";
 import { Sample, write } from "./samples.js";
 import { snippets } from "./snippets.js";
@@ -10,8 +11,9 @@ const EINSTEIN = "Albert Einstein's Theory of Relativity stated that";
 const NUMBERS = ["n", "seed", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"];
 const LINKED = ["prompt", "max_length", "model", "loop", "stop", ...NUMBERS];
 
-/** @typedef {{sample: Sample, request: any, stopper: AbortController, isPinned: boolean, drawn: number,
- *   element: any, body: any, line: any, stop: any, pin: any}} Tile */
+/** @typedef {{sample: Sample, request: any, stopper: AbortController, isPinned: boolean, element: any, body: any, line: any,
+ *   stop: any, pin: any, drawn: number, shownLine: string, shownState: string, isStale: () => boolean, isOpen: () => boolean,
+ *   draw: () => void}} Tile */
 
 /** @type {Tile[]} */
 let tiles = [];
@@ -112,7 +114,10 @@ function makeTile(sample, request, stopper) {
     make("button", { type: "button", text, "aria-label": `${text}: seed ${sample.seed}`, onclick });
   /** @type {Tile} */
   const tile = {
-    sample, request, stopper, isPinned: false, drawn: 0, body: body.firstChild,
+    sample, request, stopper, isPinned: false, drawn: 0, shownLine: "", shownState: "", body: body.firstChild,
+    isStale: () => tile.drawn < sample.tokens.length || tile.shownState !== sample.state,
+    isOpen: () => sample.isOpen,
+    draw: () => draw(tile),
     line: make("span", { class: "soft" }),
     stop: button("Stop", () => stopTile(tile)),
     pin: button("Pin", () => {
@@ -128,6 +133,7 @@ function makeTile(sample, request, stopper) {
     make("div", { class: "bar" }, tile.stop, tile.pin, button("Re-roll", () => reroll(tile)),
       button("Copy", () => copy(tile.request.prompt + tile.sample.text, `the text of seed ${tile.sample.seed}`)),
       button("Open", () => openAlone(tile.sample, tile.request))));
+  watchView(tile);
   watch(tile.body, {
     tokens: () => tile.sample.tokens,
     take: (index, id) => openAlone(tile.sample, tile.request, { index, id }),
@@ -143,7 +149,7 @@ function stopTile(tile) {
   if (!others.length) tile.stopper.abort();
   say(others.length ? `Seed ${tile.sample.seed} is stopped; its place is free when the others have ended.`
     : `Seed ${tile.sample.seed} is stopped.`);
-  changed();
+  drawSoon();
 }
 
 /** @param {Tile} tile */
@@ -154,47 +160,28 @@ async function reroll(tile) {
   const fresh = makeTile(new Sample(seed), request, new AbortController());
   tile.element.replaceWith(fresh.element);
   tiles[tiles.indexOf(tile)] = fresh;
-  changed();
+  drawSoon();
   await writeAll(request, [fresh.sample], fresh.stopper);
 }
 
 const STATES = { waiting: "waiting", writing: "", done: "", stopped: "stopped", failed: "broke off" };
 
+const AT_ONCE = 200; // tokens of a tile in one frame
+
 /** @param {Tile} tile */
 function draw(tile) {
   const { sample } = tile;
   if (tile.drawn < sample.tokens.length) {
-    tile.body.append(spansOf(sample.tokens, tile.drawn));
-    tile.drawn = sample.tokens.length;
+    const to = Math.min(tile.drawn + AT_ONCE, sample.tokens.length);
+    tile.body.append(spansOf(sample.tokens, tile.drawn, to));
+    tile.drawn = to;
   }
   const parts = [STATES[sample.state], sample.generated ? `${sample.generated} tokens` : "",
     sample.finish === "stop" ? "ended" : "", sample.rate ? `${sample.rate.toFixed(1)}/s` : ""];
   const line = parts.filter(Boolean).join(" · ");
-  if (tile.line.textContent !== line) tile.line.textContent = line;
+  if (tile.shownLine !== line) tile.line.textContent = tile.shownLine = line;
   tile.stop.disabled = !sample.isOpen;
-  tile.element.dataset.state = sample.state;
-}
-
-/** @param {Tile} tile */
-function isStale(tile) {
-  return tile.drawn < tile.sample.tokens.length || tile.element.dataset.state !== tile.sample.state;
-}
-
-let isDrawing = false, next = 0;
-/** A tile at a time, in turns, so that no frame waits for all of them and none of them for the others. */
-function changed() {
-  if (isDrawing) return;
-  isDrawing = true;
-  requestAnimationFrame(() => {
-    const deadline = performance.now() + 8;
-    for (let left = tiles.length; left > 0 && performance.now() < deadline; --left) {
-      next = (next + 1) % tiles.length;
-      if (isStale(tiles[next])) draw(tiles[next]);
-    }
-    isDrawing = false;
-    drawRates();
-    if (tiles.some(isStale)) changed();
-  });
+  tile.element.dataset.state = tile.shownState = sample.state;
 }
 
 let ratesAt = 0;
@@ -219,7 +206,7 @@ function drawRates(isLast = false) {
  * @param {(response: Response) => void} [answered] */
 async function writeAll(request, samples, stopper, answered) {
   try {
-    await write(request, samples, stopper, changed, answered);
+    await write(request, samples, stopper, drawSoon, answered);
   } catch (error) {
     const kept = samples.some((sample) => sample.generated > 0);
     if (kept) say(`${error instanceof Error ? error.message : error}; what was written stays.`);
@@ -260,6 +247,7 @@ export async function start() {
     find("headers").replaceChildren(...[...response.headers].flatMap(([name, value]) =>
       [make("dt", { text: name }), make("dd", { text: value })]));
   });
+  await allDrawn();
   if (running !== stopper) return false;
   find("stop-all").disabled = true;
   drawRates(true);
@@ -348,6 +336,7 @@ export function setModels(known) {
 /** @param {(sample: Sample, request: any, taken?: {index: number, id: number}) => void} open */
 export function prepareChorus(open) {
   openAlone = open;
+  prepareDrawing(() => tiles, drawRates);
   find("ask").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
     start();
@@ -359,7 +348,7 @@ export function prepareChorus(open) {
       tile.sample.end("stopped");
     }
     find("stop-all").disabled = true;
-    changed();
+    drawSoon();
   });
   find("einstein").addEventListener("click", einstein);
   find("link").addEventListener("click", copyLink);

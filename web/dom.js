@@ -66,3 +66,16 @@ export async function copy(text, what) {
   }
   say(`Copied ${what}.`);
 }
+
+/** Resolves when others have had their turn. No timer: those wait for a second where nobody looks.
+ * @returns {Promise<void>} */
+export function turn() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

@@ -63,7 +63,7 @@ function show(scored) {
   });
   find("score-legend").dataset.colour = "surprisal";
   find("score-legend").replaceChildren(...legendOf("surprisal"));
-  find("score-tokens").replaceChildren(spansOf(tokens, 0));
+  find("score-tokens").replaceChildren(spansOf(tokens, 0, tokens.length));
   find("score-words").tBodies[0].replaceChildren(...wordsOf(scored).map((word) => make("tr", {},
     make("th", { scope: "row", text: word.word.trim() }), make("td", { text: String(word.count) }),
     make("td", { text: word.surprisal === null ? "–" : word.surprisal.toFixed(2) }))));

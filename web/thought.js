@@ -91,7 +91,7 @@ function draw() {
   const { sample } = current;
   const tokens = sample.tokens;
   if (drawn < tokens.length) {
-    find("thought-tokens").append(spansOf(tokens, drawn, (span, token) => {
+    find("thought-tokens").append(spansOf(tokens, drawn, tokens.length, (span, token) => {
       span.setAttribute("role", "button");
       span.tabIndex = -1;
       if (!token.piece.trim()) span.setAttribute("aria-label", visible(token.name));

@@ -42,10 +42,10 @@ function tokenSpan(token, index) {
 }
 
 /** The spans of tokens, with the space that begins one outside of it, so that no line ends in a coloured gap.
- * @param {Token[]} tokens @param {number} from @param {(span: any, token: Token) => void} [finish] */
-export function spansOf(tokens, from, finish) {
+ * @param {Token[]} tokens @param {number} from @param {number} to @param {(span: any, token: Token) => void} [finish] */
+export function spansOf(tokens, from, to, finish) {
   const all = document.createDocumentFragment();
-  for (let i = from; i < tokens.length; ++i) {
+  for (let i = from; i < to; ++i) {
     const span = tokenSpan(tokens[i], i);
     const text = tokens[i].piece;
     if (/^ \S/.test(text)) {

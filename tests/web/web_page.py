@@ -1,5 +1,5 @@
 """The page that the program serves, in the distribution's Chromium: web_page.py PROGRAM FOLDER TEST, where
-TEST is types, page or front. Packages of npm are installed into FOLDER the first time; without node, npm,
+TEST is types, stream, page or front. Packages of npm are installed into FOLDER the first time; without node, npm,
 a registry, Chromium or nginx a test is skipped, unless $CHORUS_REQUIRE_BROWSER says that they must be there."""
 
 import json
@@ -68,6 +68,16 @@ def check_types(folder):
     subprocess.run([os.path.join(folder, "node_modules", ".bin", "tsc"), "-p", path], check=True, timeout=120)
 
 
+def check_stream(folder):
+    web = os.path.join(folder, "web")
+    os.makedirs(web, exist_ok=True)
+    for name in os.listdir(os.path.join(ROOT, "web")):
+        if name.endswith(".js"):
+            shutil.copy(os.path.join(ROOT, "web", name), web)
+    shutil.copy(os.path.join(HERE, "stream_test.mjs"), folder)
+    subprocess.run(["node", "stream_test.mjs"], check=True, timeout=120, cwd=folder)
+
+
 def check_page(program, folder):
     server = Server(program, "--log-level", "warn")
     try:
@@ -128,6 +138,8 @@ def main(program, folder, test):
     install(folder)
     if test == "types":
         check_types(folder)
+    elif test == "stream":
+        check_stream(folder)
     elif test == "page":
         check_page(program, folder)
     else:
