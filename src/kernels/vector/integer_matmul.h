@@ -67,6 +67,9 @@ constexpr std::size_t kVectorBytes = kIntegerLanes * 4;
 // and all that it has under way comes from there; one of few rows walks several at once. Measured:
 // docs/measurements.md.
 constexpr std::size_t integer_prefetch(std::size_t rows) { return rows >= 4 ? 8192 : 2048; }
+// And into which cache, as __builtin_prefetch counts them: into the second-level one more can be
+// under way. Measured for AVX-512; AVX2 keeps what it had, the first.
+constexpr int kIntegerPrefetchHint = kIntegerLanes == 16 ? 2 : 3;
 
 // A tile: kRows rows by kVectors vectors of outputs. The integer sums of a group stay in registers.
 template <class Format, std::size_t kRows, std::size_t kVectors>
@@ -107,7 +110,9 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
         const std::uint8_t* at = group + pass * kPassBytes +
                                  v / kIntegerPanelVectors * panel_bytes +
                                  v % kIntegerPanelVectors * kVectorBytes;
-        if (v * kVectorBytes % 64 == 0) __builtin_prefetch(at + integer_prefetch(kRows));
+        if (v * kVectorBytes % 64 == 0) {
+          __builtin_prefetch(at + integer_prefetch(kRows), 0, kIntegerPrefetchHint);
+        }
         return at;
       };
       Format::template add<kRows, kVectors>(sums, place, x, pass * Format::kInputs);
