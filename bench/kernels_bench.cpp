@@ -171,8 +171,8 @@ void register_all() {
                            "/N:" + std::to_string(shape.outputs) + "/rows:" + std::to_string(rows);
         benchmark::RegisterBenchmark((std::string(table.name) + "/f32" + name).c_str(),
                                      multiply<float>, table.matmul.f32, shape, rows);
-        benchmark::RegisterBenchmark((std::string(table.name) + "/bf16" + name).c_str(),
-                                     multiply<std::uint16_t>, table.matmul.bf16, shape, rows);
+        benchmark::RegisterBenchmark((std::string(table.name) + "/bf16-f32" + name).c_str(),
+                                     multiply<std::uint16_t>, table.matmul.bf16_f32, shape, rows);
       }
     }
   }

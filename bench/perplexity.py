@@ -14,7 +14,7 @@ import math
 import pathlib
 import subprocess
 
-TYPES = ["f32", "bf16", "int8", "int4"]
+TYPES = ["f32", "bf16-f32", "bf16", "int8", "int4"]
 
 
 def texts_of(place):

@@ -1,7 +1,7 @@
 // How fast whole forward steps are: one sequence that decodes, many that decode together, a prompt.
 // Prints one JSON object of tokens per second, the best of several runs. Sampling is not in it.
 //
-// usage: bench_step CHECKPOINT [--dtype f32|bf16|int8|int4] [--threads N] [--rows N] [--prompt N]
+// usage: bench_step CHECKPOINT [--dtype f32|bf16|bf16-f32|int8|int4] [--threads N] [--rows N] [--prompt N]
 // With one thread, time is that thread's processor time, so that what else runs counts little.
 
 #include <fmt/format.h>
@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
   chorus::Settings settings;
   if (!chorus::parse_arguments(argc, argv, settings)) {
     fmt::print(stderr,
-               "usage: bench_step CHECKPOINT [--dtype f32|bf16|int8|int4] [--threads N] "
+               "usage: bench_step CHECKPOINT [--dtype f32|bf16|bf16-f32|int8|int4] [--threads N] "
                "[--rows N] [--prompt N]\n");
     return 2;
   }

@@ -168,7 +168,7 @@ def spread(measurements, scale=1.0):
 
 
 def print_table(title, contenders, bandwidths, weight_bytes):
-    """`bandwidths` and `weight_bytes` are by dtype."""
+    """`bandwidths` and `weight_bytes` are by the type in which weights are held."""
     talk = next(c for c in contenders if "talk" in c.name)
     cached = next(c for c in contenders if "cache" in c.name and c.dtype == "f32")
     sizes = ", ".join(f"{dtype} {size / 1e6:.0f} MB at {spread(bandwidths[dtype], 1e-9)} GB/s"
@@ -180,7 +180,8 @@ def print_table(title, contenders, bandwidths, weight_bytes):
     print("|---|---|---|---|---|---|---|---|")
     for c in contenders:
         rate = median(c.rates)
-        share = rate * weight_bytes[c.dtype] / median(bandwidths[c.dtype])
+        held = c.dtype.partition("-")[0]
+        share = rate * weight_bytes[held] / median(bandwidths[held])
         prompt = prompt_ratio = "-"
         if c.prompt_rates:
             prompt = spread(c.prompt_rates)
@@ -202,7 +203,7 @@ def measure_model(options, name, model, threads):
     peers = {"f32": Gpt2Peer(checkpoint), "bf16": Gpt2Peer(checkpoint, torch.bfloat16)}
     weight_bytes = {dtype: peer.weight_bytes() for dtype, peer in peers.items()}
     contenders = [chorus_contender(options.chorus, model, dtype, threads, isa)
-                  for isa in options.isa for dtype in ("f32", "bf16")]
+                  for isa in options.isa for dtype in ("f32", "bf16", "bf16-f32")]
     contenders += [torch_contender(peers[dtype], dtype, threads, True) for dtype in ("f32", "bf16")]
     contenders.append(torch_contender(peers["f32"], "f32", threads, False))
     bandwidths = {dtype: [] for dtype in weight_bytes}

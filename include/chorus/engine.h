@@ -29,7 +29,7 @@ struct Checkpoint;
 
 struct EngineOptions {
   // How weight matrices are held: one of kWeightFormats. Empty: as they are stored, so that nothing
-  // is lost: a quantised file's own format, bf16 for a checkpoint of bf16 matrices, f32 for every
+  // is lost: a quantised file's own format, bf16-f32 for a checkpoint of bf16 matrices, f32 for every
   // other.
   std::optional<NumberFormat> dtype = {};
   std::size_t threads = 0;  // 0: the processors that this process may use

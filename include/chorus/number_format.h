@@ -1,5 +1,6 @@
-// How numbers are held: the weights of a file, those in memory, keys and values. One enum for all
-// of them; "as they are stored" is an empty std::optional. Plain values, pure functions.
+// How numbers are held: the weights of a file, those in memory, keys and values; of weights in
+// memory it says how they are computed with, too. One enum for all of them; "as they are stored" is
+// an empty std::optional. Plain values, pure functions.
 #pragma once
 
 #include <array>
@@ -11,17 +12,21 @@
 
 namespace chorus {
 
-enum class NumberFormat { kF32, kF16, kBf16, kInt8, kInt4 };
+// kBf16F32 is what an engine makes of weights that are held in bf16 but multiplied as f32: no file
+// holds it. With kBf16 the activations are rounded to bf16, too (docs/numerics.md).
+enum class NumberFormat { kF32, kF16, kBf16, kBf16F32, kInt8, kInt4 };
 
-inline constexpr std::array kNumberFormats = {NumberFormat::kF32, NumberFormat::kF16,
+// Those of numbers in a file.
+inline constexpr std::array kStoredFormats = {NumberFormat::kF32, NumberFormat::kF16,
                                               NumberFormat::kBf16, NumberFormat::kInt8,
                                               NumberFormat::kInt4};
 
-// Those in which an engine holds weight matrices: f32, bf16, int8 and int4.
+// Those in which an engine holds weight matrices and computes with them.
 inline constexpr std::array kWeightFormats = {NumberFormat::kF32, NumberFormat::kBf16,
-                                              NumberFormat::kInt8, NumberFormat::kInt4};
+                                              NumberFormat::kBf16F32, NumberFormat::kInt8,
+                                              NumberFormat::kInt4};
 
-// "f32", "f16", "bf16", "int8" or "int4": as options, messages and results have it.
+// "f32", "f16", "bf16", "bf16-f32", "int8" or "int4": as options, messages and results have it.
 CHORUS_EXPORT const char* number_format_name(NumberFormat format);
 // The format of such a name, spelled exactly so.
 CHORUS_EXPORT std::optional<NumberFormat> parse_number_format(std::string_view name);
@@ -39,6 +44,7 @@ constexpr std::size_t block_bytes(NumberFormat format) {
       return 4;
     case NumberFormat::kF16:
     case NumberFormat::kBf16:
+    case NumberFormat::kBf16F32:
       return 2;
     case NumberFormat::kInt8:
       return 32;

@@ -37,7 +37,9 @@ class Engine:
     Arguments:
         model: the path of a checkpoint or folder, recognised by its content; else a name (``"gpt2"``,
             ``"hf:owner/name"``), fetched once by huggingface_hub. None: the small storyteller inside the package.
-        dtype: how weights are held: ``"f32"``, ``"bf16"``, ``"int8"`` or ``"int4"``. None: as they are stored.
+        dtype: how weights are held and multiplied: ``"f32"``, ``"bf16"`` (activations rounded to bf16, too),
+            ``"bf16-f32"`` (they are not), ``"int8"`` or ``"int4"``. None: as they are stored, so that nothing is
+            lost: ``"bf16-f32"`` for a checkpoint of bf16.
         threads: that compute. None: one for each processor that this process may use.
         kv_memory: bytes, at most, for keys and values. None: a quarter of the memory that is free.
         prefix_cache: keep keys and values of texts for others that begin alike.

@@ -132,7 +132,7 @@ class ModelInfo:
     parameters: int
     """Tied weights once."""
     dtype: str
-    """Of the matrices in memory: ``"f32"``, ``"bf16"``, ``"int8"`` or ``"int4"``."""
+    """Of the matrices in memory: ``"f32"``, ``"bf16"``, ``"bf16-f32"``, ``"int8"`` or ``"int4"``."""
     instructions: str
     """Of the kernels: ``"scalar"``, ``"avx2"`` or ``"avx512"``."""
     amx: bool

@@ -42,7 +42,7 @@ std::unique_ptr<EngineHandle> load(const std::string& model, std::optional<std::
   if (dtype) {
     options.engine.dtype = parse_number_format(*dtype);
     if (!options.engine.dtype) {
-      refuse("dtype: expected f32, bf16, int8 or int4, found \"" + *dtype + "\"");
+      refuse("dtype: expected f32, bf16, bf16-f32, int8 or int4, found \"" + *dtype + "\"");
     }
   }
   if (activation) {

@@ -46,6 +46,7 @@ bool all_finite(NumberFormat dtype, const std::byte* data, std::size_t count) {
       return all_finite<std::uint16_t, 0x7c00u, 0x0400u>(data, count);
     case NumberFormat::kBf16:
       return all_finite<std::uint16_t, 0x7f80u, 0x0080u>(data, count);
+    case NumberFormat::kBf16F32:
     case NumberFormat::kInt8:
     case NumberFormat::kInt4:
       break;  // no tensor's

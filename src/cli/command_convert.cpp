@@ -142,7 +142,7 @@ void add_convert(CLI::App& app) {
           "--dtype", options->dtype,
           "Type of the weights written: f32, bf16, f16, int8 or int4 (default: the input's; "
           "f32 if it has several)")
-      ->transform(number_format(kNumberFormats))
+      ->transform(number_format(kStoredFormats))
       ->type_name("TYPE");
   add_open_options(*convert, options->open);
   convert->add_flag("--allow-nonfinite", options->allow_nonfinite,

@@ -31,9 +31,11 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
 
 void add_engine_options(CLI::App& command, ModelOptions& options) {
   command
-      .add_option("--dtype", options.dtype,
-                  "How weights are held: f32, bf16, int8 or int4 (default: as a converted file of "
-                  "int8 or int4 has them, bf16 for a checkpoint of bf16, else f32)")
+      .add_option(
+          "--dtype", options.dtype,
+          "How weights are held and multiplied: f32, bf16, bf16-f32, int8 or int4; bf16 "
+          "rounds activations to bf16, too, bf16-f32 does not (default: as a converted file "
+          "of int8 or int4 has them, bf16-f32 for a checkpoint of bf16, else f32)")
       ->transform(number_format(kWeightFormats))
       ->type_name("TYPE");
   command

@@ -1,5 +1,7 @@
 #include "chorus/number_format.h"
 
+#include <span>
+
 namespace chorus {
 
 const char* number_format_name(NumberFormat format) {
@@ -10,6 +12,8 @@ const char* number_format_name(NumberFormat format) {
       return "f16";
     case NumberFormat::kBf16:
       return "bf16";
+    case NumberFormat::kBf16F32:
+      return "bf16-f32";
     case NumberFormat::kInt8:
       return "int8";
     case NumberFormat::kInt4:
@@ -19,8 +23,11 @@ const char* number_format_name(NumberFormat format) {
 }
 
 std::optional<NumberFormat> parse_number_format(std::string_view name) {
-  for (NumberFormat format : kNumberFormats) {
-    if (name == number_format_name(format)) return format;
+  for (std::span<const NumberFormat> formats : {std::span<const NumberFormat>(kStoredFormats),
+                                                std::span<const NumberFormat>(kWeightFormats)}) {
+    for (NumberFormat format : formats) {
+      if (name == number_format_name(format)) return format;
+    }
   }
   return std::nullopt;
 }

@@ -23,14 +23,14 @@ namespace chorus {
 namespace {
 
 // A quantised checkpoint's own format; bf16 in memory for a checkpoint whose matrices all are bf16:
-// the same values in half the room.
+// the same values in half the room, and the same text.
 NumberFormat stored_format(const checkpoint::Checkpoint& checkpoint) {
   if (auto format = checkpoint::quantised_format(checkpoint)) return *format;
   bool bf16 =
       std::all_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), [](const auto& entry) {
         return entry.second.shape.size() != 2 || entry.second.dtype == NumberFormat::kBf16;
       });
-  return bf16 ? NumberFormat::kBf16 : NumberFormat::kF32;
+  return bf16 ? NumberFormat::kBf16F32 : NumberFormat::kF32;
 }
 
 SamplingLoop loop_of(checkpoint::Origin origin) {
@@ -54,7 +54,7 @@ Result<void> check_options(const EngineOptions& options) {
   };
   if (options.dtype && std::ranges::find(kWeightFormats, *options.dtype) == kWeightFormats.end()) {
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("dtype: expected f32, bf16, int8 or int4, found {}",
+                 fmt::format("dtype: expected f32, bf16, bf16-f32, int8 or int4, found {}",
                              number_format_name(*options.dtype))};
   }
   CHORUS_TRY(check("threads", options.threads, 0, 1024));

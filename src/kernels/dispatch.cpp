@@ -4,7 +4,9 @@
 #include <cpuid.h>
 #endif
 
+#include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -27,6 +29,41 @@ Kernels with_integers(Kernels kernels, const IntegerKernels& integers) {
   kernels.matmul.int8 = integers.int8;
   kernels.matmul.int4 = integers.int4;
   return kernels;
+}
+
+Kernels with_bf16(Kernels kernels, const Bf16Kernels& bf16) {
+  kernels.matmul.bf16 = bf16;
+  return kernels;
+}
+
+// What the instruction for pairs of bf16 does no standard says, so that a processor is asked: sums
+// of numbers of many sizes depend on the order in which they were made.
+bool multiplies_pairs_as_defined() {
+  constexpr std::size_t kGroups = 4, kInputs = kGroups * kGroup;
+  std::uint32_t state = 1;
+  auto next = [&state] { return state = state * 1664525u + 1013904223u; };
+  // From 2^-8 to 2^8, of either sign.
+  auto number = [&next] { return (next() & 0x8000ffffu) + (119u + (next() >> 28)) * 0x800000u; };
+  float x[kInputs];
+  std::uint16_t weights[kInputs * kPanelWidth];
+  for (float& value : x) value = std::bit_cast<float>(number());
+  for (std::uint16_t& weight : weights) weight = static_cast<std::uint16_t>(number() >> 16);
+  auto product = [&](const Bf16Kernels& kernels, float(&out)[kPanelWidth]) {
+    alignas(64) std::byte rounded[kInputs * sizeof(float)];
+    kernels.round(x, kInputs, rounded);
+    kernels.matmul({.x = rounded,
+                    .rows = 1,
+                    .groups = kGroups,
+                    .weights = weights,
+                    .panels = 1,
+                    .bias = nullptr,
+                    .out = out,
+                    .out_stride = kPanelWidth});
+  };
+  float expected[kPanelWidth], found[kPanelWidth];
+  product(kScalarKernels.matmul.bf16, expected);
+  product(kAvx512Bf16Kernels, found);
+  return std::memcmp(expected, found, sizeof(expected)) == 0;
 }
 #endif
 
@@ -79,14 +116,37 @@ bool has_vnni(Isa isa) {
   return false;
 }
 
+// Intel's processors multiply pairs at half the rate of widened numbers.
+bool has_bf16_pairs(Isa isa) {
+#if defined(__x86_64__)
+  static const bool fast = is_supported(Isa::kAvx512) && __builtin_cpu_supports("avx512bf16") &&
+                           __builtin_cpu_is("amd") && multiplies_pairs_as_defined();
+  return isa == Isa::kAvx512 && fast;
+#endif
+  static_cast<void>(isa);
+  return false;
+}
+
+const Bf16Kernels& bf16_kernels_for(Isa isa, bool pairs) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx2) return kAvx2Kernels.matmul.bf16;
+  if (isa == Isa::kAvx512) return pairs ? kAvx512Bf16Kernels : kAvx512Kernels.matmul.bf16;
+#endif
+  static_cast<void>(isa);
+  static_cast<void>(pairs);
+  return kScalarKernels.matmul.bf16;
+}
+
 const Kernels& kernels_for(Isa isa) { return kernels_for(isa, has_vnni(isa)); }
 
 const Kernels& kernels_for(Isa isa, bool vnni) {
 #if defined(__x86_64__)
   static const Kernels avx2_vnni = with_integers(kAvx2Kernels, kAvxVnniKernels);
-  static const Kernels avx512_vnni = with_integers(kAvx512Kernels, kAvx512VnniKernels);
+  static const Kernels best_avx512 =
+      with_bf16(kAvx512Kernels, bf16_kernels_for(Isa::kAvx512, has_bf16_pairs(Isa::kAvx512)));
+  static const Kernels avx512_vnni = with_integers(best_avx512, kAvx512VnniKernels);
   static const Kernels avx512 =
-      with_integers(kAvx512Kernels, {kAvx2Kernels.matmul.int8, kAvx2Kernels.matmul.int4});
+      with_integers(best_avx512, {kAvx2Kernels.matmul.int8, kAvx2Kernels.matmul.int4});
   if (isa == Isa::kAvx2) return vnni ? avx2_vnni : kAvx2Kernels;
   if (isa == Isa::kAvx512) return vnni ? avx512_vnni : avx512;
 #endif

@@ -12,5 +12,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_source_files_properties("${chorus_SOURCE_DIR}/src/kernels/avx512_vnni.cpp" "${chorus_SOURCE_DIR}/src/kernels/avx512_amx.cpp"
     TARGET_DIRECTORY chorus_kernels PROPERTIES COMPILE_OPTIONS
     "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mfma;-mprefer-vector-width=512;$<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized;-Wno-maybe-uninitialized>")
+  set_source_files_properties("${chorus_SOURCE_DIR}/src/kernels/avx512_bf16.cpp"
+    TARGET_DIRECTORY chorus_kernels PROPERTIES COMPILE_OPTIONS
+    "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512bf16;-mfma;-mprefer-vector-width=512;$<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized;-Wno-maybe-uninitialized>")
   # GCC's own AVX-512 header starts its undefined values with themselves, hence the two -Wno.
 endif()

@@ -20,6 +20,7 @@ extern const Kernels kAvx512Kernels;  // without VNNI, so AVX2's integer product
 extern const IntegerKernels kAvxVnniKernels;
 extern const IntegerKernels kAvx512VnniKernels;
 extern const IntegerKernels kAvx512AmxKernels;  // for what also has VNNI
+extern const Bf16Kernels kAvx512Bf16Kernels;
 #endif
 
 }  // namespace chorus::kernels

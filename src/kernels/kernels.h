@@ -10,6 +10,7 @@
 #include <string>
 
 #include "chorus/error.h"
+#include "kernels/bf16.h"
 #include "kernels/integer.h"
 
 namespace chorus::kernels {
@@ -39,8 +40,11 @@ inline constexpr float kQuantiseZero = 0x1p-100f;  // 127 / x is finite from her
 // Products of matrices.
 struct MatmulKernels {
   void (*f32)(const MatmulArgs& args);
-  // Weights widened exactly to f32, then the same chain.
-  void (*bf16)(const MatmulArgs& args);
+  // Weights of bf16 widened exactly to f32, then the same chain.
+  void (*bf16_f32)(const MatmulArgs& args);
+
+  // In bf16's own arithmetic.
+  Bf16Kernels bf16;
 
   // See IntegerMatmulArgs.
   void (*int8)(const IntegerMatmulArgs& args);
@@ -108,6 +112,10 @@ const char* isa_name(Isa isa);
 
 // Whether this processor has instructions for products of bytes beside `isa` (VNNI).
 bool has_vnni(Isa isa);
+
+// Whether this processor multiplies pairs of bf16 beside `isa` faster than widened numbers.
+bool has_bf16_pairs(Isa isa);
+const Bf16Kernels& bf16_kernels_for(Isa isa, bool pairs);  // with pairs, if it has them, or without
 
 const Kernels& kernels_for(Isa isa);             // the best table of `isa`, which must be supported
 const Kernels& kernels_for(Isa isa, bool vnni);  // with VNNI, which it must have, or without

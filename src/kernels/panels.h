@@ -3,7 +3,9 @@
 // outputs; a matrix [N outputs, K inputs] is ceil(N / 32) panels, one after the other, and outputs
 // from N on are padding.
 //
-//   f32, bf16  a panel is [K inputs][32 outputs]; padding is 0
+//   f32, bf16_f32  a panel is [K inputs][32 outputs]; padding is 0
+//   bf16       a panel is its groups of 32 inputs, one after the other, K padded to whole groups
+//              with zeros; a group is [32 / 2][32 outputs][2 inputs]
 //   int8       a panel is its groups of 32 inputs, one after the other, K padded to whole groups
 //              with zero weights; a group is [32 / 4][32 outputs][4 inputs] bytes, weight + 128
 //   int4       the same, but a group is [32 / 8][32 outputs][4] bytes: weight + 8 of input i in the
@@ -26,7 +28,7 @@
 namespace chorus::kernels {
 
 inline constexpr std::size_t kPanelWidth = 32;
-inline constexpr std::size_t kGroup = 32;  // inputs that share a scale
+inline constexpr std::size_t kGroup = 32;  // inputs that share a scale, or are summed up apart
 inline constexpr std::int32_t kInt8Offset = 128;
 inline constexpr std::int32_t kInt4Offset = 8;
 
@@ -46,12 +48,22 @@ CHORUS_INLINE std::size_t panel_count(std::size_t n) { return (n + kPanelWidth -
 CHORUS_INLINE std::size_t padded(std::size_t n) { return panel_count(n) * kPanelWidth; }
 CHORUS_INLINE std::size_t group_count(std::size_t n) { return (n + kGroup - 1) / kGroup; }
 
-// --- f32 and bf16, in elements ---
+// --- f32 and bf16_f32, in elements ---
 
 CHORUS_INLINE std::size_t panel_size(std::size_t inputs) { return inputs * kPanelWidth; }
 // Of a panel: input k, output `lane` of its 32.
 CHORUS_INLINE std::size_t panel_place(std::size_t k, std::size_t lane) {
   return k * kPanelWidth + lane;
+}
+
+// --- bf16, in elements ---
+
+CHORUS_INLINE std::size_t bf16_panel_size(std::size_t groups) {
+  return groups * kGroup * kPanelWidth;
+}
+// Of a panel: input k, output `lane` of its 32.
+CHORUS_INLINE std::size_t bf16_place(std::size_t k, std::size_t lane) {
+  return k / 2 * (2 * kPanelWidth) + lane * 2 + k % 2;
 }
 
 // --- int8 and int4 ---

@@ -1,7 +1,9 @@
 // The definition of every kernel: plain scalar programs. Slow, and right by reading.
 
 #include <cmath>
+#include <cstring>
 
+#include "core/half.h"
 #include "kernels/exp.h"
 #include "kernels/isa_tables.h"
 
@@ -36,6 +38,35 @@ void matmul(const MatmulArgs& args) {
           sum = std::fma(x[k], widen(panel_weights[panel_place(k, lane)]), sum);
         }
         out[lane] = sum;
+      }
+    }
+  }
+}
+
+void round_bf16(const float* x, std::size_t k, std::byte* out) {
+  for (std::size_t i = 0; i < group_count(k) * kGroup; ++i) {
+    float rounded = i < k ? widen(f32_to_bf16(x[i])) : 0.0f;
+    if (std::fabs(rounded) < kBf16Zero) rounded = 0.0f;
+    std::memcpy(out + i * sizeof(float), &rounded, sizeof(float));
+  }
+}
+
+void matmul_bf16(const Bf16MatmulArgs& args) {
+  for (std::size_t panel = 0; panel < args.panels; ++panel) {
+    const std::uint16_t* weights = args.weights + panel * bf16_panel_size(args.groups);
+    for (std::size_t r = 0; r < args.rows; ++r) {
+      const auto* x = reinterpret_cast<const float*>(args.x) + r * args.groups * kGroup;
+      for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
+        float result = args.bias != nullptr ? args.bias[panel * kPanelWidth + lane] : 0.0f;
+        for (std::size_t begin = 0; begin < args.groups * kGroup; begin += kGroup) {
+          float even = 0.0f, odd = 0.0f;
+          for (std::size_t k = begin; k < begin + kGroup; k += 2) {
+            even = std::fma(x[k], widen(weights[bf16_place(k, lane)]), even);
+            odd = std::fma(x[k + 1], widen(weights[bf16_place(k + 1, lane)]), odd);
+          }
+          result += even + odd;
+        }
+        args.out[r * args.out_stride + panel * kPanelWidth + lane] = result;
       }
     }
   }
@@ -207,7 +238,10 @@ double sum_exp_gap(const float* x, std::size_t n, float largest) {
 const Kernels kScalarKernels = {
     .name = "scalar",
     .matmul = {.f32 = matmul<float>,
-               .bf16 = matmul<std::uint16_t>,
+               .bf16_f32 = matmul<std::uint16_t>,
+               .bf16 = {.round = round_bf16,
+                        .row_group_bytes = kGroup * sizeof(float),
+                        .matmul = matmul_bf16},
                .int8 = matmul_integer<Int8>,
                .int4 = matmul_integer<Int4>,
                .quantise = quantise},

@@ -133,7 +133,7 @@ void Attention::weighted_sum(const Tile& tile, std::size_t layer, std::size_t kv
 }
 
 void Attention::multiply_cached(const kernels::MatmulArgs& args) const {
-  (layout_.type == NumberFormat::kF32 ? kernels_.matmul.f32 : kernels_.matmul.bf16)(args);
+  (layout_.type == NumberFormat::kF32 ? kernels_.matmul.f32 : kernels_.matmul.bf16_f32)(args);
 }
 
 }  // namespace chorus::model

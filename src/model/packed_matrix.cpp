@@ -27,6 +27,14 @@ AlignedBuffer<float> padded_vector(const Tensor& vector) {
   return result;
 }
 
+// What bf16's own arithmetic counts as 0.
+bool counts_as_zero(float value) { return std::fabs(value) < kernels::kBf16Zero; }
+
+std::uint16_t bf16_weight(float value) {
+  std::uint16_t bits = f32_to_bf16(value);
+  return counts_as_zero(bf16_to_f32(bits)) ? std::uint16_t{0} : bits;
+}
+
 }  // namespace
 
 PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberFormat type,
@@ -34,14 +42,19 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
     : outputs_(static_cast<std::size_t>(weight.shape[0])),
       inputs_(static_cast<std::size_t>(weight.shape[1])),
       type_(type) {
-  assert(type == NumberFormat::kF32 || type == NumberFormat::kBf16);
-  std::size_t count = panels() * kernels::panel_size(inputs_);
+  assert(type == NumberFormat::kF32 || type == NumberFormat::kBf16 ||
+         type == NumberFormat::kBf16F32);
+  if (type == NumberFormat::kBf16) groups_ = kernels::group_count(inputs_);
+  std::size_t count = panels() * panel_size();
   if (type == NumberFormat::kF32) {
     f32_ = AlignedBuffer<float>(count);
   } else {
     bf16_ = AlignedBuffer<std::uint16_t>(count);
   }
   if (bias != nullptr) bias_ = padded_vector(*bias);
+  if (type == NumberFormat::kBf16) {
+    std::replace_if(bias_.span().begin(), bias_.span().end(), counts_as_zero, 0.0f);
+  }
   std::atomic<bool> finite =
       all_finite(NumberFormat::kF32, std::as_bytes(bias_.span()).data(), bias_.size());
   team.run([&](ThreadTeam::Member& member) {
@@ -77,12 +90,22 @@ PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
   }
 }
 
+std::size_t PackedMatrix::panel_size() const {
+  return type_ == NumberFormat::kBf16 ? kernels::bf16_panel_size(groups_)
+                                      : kernels::panel_size(inputs_);
+}
+
+std::size_t PackedMatrix::place(std::size_t k, std::size_t lane) const {
+  return type_ == NumberFormat::kBf16 ? kernels::bf16_place(k, lane)
+                                      : kernels::panel_place(k, lane);
+}
+
 bool PackedMatrix::panel_is_finite(std::size_t panel) const {
-  std::size_t size = kernels::panel_size(inputs_), begin = panel * size;
+  std::size_t size = panel_size(), begin = panel * size;
   const auto* place = type_ == NumberFormat::kF32
                           ? reinterpret_cast<const std::byte*>(f32_.data() + begin)
                           : reinterpret_cast<const std::byte*>(bf16_.data() + begin);
-  return all_finite(type_, place, size);
+  return all_finite(type_ == NumberFormat::kF32 ? type_ : NumberFormat::kBf16, place, size);
 }
 
 // Reads runs along whichever axis lies closer together in the file.
@@ -93,13 +116,13 @@ void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
   std::size_t first = panel * kPanelWidth;
   std::size_t lanes = std::min(kPanelWidth, outputs_ - first);
   const std::byte* source = weight.data.data() + first * row_stride;
-  std::size_t base = panel * kernels::panel_size(inputs_);
+  std::size_t base = panel * panel_size();
   auto put = [&](std::size_t k, std::size_t lane, float value) {
-    std::size_t at = base + kernels::panel_place(k, lane);
+    std::size_t at = base + place(k, lane);
     if (type_ == NumberFormat::kF32) {
       f32_[at] = value;
     } else {
-      bf16_[at] = f32_to_bf16(value);
+      bf16_[at] = type_ == NumberFormat::kBf16 ? bf16_weight(value) : f32_to_bf16(value);
     }
   };
   if (row_stride < column_stride) {
@@ -152,9 +175,16 @@ void PackedMatrix::prepare(const kernels::Kernels& kernels, const MatrixInput& i
   if (groups.begin >= groups.end) return;
   std::size_t first = groups.begin * kGroup;
   std::size_t last = std::min(groups.end * kGroup, inputs_);
+  const float* values = input.values + row * input.stride + first;
+  std::byte* to = input.groups + (row * groups_ + groups.begin) * group_bytes(kernels);
+  if (!is_quantised()) return kernels.matmul.bf16.round(values, last - first, to);
   std::int32_t offset = type_ == NumberFormat::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
-  kernels.matmul.quantise(input.values + row * input.stride + first, last - first, offset,
-                          input.groups + row * groups_ + groups.begin);
+  kernels.matmul.quantise(values, last - first, offset,
+                          reinterpret_cast<kernels::ActivationGroup*>(to));
+}
+
+std::size_t PackedMatrix::group_bytes(const kernels::Kernels& kernels) const {
+  return is_quantised() ? sizeof(kernels::ActivationGroup) : kernels.matmul.bf16.row_group_bytes;
 }
 
 void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
@@ -164,6 +194,8 @@ void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const
   if (panels.begin == panels.end) return;
   if (is_quantised()) {
     multiply_integers(kernels, panels, input, rows, out, out_stride);
+  } else if (type_ == NumberFormat::kBf16) {
+    multiply_bf16(kernels, panels, input, rows, out, out_stride);
   } else {
     multiply_floats(kernels, panels, input, rows, out, out_stride);
   }
@@ -172,7 +204,7 @@ void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const
 void PackedMatrix::multiply_floats(const kernels::Kernels& kernels, Range panels,
                                    const MatrixInput& input, std::size_t rows, float* out,
                                    std::size_t out_stride) const {
-  std::size_t panel_stride = kernels::panel_size(inputs_);
+  std::size_t panel_stride = panel_size();
   std::size_t first = panels.begin * panel_stride;
   bool f32 = type_ == NumberFormat::kF32;
   std::size_t output = panels.begin * kPanelWidth;
@@ -190,7 +222,21 @@ void PackedMatrix::multiply_floats(const kernels::Kernels& kernels, Range panels
       .out = out + output,
       .out_stride = out_stride,
   };
-  (f32 ? kernels.matmul.f32 : kernels.matmul.bf16)(args);
+  (f32 ? kernels.matmul.f32 : kernels.matmul.bf16_f32)(args);
+}
+
+void PackedMatrix::multiply_bf16(const kernels::Kernels& kernels, Range panels,
+                                 const MatrixInput& input, std::size_t rows, float* out,
+                                 std::size_t out_stride) const {
+  std::size_t output = panels.begin * kPanelWidth;
+  kernels.matmul.bf16.matmul({.x = input.groups,
+                              .rows = rows,
+                              .groups = groups_,
+                              .weights = bf16_.data() + panels.begin * panel_size(),
+                              .panels = panels.end - panels.begin,
+                              .bias = bias_.size() > 0 ? bias_.data() + output : nullptr,
+                              .out = out + output,
+                              .out_stride = out_stride});
 }
 
 void PackedMatrix::multiply_integers(const kernels::Kernels& kernels, Range panels,
@@ -200,7 +246,7 @@ void PackedMatrix::multiply_integers(const kernels::Kernels& kernels, Range pane
   std::size_t group_bytes = int8 ? kernels::kInt8GroupBytes : kernels::kInt4GroupBytes;
   std::size_t output = panels.begin * kPanelWidth;
   kernels::IntegerMatmulArgs args{
-      .x = input.groups,
+      .x = reinterpret_cast<const kernels::ActivationGroup*>(input.groups),
       .rows = rows,
       .groups = groups_,
       .weights = integers_.data() + kernels::group_place(groups_, panels.begin, 0) * group_bytes,
@@ -234,8 +280,8 @@ void PackedMatrix::read_row(std::size_t n, float* out) const {
   assert(n < outputs_);
   std::size_t panel = n / kPanelWidth, lane = n % kPanelWidth;
   if (is_quantised()) return read_quantised_row(panel, lane, out);
-  std::size_t at = panel * kernels::panel_size(inputs_) + kernels::panel_place(0, lane);
-  for (std::size_t k = 0; k < inputs_; ++k, at += kPanelWidth) {
+  for (std::size_t k = 0; k < inputs_; ++k) {
+    std::size_t at = panel * panel_size() + place(k, lane);
     out[k] = type_ == NumberFormat::kF32 ? f32_[at] : bf16_to_f32(bf16_[at]);
   }
 }

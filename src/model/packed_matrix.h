@@ -1,5 +1,6 @@
-// The weights of one linear layer as the kernels read them: panels (kernels/panels.h). f32 and bf16 ones are packed into memory of their own; quantised ones are views of
-// what lies in a file or was quantised into memory, which must outlive them. Immutable.
+// The weights of one linear layer as the kernels read them: panels (kernels/panels.h). f32 and bf16
+// ones are packed into memory of their own; quantised ones are views of what lies in a file or was
+// quantised into memory, which must outlive them. Immutable.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +14,13 @@
 
 namespace chorus::model {
 
-// The rows that a matrix multiplies: floats and, beside them, what a quantised matrix makes of them.
+// The rows that a matrix multiplies: floats and, beside them, what a matrix that computes in groups
+// makes of them.
 struct MatrixInput {
   float* values;  // [rows][stride]
   std::size_t stride;
-  kernels::ActivationGroup* groups;  // [rows][groups()]; null if no matrix is quantised
-  float* row_factors;                // [rows]
+  std::byte* groups;   // [rows][groups()], each of group_bytes(); null if no matrix has groups
+  float* row_factors;  // [rows]
 };
 
 class PackedMatrix {
@@ -39,10 +41,12 @@ class PackedMatrix {
   bool is_finite() const { return is_finite_; }  // no NaN or infinity; of floats alone
   void add_to(ContentHash& hash) const;
   bool is_quantised() const { return chorus::is_quantised(type_); }
-  std::size_t groups() const { return groups_; }  // along K; 0 if not quantised
+  std::size_t groups() const { return groups_; }  // along K; 0 of f32 and bf16-f32
+  // Of what prepare() makes of one group.
+  std::size_t group_bytes(const kernels::Kernels& kernels) const;
 
-  // Makes of row `row` what multiply() needs beside the floats: nothing, if the matrix is not
-  // quantised. The whole row, or the groups of a range alone, which may reach beyond the row.
+  // Makes of row `row` what multiply() needs beside the floats: nothing, if the matrix has no
+  // groups. The whole row, or the groups of a range alone, which may reach beyond the row.
   void prepare(const kernels::Kernels& kernels, const MatrixInput& input, std::size_t row) const;
   void prepare(const kernels::Kernels& kernels, const MatrixInput& input, std::size_t row,
                Range groups) const;
@@ -60,6 +64,8 @@ class PackedMatrix {
   bool panel_is_finite(std::size_t panel) const;
   void multiply_floats(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
                        std::size_t rows, float* out, std::size_t out_stride) const;
+  void multiply_bf16(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
+                     std::size_t rows, float* out, std::size_t out_stride) const;
   void multiply_integers(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
                          std::size_t rows, float* out, std::size_t out_stride) const;
   // Whether the rows of the matrix have a part in common, outside the integers; and the product of
@@ -67,6 +73,9 @@ class PackedMatrix {
   bool has_common_part() const { return common_.size() > 0; }
   float row_factor(const kernels::Kernels& kernels, const float* x) const;
   void read_quantised_row(std::size_t panel, std::size_t lane, float* out) const;
+
+  std::size_t panel_size() const;                            // of f32 and bf16, in elements
+  std::size_t place(std::size_t k, std::size_t lane) const;  // in a panel, the same
 
   std::size_t outputs_ = 0, inputs_ = 0;
   NumberFormat type_ = NumberFormat::kF32;
@@ -76,8 +85,9 @@ class PackedMatrix {
   std::span<const std::uint8_t> integers_;
   AlignedBuffer<float> bias_;  // [padded(N)], or empty; of a matrix with a common part, its shares
 
-  // Of quantised matrices.
   std::size_t groups_ = 0;
+
+  // Of quantised matrices.
   std::span<const std::uint16_t> scales_;  // [panels][groups][32] bf16
   AlignedBuffer<float> common_;            // a panel whose first output it is, [K][32]; or empty
 };

@@ -10,19 +10,22 @@ using kernels::kPanelWidth;
 
 constexpr std::size_t kPanels = 4;  // of a matrix, in one piece of work: as a tile of one row
 
-struct Groups {
+struct GroupBytes {
   std::size_t of_channels = 0, of_inner = 0;
 };
 
-// Of the rows that are multiplied, at most: 0 where no matrix is quantised.
-Groups groups_of(const Weights& weights) {
-  Groups groups{.of_channels = weights.head().groups()};
+// Of one of the rows that are multiplied, at most: 0 where no matrix has groups.
+GroupBytes group_bytes_of(const Weights& weights, const kernels::Kernels& kernels) {
+  auto of = [&kernels](const PackedMatrix& matrix) {
+    return matrix.groups() * matrix.group_bytes(kernels);
+  };
+  GroupBytes bytes{.of_channels = of(weights.head())};
   for (const Layer& layer : weights.layers) {
-    groups.of_channels = std::max({groups.of_channels, layer.attention.groups(),
-                                   layer.attention_projection.groups(), layer.mlp_inner.groups()});
-    groups.of_inner = std::max(groups.of_inner, layer.mlp_projection.groups());
+    bytes.of_channels = std::max({bytes.of_channels, of(layer.attention),
+                                  of(layer.attention_projection), of(layer.mlp_inner)});
+    bytes.of_inner = std::max(bytes.of_inner, of(layer.mlp_projection));
   }
-  return groups;
+  return bytes;
 }
 
 // What the config leaves open. A kind that an enum gets must be computed here (-Wswitch).
@@ -59,7 +62,7 @@ StepPhases::StepPhases(const Model& model, const StepRows& rows, Workspace& work
       attention_(model.kernels(), model.kv_layout(),
                  static_cast<std::size_t>(model.config().n_head), rows, workspace),
       channels_(static_cast<std::size_t>(model.config().n_embd)) {
-  Groups groups = groups_of(model.weights());
+  GroupBytes groups = group_bytes_of(model.weights(), kernels_);
   std::size_t heads = attention_.heads() + 2 * attention_.kv_heads();
   workspace.residual.resize(rows.count(), channels_);
   workspace.normalised.resize(rows.count(), channels_, groups.of_channels);
@@ -135,14 +138,14 @@ void StepPhases::attend(std::size_t layer, float score_scale, const PackedMatrix
                        {head * head_groups, (head + 1) * head_groups});
         }
       });
-  if (whole_groups || !next.is_quantised()) return;
+  if (whole_groups || next.groups() == 0) return;
   add(rows_.count(), 1, [this, &next](Range range, std::size_t) {
     next.prepare(kernels_, workspace_.normalised.input(), range.begin);
   });
 }
 
 // A panel of outputs is a group of the next matrix's inputs, so that the panels that a member has
-// computed are all that it needs to quantise.
+// computed are all that it needs to prepare.
 static_assert(kPanelWidth == kernels::kGroup);
 
 void StepPhases::activate(const PackedMatrix& matrix, const PackedMatrix& next) {

@@ -33,10 +33,10 @@ class RowBuffer {
 // Rows that are multiplied by matrices.
 class MatrixInputBuffer {
  public:
-  // `groups` along a row, for quantised matrices.
-  void resize(std::size_t rows, std::size_t columns, std::size_t groups) {
+  // `group_bytes` of a row, for matrices that compute in groups.
+  void resize(std::size_t rows, std::size_t columns, std::size_t group_bytes) {
     values_.resize(rows, columns);
-    grow(groups_, rows * groups);
+    grow(groups_, rows * group_bytes);
     grow(row_factors_, rows);
   }
   float* row(std::size_t i) { return values_.row(i); }
@@ -46,7 +46,7 @@ class MatrixInputBuffer {
 
  private:
   RowBuffer values_;
-  AlignedBuffer<kernels::ActivationGroup> groups_;
+  AlignedBuffer<std::byte> groups_;
   AlignedBuffer<float> row_factors_;
 };
 

@@ -79,10 +79,11 @@ TEST(GenerateCommand, TextGoesToStandardOutputAndTheRestToStandardError) {
   EXPECT_THAT(text, StartsWith(kPrompt));
   EXPECT_GT(text.size(), kPrompt.size() + 10);
   EXPECT_EQ(text.back(), '\n');
-  EXPECT_THAT(result.err, ContainsRegex("^Loaded embedded storyteller \\(7\\.8 M parameters, bf16, "
-                                        "[a-z0-9]+, 1 thread\\) in [0-9]+\\.[0-9]{2} s\n"
-                                        "Generated 16 tokens in [0-9]+\\.[0-9]{2} s "
-                                        "\\([0-9]+\\.[0-9]{2} tokens/s\\)\n$"));
+  EXPECT_THAT(result.err,
+              ContainsRegex("^Loaded embedded storyteller \\(7\\.8 M parameters, bf16-f32, "
+                            "[a-z0-9]+, 1 thread\\) in [0-9]+\\.[0-9]{2} s\n"
+                            "Generated 16 tokens in [0-9]+\\.[0-9]{2} s "
+                            "\\([0-9]+\\.[0-9]{2} tokens/s\\)\n$"));
 }
 
 TEST(GenerateCommand, ARandomSeedIsPrintedAndRepeatsTheText) {
@@ -304,7 +305,7 @@ TEST(GenerateCommand, TextDoesNotDependOnThreadsInstructionsOrTypeInMemory) {
   std::string text = with({"--threads", "1"});
   EXPECT_EQ(with({"--threads", "2"}), text);
   EXPECT_EQ(with({"--threads", "3"}), text);
-  EXPECT_EQ(with({"--dtype", "bf16"}), text);
+  EXPECT_EQ(with({"--dtype", "bf16-f32"}), text);
   EXPECT_EQ(with({"--dtype", "f32"}), text);  // the stored weights are bf16, so nothing is lost
   for (auto isa : {kernels::Isa::kScalar, kernels::Isa::kAvx2, kernels::Isa::kAvx512}) {
     if (kernels::is_supported(isa)) {
@@ -373,7 +374,7 @@ TEST(GenerateCommand, WrongOptionsAreRefusedWithWhatWasExpected) {
                  "--model: expected a path or a name, found an empty string");
   EXPECT_EQ(generate({kPrompt, "--rng", "numpy"}).exit_code, 2);
   expect_failure(generate({kPrompt, "--dtype", "f16"}), 2,
-                 "--dtype: expected f32, bf16, int8 or int4, found \"f16\"");
+                 "--dtype: expected f32, bf16, bf16-f32, int8 or int4, found \"f16\"");
   for (const char* wrong :
        {"", "x", "1x", " 1", "1.5", "18446744073709551616", "-9223372036854775809"}) {
     expect_failure(

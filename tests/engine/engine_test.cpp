@@ -218,7 +218,8 @@ TEST(Engine, RefusesToHoldWeightsAsWhatNoKernelReads) {
   auto refused = Engine::load(model.checkpoint(), {.dtype = NumberFormat::kF16, .threads = 1});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.assume_error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(refused.assume_error().message, "dtype: expected f32, bf16, int8 or int4, found f16");
+  EXPECT_EQ(refused.assume_error().message,
+            "dtype: expected f32, bf16, bf16-f32, int8 or int4, found f16");
 }
 
 TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -213,7 +214,9 @@ TEST_P(SoloRun, IsWhatEachRequestGetsWhateverGoesOnBesideIt) {
 }
 
 std::string type_name(const testing::TestParamInfo<NumberFormat>& parameter) {
-  return number_format_name(parameter.param);
+  std::string name = number_format_name(parameter.param);
+  std::ranges::replace(name, '-', '_');
+  return name;
 }
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -260,10 +263,7 @@ TEST_P(SoloRun, IsTheSameWithAmxAndWithout) {
 }
 #endif
 
-INSTANTIATE_TEST_SUITE_P(Types, SoloRun,
-                         testing::Values(NumberFormat::kF32, NumberFormat::kBf16,
-                                         NumberFormat::kInt8, NumberFormat::kInt4),
-                         type_name);
+INSTANTIATE_TEST_SUITE_P(Types, SoloRun, testing::ValuesIn(kWeightFormats), type_name);
 
 TEST(ManyRequests, APromptThatIsThereAlreadyIsFound) {
   auto engine = load();

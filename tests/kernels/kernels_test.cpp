@@ -89,7 +89,7 @@ std::vector<float> run_matmul(const Kernels& kernels, const MatmulCase& c, Matmu
     args.panel_table = places.data();
     args.panel_offset = kMisalign * (c.bf16 ? 2 : 4);
   }
-  (c.bf16 ? kernels.matmul.bf16 : kernels.matmul.f32)(args);
+  (c.bf16 ? kernels.matmul.bf16_f32 : kernels.matmul.f32)(args);
   return data.out;
 }
 

@@ -6,22 +6,26 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "core/half.h"
 #include "model/packed_matrix.h"
 
 namespace chorus::test {
 
 using Matrix = std::vector<std::vector<double>>;  // [rows][columns]
 
+// What is rounded to bf16: nothing, or the factors of every product with a matrix of weights.
+enum class Rounding { kNone, kBf16 };
+
 class Reference {
  public:
-  explicit Reference(const checkpoint::Checkpoint& checkpoint)
-      : checkpoint_(checkpoint), config_(checkpoint.config) {}
+  explicit Reference(const checkpoint::Checkpoint& checkpoint, Rounding rounding = Rounding::kNone)
+      : checkpoint_(checkpoint), config_(checkpoint.config), rounding_(rounding) {}
 
   // [ids][V] logits.
   Matrix logits(const std::vector<std::int32_t>& ids) const {
     Matrix x;
     for (std::size_t t = 0; t < ids.size(); ++t) {
-      std::vector<double> row = tensor("wte.weight")[static_cast<std::size_t>(ids[t])];
+      std::vector<double> row = rounded(tensor("wte.weight"))[static_cast<std::size_t>(ids[t])];
       for (std::size_t c = 0; c < row.size(); ++c) row[c] += tensor("wpe.weight")[t][c];
       x.push_back(row);
     }
@@ -46,6 +50,16 @@ class Reference {
     Matrix matrix(values.size() / columns);
     for (std::size_t i = 0; i < values.size(); ++i) {
       matrix[i / columns].push_back(static_cast<double>(values[i]));
+    }
+    return matrix;
+  }
+
+  Matrix rounded(Matrix matrix) const {
+    if (rounding_ == Rounding::kNone) return matrix;
+    for (auto& row : matrix) {
+      for (double& value : row) {
+        value = static_cast<double>(bf16_to_f32(f32_to_bf16(static_cast<float>(value))));
+      }
     }
     return matrix;
   }
@@ -86,11 +100,11 @@ class Reference {
   }
 
   Matrix linear(const std::string& name, const Matrix& x, bool with_bias = true) const {
-    Matrix weight = tensor(name + ".weight");
+    Matrix weight = rounded(tensor(name + ".weight"));
     std::vector<double> bias(weight.size(), 0.0);
     if (with_bias && config_.bias) bias = tensor(name + ".bias")[0];
     Matrix out;
-    for (const auto& row : x) {
+    for (const auto& row : rounded(x)) {
       std::vector<double> result = bias;
       for (std::size_t n = 0; n < weight.size(); ++n) {
         for (std::size_t k = 0; k < row.size(); ++k) result[n] += row[k] * weight[n][k];
@@ -129,6 +143,7 @@ class Reference {
 
   const checkpoint::Checkpoint& checkpoint_;
   const checkpoint::ModelConfig& config_;
+  Rounding rounding_;
 };
 
 }  // namespace chorus::test

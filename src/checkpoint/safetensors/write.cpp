@@ -27,6 +27,8 @@ const char* type_name(NumberFormat dtype) {
       return "F16";
     case NumberFormat::kBf16:
       return "BF16";
+    case NumberFormat::kBf16F32:
+      break;  // no file's
     case NumberFormat::kInt8:
     case NumberFormat::kInt4:
       break;  // matrices of these are written as bytes

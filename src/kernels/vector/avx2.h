@@ -34,6 +34,16 @@ struct Vector {
     __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
   }
+  static __m256i load_pairs(const std::uint16_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static Vector widen_even(const std::uint16_t* p) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(load_pairs(p), 16))};
+  }
+  static Vector widen_odd(const std::uint16_t* p) {
+    return {_mm256_castsi256_ps(
+        _mm256_and_si256(load_pairs(p), _mm256_set1_epi32(static_cast<int>(0xffff0000))))};
+  }
 };
 
 inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.v, b.v)}; }
@@ -65,6 +75,20 @@ inline unsigned over(Vector a, Vector b) {
   return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)));
 }
 inline float sum16(const Vector (&sums)[2]) { return sum8(_mm256_add_ps(sums[0].v, sums[1].v)); }
+
+inline Vector round_to_bf16(Vector x) {
+  __m256i bits = _mm256_castps_si256(x.v);
+  __m256i is_odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  __m256i nearest = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), is_odd);
+  __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000));
+  __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(x.v, x.v, _CMP_UNORD_Q));
+  __m256i kept = _mm256_and_si256(_mm256_blendv_epi8(nearest, quiet, is_nan),
+                                  _mm256_set1_epi32(static_cast<int>(0xffff0000)));
+  Vector rounded{_mm256_castsi256_ps(kept)};
+  // Not less, so that NaN stays.
+  return {_mm256_and_ps(
+      rounded.v, _mm256_cmp_ps(absolute(rounded).v, _mm256_set1_ps(kBf16Zero), _CMP_NLT_UQ))};
+}
 
 // --- of the activation quantiser ---
 

@@ -31,6 +31,13 @@ struct Vector {
     __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
+  static Vector widen_even(const std::uint16_t* p) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))};
+  }
+  static Vector widen_odd(const std::uint16_t* p) {
+    return {_mm512_castsi512_ps(
+        _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
+  }
 };
 
 inline Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -65,6 +72,20 @@ inline unsigned over(Vector a, Vector b) { return _mm512_cmp_ps_mask(a.v, b.v, _
 inline float sum16(const Vector (&sums)[1]) {
   return sum8(
       _mm256_add_ps(_mm512_castps512_ps256(sums[0].v), _mm512_extractf32x8_ps(sums[0].v, 1)));
+}
+
+inline Vector round_to_bf16(Vector x) {
+  __m512i bits = _mm512_castps_si512(x.v);
+  __m512i is_odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  __m512i nearest = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), is_odd);
+  __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x00400000));
+  __mmask16 is_nan = _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q);
+  __m512 rounded =
+      _mm512_castsi512_ps(_mm512_and_si512(_mm512_mask_mov_epi32(nearest, is_nan, quiet),
+                                           _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+  // Not less, so that NaN stays.
+  return {_mm512_maskz_mov_ps(
+      _mm512_cmp_ps_mask(absolute({rounded}).v, _mm512_set1_ps(kBf16Zero), _CMP_NLT_UQ), rounded)};
 }
 
 // --- of the activation quantiser ---

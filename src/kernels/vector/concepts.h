@@ -23,6 +23,10 @@ concept FloatVector = requires(V a, V b, V c, V d, const float* from, float* to,
   { V::load(from) } -> std::same_as<V>;
   { V::load_first(from, lanes) } -> std::same_as<V>;  // `lanes` floats, the rest 0
   { V::widen_bf16(static_cast<const std::uint16_t*>(nullptr)) } -> std::same_as<V>;
+  // Of 2 * kLanes numbers of bf16 those at even places, or at odd ones, widened.
+  { V::widen_even(static_cast<const std::uint16_t*>(nullptr)) } -> std::same_as<V>;
+  { V::widen_odd(static_cast<const std::uint16_t*>(nullptr)) } -> std::same_as<V>;
+  { round_to_bf16(a) } -> std::same_as<V>;  // see Bf16Kernels::round
   { V::broadcast(1.0f) } -> std::same_as<V>;
   { V::zero() } -> std::same_as<V>;
   { a.store(to) } -> std::same_as<void>;
@@ -63,6 +67,19 @@ concept QuantisingVector = requires(V a, V b, std::int8_t* bytes, S& sum) {
   { store_rounded(a, bytes, sum) } -> std::same_as<void>;
   { S::zero() } -> std::same_as<S>;
   { sum.total() } -> std::same_as<std::int32_t>;
+};
+
+// How a group's two sums are added up, kInputs inputs at a time (2 or 4), for kLanes outputs.
+template <class P, class V>
+concept PairProducts = requires(V sum, const std::uint16_t* weights, const std::byte* x) {
+  requires P::kInputs == 2 || P::kInputs == 4;
+  requires P::kGroupBytes >
+  0;  // of what Bf16Kernels::round makes of a row
+  // The weights of the even inputs, and of the odd ones.
+  { P::even(weights) } -> std::same_as<typename P::Weights>;
+  { P::odd(weights) } -> std::same_as<typename P::Weights>;
+  // A row's even inputs (0) or odd ones (1), to every lane.
+  { P::add(sum, P::activation(x, 0), P::even(weights)) } -> std::same_as<V>;
 };
 
 // kLanes sums of 32 bits, each of four products of a weight and an activation, as Int8 and Int4 of

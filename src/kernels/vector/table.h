@@ -1,9 +1,11 @@
 // The table of an instruction set's kernels.
 #pragma once
 
+#include "kernels/vector/bf16_matmul.h"
 #include "kernels/vector/matmul.h"
 #include "kernels/vector/quantise.h"
 #include "kernels/vector/reductions.h"
+#include "kernels/vector/widened_pairs.h"
 
 namespace chorus::kernels {
 namespace {
@@ -12,7 +14,10 @@ constexpr Kernels table(const char* name, const IntegerKernels& integers) {
   return {
       .name = name,
       .matmul = {.f32 = matmul<float>,
-                 .bf16 = matmul<std::uint16_t>,
+                 .bf16_f32 = matmul<std::uint16_t>,
+                 .bf16 = {.round = round_bf16,
+                          .row_group_bytes = WidenedPairs::kGroupBytes,
+                          .matmul = matmul_bf16<WidenedPairs>},
                  .int8 = integers.int8,
                  .int4 = integers.int4,
                  .quantise = quantise},
