@@ -34,17 +34,17 @@ std::string giga_or_null(const std::optional<limits::Figure>& figure) {
 }
 
 std::string to_json(const limits::Limits& limits) {
-  return fmt::format(R"({{"threads": {}, "read_gb_per_s": {:.2f}, "read_gb_per_s_median": {:.2f}, )"
-                     R"("cache_bytes": {}, "cache_read_gb_per_s": {:.2f}, )"
-                     R"("fma_gflop_per_s": {:.1f}, "fma_gflop_per_s_median": {:.1f}, )"
-                     R"("int8_gop_per_s": {:.1f}, "int8_gop_per_s_median": {:.1f}, )"
-                     R"("amx_int8_gop_per_s": {}, "amx_bf16_gflop_per_s": {}, "no_amx": {}}})",
-                     limits.threads, limits.memory_read.best * 1e-9,
-                     limits.memory_read.median * 1e-9, limits.cache_bytes,
-                     limits.cache_read.best * 1e-9, limits.f32.best * 1e-9,
-                     limits.f32.median * 1e-9, limits.int8.best * 1e-9, limits.int8.median * 1e-9,
-                     giga_or_null(limits.amx_int8), giga_or_null(limits.amx_bf16),
-                     limits.no_amx.empty() ? "null" : '"' + limits.no_amx + '"');
+  return fmt::format(
+      R"({{"threads": {}, "read_gb_per_s": {:.2f}, "read_gb_per_s_median": {:.2f}, )"
+      R"("cache_bytes": {}, "cache_read_gb_per_s": {:.2f}, )"
+      R"("fma_gflop_per_s": {:.1f}, "fma_gflop_per_s_median": {:.1f}, )"
+      R"("int8_gop_per_s": {:.1f}, "int8_gop_per_s_median": {:.1f}, )"
+      R"("bf16_gflop_per_s": {}, "amx_int8_gop_per_s": {}, "amx_bf16_gflop_per_s": {}, "no_amx": {}}})",
+      limits.threads, limits.memory_read.best * 1e-9, limits.memory_read.median * 1e-9,
+      limits.cache_bytes, limits.cache_read.best * 1e-9, limits.f32.best * 1e-9,
+      limits.f32.median * 1e-9, limits.int8.best * 1e-9, limits.int8.median * 1e-9,
+      giga_or_null(limits.bf16_pairs), giga_or_null(limits.amx_int8), giga_or_null(limits.amx_bf16),
+      limits.no_amx.empty() ? "null" : '"' + limits.no_amx + '"');
 }
 
 template <class Number>

@@ -44,6 +44,11 @@ std::string amx_text(const limits::Limits& limits) {
   return text;
 }
 
+std::string bf16_text(const limits::Limits& limits) {
+  if (!limits.bf16_pairs) return "";
+  return fmt::format(", {:.0f} GFLOP/s bf16", limits.bf16_pairs->best * 1e-9);
+}
+
 std::string machine_text(const BenchMachine& machine) {
   std::string text =
       fmt::format("{}, {} processor{}, kernels: {}\n", machine.processor, machine.cores,
@@ -51,10 +56,10 @@ std::string machine_text(const BenchMachine& machine) {
   for (const limits::Limits& limits : machine.limits) {
     text += fmt::format(
         "{} thread{}: reads {:.1f} GB/s from memory, {:.1f} from the cache of {} MiB; peak {:.0f} "
-        "GFLOP/s f32, {:.0f} Gop/s int8; AMX: {}\n",
+        "GFLOP/s f32, {:.0f} Gop/s int8{}; AMX: {}\n",
         limits.threads, limits.threads == 1 ? "" : "s", limits.memory_read.best * 1e-9,
         limits.cache_read.best * 1e-9, limits.cache_bytes >> 20, limits.f32.best * 1e-9,
-        limits.int8.best * 1e-9, amx_text(limits));
+        limits.int8.best * 1e-9, bf16_text(limits), amx_text(limits));
   }
   return text;
 }
@@ -120,6 +125,7 @@ std::string bench_json(const BenchMachine& machine, const BenchResults& results)
                      {"cache_bytes", each.cache_bytes},
                      {"f32_gflop_per_s", rounded(each.f32.best * 1e-9, 0.1)},
                      {"int8_gop_per_s", rounded(each.int8.best * 1e-9, 0.1)},
+                     {"bf16_gflop_per_s", giga_or_null(each.bf16_pairs)},
                      {"amx_int8_gop_per_s", giga_or_null(each.amx_int8)},
                      {"amx_bf16_gflop_per_s", giga_or_null(each.amx_bf16)}});
   }

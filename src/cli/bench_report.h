@@ -18,7 +18,7 @@ std::string bench_markdown(const BenchMachine& machine, const BenchResults& resu
 // The results alone, under a line with the columns' names.
 std::string bench_csv(const BenchResults& results);
 // {"machine": {"processor", "cores", "instructions", "limits": [{"threads", "read_gb_per_s",
-// "cache_read_gb_per_s", "cache_bytes", "f32_gflop_per_s", "int8_gop_per_s", "amx_int8_gop_per_s", "amx_bf16_gflop_per_s"}]}, "results": [{"test", "dtype", "threads", "streams",
+// "cache_read_gb_per_s", "cache_bytes", "f32_gflop_per_s", "int8_gop_per_s", "bf16_gflop_per_s", "amx_int8_gop_per_s", "amx_bf16_gflop_per_s"}]}, "results": [{"test", "dtype", "threads", "streams",
 // "prompt_tokens", "new_tokens", "tokens_per_second", "stddev", "share_of_limit", "weights_in"}]}
 std::string bench_json(const BenchMachine& machine, const BenchResults& results);
 

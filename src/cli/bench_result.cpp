@@ -8,7 +8,8 @@ namespace chorus::cli {
 namespace {
 
 double peak(NumberFormat dtype, const limits::Limits& limits) {
-  return is_quantised(dtype) ? limits.best_int8().best : limits.f32.best;
+  if (is_quantised(dtype)) return limits.best_int8().best;
+  return dtype == NumberFormat::kBf16 ? limits.best_bf16().best : limits.f32.best;
 }
 
 }  // namespace

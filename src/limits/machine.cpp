@@ -87,6 +87,13 @@ class Measurement {
     return times(passes, static_cast<double>(team_.size()) * programs_.multiply_add_operations);
   }
 
+  // None where the processor has no use for it.
+  std::optional<Figure> bf16_pairs() {
+    if (programs_.multiply_pairs == nullptr) return std::nullopt;
+    Figure passes = measure([this](ThreadTeam::Member&) { return programs_.multiply_pairs(); });
+    return times(passes, static_cast<double>(team_.size()) * programs_.multiply_pairs_operations);
+  }
+
   // `program` makes so many operations a turn.
   Figure amx(float (*program)(std::size_t turns), double operations) {
     Figure passes = measure([program](ThreadTeam::Member&) { return program(kTurns); });
@@ -147,6 +154,7 @@ Limits measure(std::string_view instructions, std::size_t threads, const Setting
       limits.memory_read = measurement.read(memory);
       limits.f32 = measurement.f32();
       limits.int8 = measurement.int8();
+      limits.bf16_pairs = measurement.bf16_pairs();
       auto amx = amx_programs_for(instructions);
       if (!amx) {
         limits.no_amx = amx.assume_error().message;

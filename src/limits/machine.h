@@ -24,8 +24,11 @@ struct Limits {
   // The same and products of bf16 by AMX; none where it is not used, and why.
   std::optional<Figure> amx_int8 = {}, amx_bf16 = {};
   std::string no_amx = {};
+  // Pairs of bf16 multiplied and added to f32 sums, where vectors do that faster than f32.
+  std::optional<Figure> bf16_pairs = {};
 
   const Figure& best_int8() const { return amx_int8 ? *amx_int8 : int8; }
+  const Figure& best_bf16() const { return amx_bf16 ? *amx_bf16 : bf16_pairs ? *bf16_pairs : f32; }
 
   // Where weights of so many bytes lie when they are read over and over, and how fast that can be.
   bool fits_cache(std::uint64_t bytes) const { return bytes <= cache_bytes; }

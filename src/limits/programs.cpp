@@ -235,6 +235,21 @@ float amx_bf16(std::size_t turns) {
   return tiles.sum<float>();
 }
 
+__attribute__((target("avx512f,avx512bf16"))) float multiply_pairs_avx512() {
+  __m512 sums[kChains];
+  for (std::size_t i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(kStart[i]);
+  __m512i ones = _mm512_set1_epi16(0x3f80), halves = _mm512_set1_epi16(0x3f00);
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+#pragma GCC unroll 12
+    for (std::size_t i = 0; i < kChains; ++i) {
+      sums[i] = _mm512_dpbf16_ps(sums[i], (__m512bh)ones, (__m512bh)halves);
+    }
+    asm volatile("" : "+v"(halves));  // as above
+  }
+  for (std::size_t i = 1; i < kChains; ++i) sums[0] = _mm512_add_ps(sums[0], sums[i]);
+  return _mm512_cvtss_f32(sums[0]);
+}
+
 #endif
 
 constexpr double kAdditions = static_cast<double>(kTurns * kChains);
@@ -245,9 +260,12 @@ Programs programs_for(std::string_view instructions) {
 #if defined(__x86_64__)
   if (instructions == "avx512") {
     bool vnni = kernels::has_vnni(kernels::Isa::kAvx512);
+    bool pairs = kernels::has_bf16_pairs(kernels::Isa::kAvx512);
     return {.read = read_avx512,
             .multiply_add = multiply_add_avx512,
             .multiply_add_operations = kAdditions * 16 * 2,
+            .multiply_pairs = pairs ? multiply_pairs_avx512 : nullptr,
+            .multiply_pairs_operations = kAdditions * 32 * 2,
             .dot = vnni ? dot_avx512_vnni : dot_avx2,
             .dot_operations = kAdditions * (vnni ? 64 : 32) * 2};
   }

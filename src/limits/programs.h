@@ -18,7 +18,9 @@ struct Programs {
   float (*read)(const float* x, std::size_t count);  // x aligned to 64 bytes
   float (*multiply_add)();                           // f32
   double multiply_add_operations;                    // multiplications and additions of one call
-  float (*dot)();                                    // bytes to 32-bit sums
+  float (*multiply_pairs)() = nullptr;  // bf16 to f32; null where that is no faster than f32
+  double multiply_pairs_operations = 0.0;
+  float (*dot)();  // bytes to 32-bit sums
   double dot_operations;
 };
 

@@ -52,6 +52,13 @@ TEST(BenchLimit, IsReadingForFewStreamsAndArithmeticForMany) {
                    900e9 / (32 << 20));
   EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kInt4, limits),
                    800e9 / operations_per_token(kGpt2, false));
+  EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kBf16, limits),
+                   limits.f32.best / operations_per_token(kGpt2, false));
+  limits.bf16_pairs = {400e12, 300e12};
+  EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kBf16, limits),
+                   400e12 / operations_per_token(kGpt2, false));
+  EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kBf16F32, limits),
+                   limits.f32.best / operations_per_token(kGpt2, false));
   limits.amx_int8 = {7e12, 7e12};
   EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kInt4, limits),
                    7e12 / operations_per_token(kGpt2, false));
@@ -90,6 +97,11 @@ TEST(BenchReport, AmxHasItsPeaksOrAReason) {
     return json::parse(bench_json(machine, kResults)).at("machine").at("limits").at(0).at(name);
   };
   EXPECT_EQ(of_json("amx_int8_gop_per_s"), nullptr);
+  EXPECT_EQ(of_json("bf16_gflop_per_s"), nullptr);
+  limits.bf16_pairs = {4e9, 3e9};
+  EXPECT_THAT(bench_table(machine, kResults), HasSubstr("8 Gop/s int8, 4 GFLOP/s bf16; AMX: "));
+  EXPECT_EQ(of_json("bf16_gflop_per_s").to_number<double>(), 4.0);
+  limits.bf16_pairs.reset();
   limits.no_amx.clear();
   limits.amx_int8 = {70e9, 60e9};
   EXPECT_THAT(bench_table(machine, kResults), HasSubstr("; AMX: 70 Gop/s int8\n"));
