@@ -201,7 +201,7 @@ def name_of(result):
         lock = "without the lock" if result["free_threaded"] else "with the lock"
         return f"Chorus, {result['dtype']}", f"Python {'.'.join(result['python'].split('.')[:2])}, {lock}"
     loop = "the last token alone (KV cache)" if result["cache"] else "the talk's loop, all tokens again"
-    return f"PyTorch {result['version'].split('+')[0]}, {result['dtype']}", loop
+    return f"PyTorch {'.'.join(result['version'].split('.')[:2])}, {result['dtype']}", loop
 
 
 def nice_step(most):
