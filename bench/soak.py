@@ -1,11 +1,12 @@
 """Mixed load on one server for ten minutes, from a fixed seed.
 
-    python3 bench/soak.py build/release/src/chorus [--seconds 600] [options of chorus serve]
+    python3 bench/soak.py build/release/src/chorus [--seconds 600] [--attacks KINDS] [options of chorus serve]
 
 Every text is first asked for alone, which fills a table of known answers; under load each must be
 the same. Clients that read, that read slowly, that ask wrongly, that come in bursts too large for
-the queue, and that vanish work side by side. Prints a line every 10 s on standard error and JSON at the
-end; the exit status is 1 if a check failed.
+the queue, and that vanish work side by side. After a third of the time attackers of every kind
+(bench/attackers.py) join them, from other addresses. Prints a line every 10 s on standard error and JSON
+at the end; the exit status is 1 if a check failed.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import http.client
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +24,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "clients"))
 
+import attackers  # noqa: E402
 import soak_requests  # noqa: E402
 from serving import Server  # noqa: E402
 from soak_requests import ask, connect  # noqa: E402
@@ -33,6 +36,8 @@ MAX_QUEUE = 64
 READERS, SLOW_READERS, VANISHING, BURST = 10, 2, 8, 24
 SAMPLE_SECONDS, BURST_SECONDS = 10, 10
 MOST_GROWTH = 0.05  # of the resident size, after the first minute
+MAX_BUFFER_TOTAL = 64 << 20  # bytes
+MOST_SLOWER = 2.0  # the 99th percentile of the gaps in streams, with attackers to without
 EXAMPLES = 20  # of what went wrong
 
 
@@ -45,6 +50,7 @@ class Record:
         self.counts = collections.Counter()
         self.examples = []
         self.first, self.whole = [], []  # seconds, since the last sample
+        self.gaps = []  # seconds, in streams of clients that read at once
         self.known = {}
 
     def failed(self, kind, asked, what):
@@ -53,8 +59,10 @@ class Record:
             if len(self.examples) < EXAMPLES:
                 self.examples.append([kind, asked.name, str(what)[:1000]])
 
-    def answered(self, asked, stream, answer):
+    def answered(self, asked, stream, answer, is_slow=False):
         with self.lock:
+            if stream and answer.status == 200 and not is_slow:
+                self.gaps += answer.gaps
             self.statuses[answer.status] += 1
             self.names[asked.name] += 1
             if answer.status == 200 and asked.path != "/plaintext":
@@ -69,6 +77,11 @@ class Record:
             expected = self.known.setdefault(asked, answer.value)
         if expected != answer.value:
             self.failed("differing answers", asked, {"expected": expected, "found": answer.value})
+
+    def take_gaps(self):
+        with self.lock:
+            gaps, self.gaps = self.gaps, []
+        return gaps
 
     def take_times(self):
         with self.lock:
@@ -94,7 +107,7 @@ class Client:
             self.record.failed("lost connections", asked, repr(error))
             self.close()
             return None
-        self.record.answered(asked, stream, answer)
+        self.record.answered(asked, stream, answer, self.pause > 0)
         if answer.status > 299:
             self.close()  # some of them end the connection, and say so
         return answer
@@ -206,9 +219,9 @@ class Samples:
         self.all.append(sample)
         print(json.dumps(sample), file=sys.stderr, flush=True)
 
-    def resident(self):
-        """From the first minute on (of a short soak, from its half on)."""
-        from_then = min(60, self.all[-1]["seconds"] / 2)
+    def resident(self, begun):
+        """From a minute after then on (of a short soak, from the half of the rest on)."""
+        from_then = begun + min(60, (self.all[-1]["seconds"] - begun) / 2)
         later = [sample for sample in self.all if sample["seconds"] >= from_then]
         times = [sample["seconds"] / 60 for sample in later]
         sizes = [sample["rss_kib"] for sample in later]
@@ -218,6 +231,7 @@ class Samples:
                     for moment, size in zip(times, sizes)) / squares if squares > 0 else 0.0
         return {"start_kib": self.all[0]["rss_kib"], "from_seconds": later[0]["seconds"],
                 "then_kib": sizes[0], "end_kib": sizes[-1],
+                "most_kib": max(sample["rss_kib"] for sample in self.all),
                 "growth_percent": round(100 * (sizes[-1] / sizes[0] - 1), 2),
                 "drift_kib_per_minute": round(slope, 1)}
 
@@ -238,6 +252,19 @@ def check_drain(server, record):
     return status == 0
 
 
+def take_until(samples, seconds):
+    while samples.last < samples.begun + seconds:
+        time.sleep(max(0, min(SAMPLE_SECONDS, samples.begun + seconds - samples.last) -
+                          (time.monotonic() - samples.last)))
+        samples.take()
+
+
+def start_attackers(server, kinds, seconds):
+    return subprocess.Popen([sys.executable, os.path.join(HERE, "attackers.py"), str(server.port),
+                             "--kinds", ",".join(kinds), "--seconds", str(seconds)],
+                            stdout=subprocess.PIPE, text=True)
+
+
 def soak(server, arguments):
     record, ended = Record(), threading.Event()
     fill_prefix_cache(server)
@@ -245,16 +272,23 @@ def soak(server, arguments):
     threads, storm = start_clients(server, record, ended, arguments.seed)
     samples = Samples(server, record)
     samples.take()
-    while samples.last < samples.begun + arguments.seconds:
-        time.sleep(max(0, min(SAMPLE_SECONDS, samples.begun + arguments.seconds - samples.last) -
-                          (time.monotonic() - samples.last)))
-        samples.take()
+    record.take_gaps()
+    take_until(samples, arguments.seconds / 3)
+    calm, calm_statuses = record.take_gaps(), collections.Counter(record.statuses)
+    attacked_from = samples.last - samples.begun
+    attacking = start_attackers(server, arguments.attacks, arguments.seconds - attacked_from)
+    take_until(samples, arguments.seconds)
+    attacks = json.loads(attacking.communicate(timeout=60)[0])
+    gaps = {"calm": percentiles(calm), "attacked": percentiles(record.take_gaps())}
     ended.set()
     for thread in threads:
         thread.join()
     quiet_after, seconds = settle(server, 60, quiet_before["descriptors"])
-    resident = samples.resident()
-    result = {"statuses": dict(sorted(record.statuses.items())), "asked": dict(record.names),
+    resident = samples.resident(attacked_from)
+    most = quiet_before["rss_kib"] + (MAX_BUFFER_TOTAL >> 10) + (64 << 10)
+    result = {"statuses": dict(sorted(record.statuses.items())),
+              "statuses_of_calm": dict(sorted(calm_statuses.items())), "gaps": gaps,
+              "attacks": attacks, "asked": dict(record.names),
               "known_answers": len(record.known), "vanishing": storm.summary(),
               "resident": resident, "samples": samples.all, "before": quiet_before,
               "after": quiet_after, "settled_seconds": round(seconds, 2)}
@@ -263,6 +297,9 @@ def soak(server, arguments):
         "no descriptor left": quiet_after["descriptors"] <= quiet_before["descriptors"],
         "no thread more": quiet_after["threads"] == quiet_before["threads"],
         "resident size": resident["growth_percent"] <= 100 * MOST_GROWTH,
+        "resident size within its budgets": resident["most_kib"] <= most,
+        "gaps of others under attack":
+            gaps["attacked"]["p99"] <= MOST_SLOWER * gaps["calm"]["p99"],
         "the queue overflowed": record.statuses[429] > 0,
         "no vanishing client saw a failure": not storm.failures,
         "ends with 0": check_drain(server, record),
@@ -280,10 +317,13 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--attacks", type=attackers.kinds_of, default=list(attackers.KINDS),
+                        help="kinds of bench/attackers.py, with commas; '' for none (default: all)")
     arguments, others = parser.parse_known_args()
-    allow_descriptors(1000)
+    allow_descriptors(4000)
     options = with_defaults(others, threads=os.cpu_count(), kv_memory=KV_MEMORY,
-                            log_level="error") + ["--max-queue", str(MAX_QUEUE)]
+                            log_level="error") + ["--max-queue", str(MAX_QUEUE),
+                                             "--max-buffer-total", str(MAX_BUFFER_TOTAL)]
     with Server(arguments.program, *options) as server:
         result = soak(server, arguments)
     print(json.dumps(result, indent=1))

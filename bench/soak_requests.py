@@ -35,6 +35,7 @@ class Answer:
     value: object  # comparable; the error's for a status over 299
     first_seconds: float  # to the first byte of the body
     seconds: float
+    gaps: list  # seconds between the pieces in which the body came
 
 
 def text(choose, words):
@@ -115,7 +116,7 @@ def wrong(max_queue):
         post("model", 404, {"prompt": "a", "model": "another"}),
         post("length", 400, {"prompt": "a", "max_tokens": 100000}),
         post("type", 400, {"prompt": "a", "temperature": "hot"}),
-        post("stops", 400, {"prompt": "a", "stop": ["a", "b", "c", "d", "e"]}),
+        post("stops", 400, {"prompt": "a", "stop": ["a"] * 65}),
         post("suffix", 400, {"prompt": "a", "suffix": "b"}),
         post("too many", 429, {"prompt": ["a"] * (max_queue // 64 + 1), "n": 64}),
     ]
@@ -142,15 +143,16 @@ def ask(connection, asked, stream=False, pause=0.0):
     begun = time.monotonic()
     connection.request(asked.method, asked.path, body, headers)
     response = connection.getresponse()
-    data, first = b"", None
+    data, came = b"", []
     while piece := response.read1(1024 if pause > 0 else 65536):
-        first = first or time.monotonic()
+        came.append(time.monotonic())
         data += piece
         time.sleep(pause)
     response.read()  # raises if the length that was told is not reached
     now = time.monotonic()
     return Answer(response.status, comparable(asked, response.status, data, stream),
-                  (first or now) - begun, now - begun)
+                  (came or [now])[0] - begun, now - begun,
+                  [later - earlier for earlier, later in zip(came, came[1:])])
 
 
 def comparable(asked, status, data, stream):
