@@ -54,8 +54,13 @@ void try_completions(std::string_view body) {
 }
 
 void try_chat(std::string_view body) {
-  auto parsed = server::parse_chat(body, server::ChatTemplate::kPlain);
+  static const auto plain =
+      server::ChatTemplate::make({server::ChatTemplateOption::Kind::kPlain}, engine());
+  auto parsed = server::parse_chat(body);
   if (!parsed) return check_error(parsed.assume_error());
+  if (auto made = server::use_template(parsed.assume_value(), *plain.assume_value()); !made) {
+    return check_error(made.assume_error());
+  }
   auto requests = server::to_engine_requests(parsed.assume_value(), engine());
   if (!requests) return check_error(requests.assume_error());
   for (const Request& request : requests.assume_value()) check_request(request);

@@ -59,6 +59,7 @@ struct TokenizerInfo {
   std::string kind;         // "GPT2Tokenizer" (byte-level BPE) or "Characters"
   bool add_prefix_space = false, add_bos_token = false;
   std::optional<std::int32_t> unk;
+  std::string chat_template = {};  // in Jinja, as the model's own files have it; empty: none
 };
 
 // What the model is: for messages and results.

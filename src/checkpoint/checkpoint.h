@@ -107,6 +107,7 @@ struct Checkpoint {
   // Null: the model takes and gives ids alone, and no_tokenizer says why, and what to do about it.
   std::shared_ptr<const tokenizer::Tokenizer> tokenizer;
   std::string no_tokenizer;
+  std::string chat_template = {};  // in Jinja, as the model's own files have it; empty: none
   TokenIds token_ids;
 
   std::int64_t parameter_count() const;  // tied weights once

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "checkpoint/chat_template.h"
 #include "checkpoint/generation_options.h"
 #include "checkpoint/pytorch/meta_pickle.h"
 #include "checkpoint/safetensors/safetensors.h"
@@ -252,7 +253,17 @@ class Chooser {
     return true;
   }
 
+  void find_chat_template() {
+    auto found = read_chat_template(folder_);
+    if (found) {
+      checkpoint_.chat_template = std::move(found.assume_value());
+    } else {
+      checkpoint_.notes.push_back("no chat template: " + found.assume_error().message);
+    }
+  }
+
   Result<void> choose_ids() {
+    if (is_own_folder_) find_chat_template();
     StatedTokenIds config, generation;
     if (!hints_.token_ids.empty()) {
       CHORUS_TRY(boost::json::object held,

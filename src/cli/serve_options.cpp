@@ -226,13 +226,15 @@ void add_manners(CLI::App& command, server::ServerOptions& serving) {
       .add_option_function<std::string>(
           "--chat-template",
           [&serving](const std::string& name) {
-            Result<server::ChatTemplate> parsed = server::parse_chat_template(name);
+            auto parsed = server::read_chat_template_option(name);
             if (!parsed) throw CLI::ValidationError(parsed.assume_error().message);
-            serving.chat_template = parsed.assume_value();
+            serving.chat_template = std::move(parsed.assume_value());
           },
-          "Answer /v1/chat/completions; plain: the messages' contents, joined by a line's end, are "
-          "the prompt (default: there are no chats)")
-      ->type_name("plain")
+          "Answer /v1/chat/completions. How messages become a prompt: model: by each model's own "
+          "template in Jinja; the path of a file with one; plain: their contents, joined by a "
+          "line's "
+          "end (default: there are no chats)")
+      ->type_name("plain|model|PATH")
       ->group(kAccess);
   command
       .add_flag("--early-head", serving.early_head,

@@ -73,14 +73,15 @@ Result<std::size_t> page_count(const EngineOptions& options, std::size_t page_by
                            page_bytes, bytes)};
 }
 
-TokenizerInfo describe(const tokenizer::Tokenizer* tokenizer) {
+TokenizerInfo describe(const tokenizer::Tokenizer* tokenizer, const std::string& chat_template) {
   if (tokenizer == nullptr) return {};
   tokenizer::Tokenizer::Traits traits = tokenizer->traits();
   return {.description = tokenizer->description(),
           .kind = traits.kind,
           .add_prefix_space = traits.add_prefix_space,
           .add_bos_token = traits.add_bos_token,
-          .unk = tokenizer->roles().unk};
+          .unk = tokenizer->roles().unk,
+          .chat_template = chat_template};
 }
 
 std::vector<std::string> notes_of(const checkpoint::Checkpoint& checkpoint,
@@ -169,7 +170,7 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weights().bytes(),
                 .kv_bytes = std::uint64_t{pages} * page_bytes,
-                .tokenizer = describe(checkpoint.tokenizer.get()),
+                .tokenizer = describe(checkpoint.tokenizer.get(), checkpoint.chat_template),
                 .eos = checkpoint.token_ids.eos,
                 .step = checkpoint.step,
                 .val_loss = checkpoint.val_loss,

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "server/api/chat_request.h"
+#include "server/api/chat_template.h"
 #include "server/http/http_options.h"
 
 namespace chorus::server {
@@ -34,7 +34,7 @@ struct ServerOptions {
   // then told in the stream, not by its status.
   bool early_head = false;
   std::chrono::milliseconds comment_every{5'000};
-  ChatTemplate chat_template = ChatTemplate::kNone;
+  ChatTemplateOption chat_template = {};
   std::chrono::milliseconds drain_timeout{30'000};  // for running requests, at SIGTERM
 
   // Names, beside loopback's, that clients of a server on loopback without keys may call it by.

@@ -173,18 +173,30 @@ Result<void> Server::Impl::listen_tcp() {
 
 void Server::Impl::load() {
   for (std::size_t i = 0; i < sources.size(); ++i) {
+    auto fail = [&](Error& error) {
+      Lock lock(mutex);
+      state.load_error = std::move(error).in(sources[i].name);
+      changed.notify_all();
+    };
     Result<std::unique_ptr<Engine>> engine = or_out_of_memory(sources[i].load);
     if (!engine) {
-      Lock lock(mutex);
-      state.load_error = std::move(engine.assume_error()).in(sources[i].name);
-      changed.notify_all();
+      fail(engine.assume_error());
       break;
+    }
+    auto chat = ChatTemplate::make(app.options.chat_template, *engine.assume_value());
+    if (!chat) {
+      fail(chat.assume_error());
+      break;
+    }
+    std::shared_ptr<const ChatTemplate> chat_template;
+    if (chat.assume_value()) {
+      chat_template = std::make_shared<const ChatTemplate>(std::move(*chat.assume_value()));
     }
     for (const std::string& note : engine.assume_value()->info().notes) {
       app.log.write(LogLevel::kWarning, fmt::format("model {}: note: {}", sources[i].name, note));
     }
     app.log.write(LogLevel::kInfo, fmt::format("model {} is ready", sources[i].name));
-    app.models.set_ready(i, std::move(engine.assume_value()));
+    app.models.set_ready(i, std::move(engine.assume_value()), std::move(chat_template));
   }
   if (app.options.listens_when_ready() && app.models.all_ready()) {
     for (auto& listener : listeners) listener->start();

@@ -15,6 +15,9 @@ namespace {
 
 namespace json = boost::json;
 
+// What a template may make of a body, which has its own bound.
+constexpr std::size_t kMostChatBytes = 16 << 20;
+
 constexpr std::array<std::string_view, 4> kRoles = {"system", "developer", "user", "assistant"};
 
 // A message's content: a string, or parts that are text, joined as contents are. Empty: it is neither.
@@ -57,29 +60,6 @@ std::string problem_of(const json::value& message) {
   return {};
 }
 
-// kPlain.
-std::string plain_text(const json::array& messages) {
-  std::string text;
-  for (const json::value& message : messages) {
-    if (&message != &messages.front()) text += '\n';
-    text += *content_of(message.at("content"));
-  }
-  return text;
-}
-
-void read_messages(JsonFields& fields, CompletionsRequest& request) {
-  const json::value* field = fields.find("messages");
-  if (field == nullptr || !field->is_array() || field->get_array().empty()) {
-    return fields.refuse("messages", "an array of at least one message");
-  }
-  const json::array& messages = field->get_array();
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    std::string problem = problem_of(messages[i]);
-    if (!problem.empty()) return fields.fail("messages", fmt::format("[{}]: {}", i, problem));
-  }
-  request.prompts.push_back({plain_text(messages), {}});
-}
-
 void read_logprobs(JsonFields& fields, CompletionsRequest& request) {
   bool has_logprobs = false;
   std::int32_t most = 0;
@@ -93,11 +73,9 @@ void read_logprobs(JsonFields& fields, CompletionsRequest& request) {
 
 // Of completions and of vLLM's chats.
 void refuse_others(JsonFields& fields) {
-  bool echo = false, generation_prompt = true, continues = true;
+  bool echo = false;
   fields.read("echo", echo);
   if (echo) fields.fail("echo", "this is not done in chats; POST /v1/completions has it");
-  fields.read("add_generation_prompt", generation_prompt);  // the plain template has none
-  fields.read("continue_final_message", continues);         // and always goes on
   bool returns_ids = false;
   fields.read("return_token_ids", returns_ids);
   if (returns_ids) {
@@ -106,29 +84,69 @@ void refuse_others(JsonFields& fields) {
   for (const char* name : {"prompt", "prompt_logprobs", "chat_template"}) {
     if (fields.has(name)) fields.fail(name, "this is not done in chats");
   }
-  const json::value* arguments = fields.find("chat_template_kwargs");
-  if (arguments != nullptr && !(arguments->is_object() && arguments->get_object().empty())) {
-    fields.fail("chat_template_kwargs", "the template has no arguments");
-  }
 }
 
 }  // namespace
 
-Result<ChatTemplate> parse_chat_template(std::string_view name) {
-  if (name.empty()) return ChatTemplate::kNone;
-  if (name == "plain") return ChatTemplate::kPlain;
-  return Error{ErrorCode::kInvalidArgument,
-               fmt::format("chat-template: expected plain, found {}; templates of models and files "
-                           "(Jinja) are not rendered",
-                           in_quotes(name))};
+Chat read_chat(JsonFields& fields) {
+  Chat chat;
+  const json::value* field = fields.find("messages");
+  if (field == nullptr || !field->is_array() || field->get_array().empty()) {
+    fields.refuse("messages", "an array of at least one message");
+    return chat;
+  }
+  const json::array& messages = field->get_array();
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    std::string problem = problem_of(messages[i]);
+    if (!problem.empty()) {
+      fields.fail("messages", fmt::format("[{}]: {}", i, problem));
+      return chat;
+    }
+    json::object message = messages[i].get_object();
+    std::string content = *content_of(message.at("content"));
+    message["content"] = content;
+    chat.messages.push_back(std::move(message));
+  }
+  fields.read("continue_final_message", chat.continues);
+  bool has_prompt = true;
+  fields.read("add_generation_prompt", has_prompt);
+  const json::value* arguments = fields.find("chat_template_kwargs");
+  if (arguments != nullptr && !arguments->is_object()) {
+    fields.refuse("chat_template_kwargs", "an object");
+  } else if (arguments != nullptr) {
+    chat.variables = arguments->get_object();
+  }
+  chat.has_arguments = !chat.variables.empty();
+  if (!chat.variables.contains("add_generation_prompt")) {
+    chat.variables["add_generation_prompt"] = has_prompt;
+  }
+  return chat;
 }
 
-ApiResult<CompletionsRequest> parse_chat(std::string_view body, ChatTemplate) {
+ApiResult<std::string> chat_text(const Chat& chat, const ChatTemplate& chat_template) {
+  if (!chat_template.recognises_special() && chat.has_arguments) {
+    return bad_field("chat_template_kwargs", "the plain template has no arguments");
+  }
+  if (chat_template.recognises_special() && chat.continues) {
+    return bad_field("continue_final_message", "this is not done here with a template");
+  }
+  return chat_template.render(chat.messages, chat.variables, kMostChatBytes);
+}
+
+ApiResult<void> use_template(CompletionsRequest& request, const ChatTemplate& chat_template) {
+  CHORUS_TRY(std::string text, chat_text(request.chat, chat_template));
+  request.special = request.special || chat_template.recognises_special();
+  request.prompts = {Prompt{std::move(text), {}}};
+  return ok();
+}
+
+ApiResult<CompletionsRequest> parse_chat(std::string_view body) {
   CHORUS_TRY(json::object object, parse_body(body));
   JsonFields fields(object);
   CompletionsRequest request;
   request.is_chat = true;
-  read_messages(fields, request);
+  request.chat = read_chat(fields);
+  request.prompts.emplace_back();
   read_logprobs(fields, request);
   refuse_others(fields);
   read_common(fields, object, request);

@@ -5,21 +5,23 @@
 #include <string>
 #include <string_view>
 
+#include "server/api/chat_template.h"
 #include "server/api/completions_request.h"
 
 namespace chorus::server {
 
-// How messages become a text.
-enum class ChatTemplate {
-  kNone,   // there are no chats
-  kPlain,  // the messages' contents in their order, joined by a line's end; roles leave no trace
-};
+// A request without a prompt as yet. Without max_tokens the result may fill the model's block.
+// Errors: 400, naming the field.
+ApiResult<CompletionsRequest> parse_chat(std::string_view body);
 
-// "" is kNone. Errors: kInvalidArgument.
-Result<ChatTemplate> parse_chat_template(std::string_view name);
+// Reads "messages" and what templates are given besides; for /tokenize, too. Errors are the fields'.
+Chat read_chat(JsonFields& fields);
 
-// A request with one prompt: the messages' text by the template, which must not be kNone. Without
-// max_tokens the result may fill the model's block. Errors: 400, naming the field.
-ApiResult<CompletionsRequest> parse_chat(std::string_view body, ChatTemplate chat_template);
+// The text that they are. Errors: as use_template().
+ApiResult<std::string> chat_text(const Chat& chat, const ChatTemplate& chat_template);
+
+// The messages become the request's one prompt. Errors: 400, naming messages or a field that the
+// template has no use for.
+ApiResult<void> use_template(CompletionsRequest& request, const ChatTemplate& chat_template);
 
 }  // namespace chorus::server

@@ -2,6 +2,7 @@
 // functions.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <optional>
@@ -24,6 +25,14 @@ struct Prompt {
   std::vector<std::int32_t> ids;  // empty: the text is still to be tokenized
 };
 
+// Messages, as a template is given them.
+struct Chat {
+  boost::json::array messages = {};    // objects with a role and a content, which is a string
+  boost::json::object variables = {};  // add_generation_prompt and chat_template_kwargs
+  bool has_arguments = false;          // whether there were any of the latter
+  bool continues = false;              // continue_final_message
+};
+
 struct CompletionsRequest {
   std::string model;  // empty: the first
   std::vector<Prompt> prompts;
@@ -43,6 +52,7 @@ struct CompletionsRequest {
   // Of /v1/chat/completions: how its errors are worded, and whether nothing bounds the result but
   // the model's block.
   bool is_chat = false;
+  Chat chat = {};  // its prompt is made of it when the model is known
   bool fills_block = false;
 };
 

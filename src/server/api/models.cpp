@@ -15,10 +15,12 @@ Models::Models(std::vector<std::string> names) {
   for (std::string& name : names) models_.push_back({.name = std::move(name)});
 }
 
-void Models::set_ready(std::size_t index, std::shared_ptr<Engine> engine) {
+void Models::set_ready(std::size_t index, std::shared_ptr<Engine> engine,
+                       std::shared_ptr<const ChatTemplate> chat_template) {
   std::string digest = engine->digest();
   Lock lock(mutex_);
   models_[index].digest = std::move(digest);
+  models_[index].chat_template = std::move(chat_template);
   models_[index].engine = std::move(engine);
   models_[index].created = std::time(nullptr);
 }

@@ -10,14 +10,16 @@
 #include "chorus/engine.h"
 #include "core/mutex.h"
 #include "server/api/api_error.h"
+#include "server/api/chat_template.h"
 
 namespace chorus::server {
 
 struct ServedModel {
   std::string name;
-  std::shared_ptr<Engine> engine = {};  // null while it is being loaded
-  std::int64_t created = 0;             // when it was loaded, seconds since 1970
-  std::string digest = {};              // Engine::digest()
+  std::shared_ptr<Engine> engine = {};                     // null while it is being loaded
+  std::int64_t created = 0;                                // when it was loaded, seconds since 1970
+  std::string digest = {};                                 // Engine::digest()
+  std::shared_ptr<const ChatTemplate> chat_template = {};  // null: no chats
 };
 
 class Models {
@@ -25,7 +27,8 @@ class Models {
   explicit Models(std::vector<std::string> names);
 
   // Reads all of its weights, for their digest.
-  void set_ready(std::size_t index, std::shared_ptr<Engine> engine);
+  void set_ready(std::size_t index, std::shared_ptr<Engine> engine,
+                 std::shared_ptr<const ChatTemplate> chat_template = nullptr);
   bool all_ready() const;
   std::vector<ServedModel> all() const;
 

@@ -127,6 +127,10 @@ asio::awaitable<void> complete(App& app, Exchange& exchange, ApiResult<Completio
   ApiResult<ServedModel> model = app.models.find(asked.model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   ServedModel& served = model.assume_value();
+  if (asked.is_chat) {
+    auto made = co_await offload(app, [&] { return use_template(asked, *served.chat_template); });
+    if (!made) co_return co_await respond_error(exchange, made.assume_error());
+  }
   if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
   ApiResult<std::vector<Request>> requests = to_engine_requests(asked, *served.engine);
   if (!requests) co_return co_await respond_error(exchange, requests.assume_error());
@@ -160,15 +164,16 @@ asio::awaitable<void> completions(App& app, Exchange& exchange) {
 }
 
 asio::awaitable<void> chat_completions(App& app, Exchange& exchange) {
-  if (app.options.chat_template == ChatTemplate::kNone) {
+  if (app.options.chat_template.kind == ChatTemplateOption::Kind::kNone) {
     co_return co_await respond_error(
-        exchange, ApiError(404,
-                           "no chats here: GPT-2 continues a text, and this server was started "
-                           "without --chat-template, which makes one of messages; use POST "
-                           "/v1/completions with prompt, or start it with --chat-template plain",
-                           {}, "not_found"));
+        exchange,
+        ApiError(404,
+                 "no chats here: GPT-2 continues a text, and this server was started "
+                 "without --chat-template, which makes one of messages; use POST "
+                 "/v1/completions with prompt, or start it with --chat-template model or plain",
+                 {}, "not_found"));
   }
-  co_await complete(app, exchange, parse_chat(exchange.body(), app.options.chat_template));
+  co_await complete(app, exchange, parse_chat(exchange.body()));
 }
 
 }  // namespace chorus::server

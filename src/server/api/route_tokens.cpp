@@ -14,6 +14,7 @@
 #include "core/utf8.h"
 #include "json/text.h"
 #include "server/api/answer_cost.h"
+#include "server/api/chat_request.h"
 #include "server/api/request_body.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
@@ -28,6 +29,7 @@ namespace asio = boost::asio;
 struct TokenizeRequest {
   std::string model;  // empty: the first
   std::string content;
+  std::optional<Chat> chat = {};  // in place of the content
   bool special = false;
   bool return_token_strs = false;
   bool with_pieces = false;
@@ -39,10 +41,12 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
   JsonFields fields(object);
   TokenizeRequest request;
   fields.read("model", request.model);
-  request.special = !fields.has("content");
+  request.special = fields.has("prompt") && !fields.has("content");
   fields.read(fields.has("content") ? "content" : "prompt", request.content);
-  if (!fields.has("content") && !fields.has("prompt")) {
-    fields.refuse("content", "a string, or one in prompt");
+  if (fields.has("messages") && !fields.has("content") && !fields.has("prompt")) {
+    request.chat = read_chat(fields);
+  } else if (!fields.has("content") && !fields.has("prompt")) {
+    fields.refuse("content", "a string, or one in prompt, or messages");
   }
   fields.read("special", request.special);
   fields.read("return_token_strs", request.return_token_strs);
@@ -50,8 +54,8 @@ ApiResult<TokenizeRequest> parse_tokenize(std::string_view body) {
   // Hugging Face's: whether what begins a text is added. Nothing is, as for GPT-2 with either value.
   bool add_special_tokens = true;
   fields.read("add_special_tokens", add_special_tokens);
-  if (fields.has("messages")) {
-    fields.fail("messages", "expected a text in content or prompt; there is no chat here");
+  if (fields.has("messages") && !request.chat) {
+    fields.fail("messages", "expected it alone, or content or prompt");
   }
   request.ignored = fields.unknown();
   if (auto error = fields.error()) return *error;
@@ -149,10 +153,21 @@ std::string info_json(const Engine& engine) {
 asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
   ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.body());
   if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
-  const TokenizeRequest& asked = parsed.assume_value();
+  TokenizeRequest& asked = parsed.assume_value();
   tell_ignored(exchange, asked.ignored);
   ApiResult<ServedModel> model = app.models.find(asked.model);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
+  if (asked.chat) {
+    const auto& chat_template = model.assume_value().chat_template;
+    if (!chat_template) {
+      co_return co_await respond_error(
+          exchange, bad_field("messages", "there are no chats here without --chat-template"));
+    }
+    auto text = co_await offload(app, [&] { return chat_text(*asked.chat, *chat_template); });
+    if (!text) co_return co_await respond_error(exchange, text.assume_error());
+    asked.content = std::move(text.assume_value());
+    asked.special = asked.special || chat_template->recognises_special();
+  }
   const Engine& engine = *model.assume_value().engine;
   Result<std::vector<std::int32_t>> encoded =
       co_await offload(app, [&] { return engine.encode(asked.content, asked.special); });

@@ -9,7 +9,13 @@ namespace {
 namespace json = boost::json;
 
 ApiResult<CompletionsRequest> chat(const std::string& messages, const std::string& more = "") {
-  return parse_chat("{\"messages\":" + messages + more + "}", ChatTemplate::kPlain);
+  auto parsed = parse_chat("{\"messages\":" + messages + more + "}");
+  if (!parsed) return parsed;
+  auto plain = ChatTemplate::make({ChatTemplateOption::Kind::kPlain}, *word_engine());
+  if (auto made = use_template(parsed.assume_value(), *plain.assume_value()); !made) {
+    return made.assume_error();
+  }
+  return parsed;
 }
 
 TEST(ChatRequest, PlainJoinsTheContents) {
@@ -64,8 +70,8 @@ TEST(ChatRequest, NamesWhatIsWrong) {
                    R"(,"logprobs":false,"top_logprobs":0,"tools":[],"tool_choice":"none",
                       "response_format":{"type":"text"},"echo":false,"store":true,"modalities":["text"],
                       "add_generation_prompt":true,"chat_template_kwargs":{})"));
-  EXPECT_FALSE(parse_chat_template("model"));
-  EXPECT_TRUE(parse_chat_template("plain"));
+  EXPECT_TRUE(read_chat_template_option("plain"));
+  EXPECT_FALSE(read_chat_template_option("plane"));
 }
 
 TEST(ChatRequest, WithoutALengthTheResultMayFillTheBlock) {
@@ -99,6 +105,12 @@ class ChatRoute : public ServerTest {
   json::value ask(const std::string& fields) {
     return post_json("/v1/chat/completions", std::string("{") + kMessages + "," + fields + "}");
   }
+  // The error of a 400.
+  json::value refusal(const char* route, const std::string& fields) {
+    HttpAnswer answer = post(route, std::string("{") + kMessages + "," + fields + "}");
+    EXPECT_EQ(answer.status, 400) << answer.body;
+    return parse(answer.body).at("error");
+  }
   std::vector<json::value> stream(const std::string& fields) {
     HttpAnswer answer = post("/v1/chat/completions",
                              std::string("{") + kMessages + "," + fields + R"(,"stream":true})");
@@ -116,7 +128,7 @@ class ChatRoute : public ServerTest {
 };
 
 TEST_F(ChatRoute, SaysWhatACompletionSays) {
-  start({.chat_template = ChatTemplate::kPlain});
+  start({.chat_template = {ChatTemplateOption::Kind::kPlain}});
   const std::string fields = R"("max_tokens":12,"seed":3,"n":2)";
   json::value completion =
       post_json("/v1/completions", R"({"prompt":"Hello\nthere",)" + fields + "}");
@@ -153,7 +165,7 @@ TEST_F(ChatRoute, SaysWhatACompletionSays) {
 }
 
 TEST_F(ChatRoute, LogprobsAreThoseOfTheCompletion) {
-  start({.chat_template = ChatTemplate::kPlain});
+  start({.chat_template = {ChatTemplateOption::Kind::kPlain}});
   const std::string fields = R"("max_tokens":12,"seed":3,"rank_and_entropy":true,"logprobs":)";
   json::value columns =
       post_json("/v1/completions",
@@ -192,7 +204,7 @@ TEST_F(ChatRoute, LogprobsAreThoseOfTheCompletion) {
 }
 
 TEST_F(ChatRoute, AStopStringCutsTextAndLogprobs) {
-  start({.chat_template = ChatTemplate::kPlain});
+  start({.chat_template = {ChatTemplateOption::Kind::kPlain}});
   const std::string fields = R"("max_tokens":40,"seed":11,"logprobs":true)";
   std::string text(ask(fields).at("choices").at(0).at("message").at("content").as_string());
   std::size_t at = text.find(' ', 1);
@@ -205,6 +217,60 @@ TEST_F(ChatRoute, AStopStringCutsTextAndLogprobs) {
   for (const json::value& row : rows) bytes += row.at("bytes").as_array().size();
   std::size_t last = rows.empty() ? 0 : rows.back().at("bytes").as_array().size();
   EXPECT_LE(bytes - last, cut.at("message").at("content").as_string().size());
+}
+
+TEST_F(ChatRoute, ATemplateMakesTheTextThatIsContinued) {
+  const std::string source =
+      "{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}"
+      "{% if add_generation_prompt %}{{ prefix | default('A:') }}{% endif %}";
+  start({.chat_template = {ChatTemplateOption::Kind::kGiven, source}});
+  const std::string fields = R"("max_tokens":8,"seed":3)";
+  auto text_of = [&](const std::string& more) {
+    return ask(fields + more).at("choices").at(0).at("message").at("content");
+  };
+  auto completion = [&](const std::string& prompt) {
+    return post_json("/v1/completions",
+                     "{\"prompt\":\"" + prompt + "\",\"special\":true," + fields + "}")
+        .at("choices")
+        .at(0)
+        .at("text");
+  };
+  const std::string said = "[system]Hello<|endoftext|>[user]there<|endoftext|>";
+  EXPECT_EQ(text_of(""), completion(said + "A:"));
+  EXPECT_EQ(text_of(R"(,"add_generation_prompt":false)"), completion(said));
+  EXPECT_EQ(text_of(R"(,"chat_template_kwargs":{"prefix":"B"})"), completion(said + "B"));
+  EXPECT_EQ(
+      refusal("/v1/chat/completions", fields + R"(,"continue_final_message":true)").at("param"),
+      "continue_final_message");
+
+  json::value tokens = post_json("/tokenize", std::string("{") + kMessages + "}");
+  EXPECT_EQ(tokens.at("tokens"),
+            post_json("/tokenize", "{\"prompt\":\"" + said + "A:\"}").at("tokens"));
+  EXPECT_EQ(refusal("/tokenize", R"("prompt":"a")").at("param"), "messages");
+}
+
+TEST_F(ChatRoute, WhatATemplateRaisesIsTheClientsMistake) {
+  start({.chat_template = {ChatTemplateOption::Kind::kGiven,
+                           "{% if messages[0].role != 'user' %}"
+                           "{{ raise_exception('the user begins') }}{% endif %}"}});
+  json::value error = refusal("/v1/chat/completions", R"("max_tokens":2)");
+  EXPECT_EQ(error.at("param"), "messages");
+  EXPECT_EQ(error.at("message"), "messages: the chat template: the user begins");
+}
+
+TEST_F(ChatRoute, AModelWithoutATemplateStopsTheStart) {
+  ServerOptions options{
+      .port = 0, .chat_template = {ChatTemplateOption::Kind::kModel}, .log_level = "off"};
+  auto load = [] {
+    test::TinyModel model(word_config());
+    return Engine::load(model.checkpoint(), {.threads = 1, .pin_threads = false});
+  };
+  start_with(std::move(options), {{"tiny", load}});
+  auto ended = server_->wait();
+  ASSERT_FALSE(ended);
+  EXPECT_NE(ended.assume_error().message.find("tiny: the model has no chat template"),
+            std::string::npos)
+      << ended.assume_error().message;
 }
 
 TEST_F(ChatRoute, WithoutATemplateThe404SaysWhatToUse) {

@@ -454,7 +454,7 @@ TEST_F(CompletionsRoute, ARequestIsTakenWholeOrNotAtAll) {
 
 // It would be refused at any time, so that to come again later is no help.
 TEST_F(CompletionsRoute, MoreSamplesThanMayWaitAreTheRequestsOwnFault) {
-  start({.chat_template = ChatTemplate::kPlain}, {.max_queue = 4, .step_rows = 1});
+  start({.chat_template = {ChatTemplateOption::Kind::kPlain}}, {.max_queue = 4, .step_rows = 1});
   struct Case {
     const char *route, *body, *param;
   };
