@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto serve = [&]() -> asio::awaitable<void> {
     auto connection = std::make_shared<Connection>(
         service, loop, std::make_unique<MemoryTransport>(loop.context(), input, piece, output),
-        "fuzz", true);
+        "fuzz", Admission::kServed, AddressPlace(nullptr, true));
     co_await connection->run();
   };
   asio::co_spawn(loop.context(), serve(), asio::detached);

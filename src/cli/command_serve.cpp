@@ -189,8 +189,6 @@ void add_serve(CLI::App& app) {
       "  curl -N 'http://127.0.0.1:4444/generate/Once%20upon%20a%20time?seed=42'\n"
       "  curl http://127.0.0.1:4444/v1/completions -d '{\"prompt\": \"Once\", \"max_tokens\": "
       "20}'");
-  // It never ends a server, not even one that has just begun.
-  command->preparse_callback([](std::size_t) { block({SIGHUP}); });
   command->callback([options] { run(*options); });
 }
 

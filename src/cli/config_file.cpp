@@ -167,11 +167,22 @@ class Applier {
     } else if (section != nullptr || value.is_array_of_tables()) {
       wrong(key, "[{}]: no such section{}", printable(name), meant(name, command_names(), "["));
     } else {
-      std::vector<std::string> sections = homes(name);
-      wrong(key, "{}: it stands in no section{}", printable(name),
-            sections.empty() ? ", and no command has such an option"
-                             : fmt::format("; write {} above it", fmt::join(sections, " or ")));
+      wrong(key, "{}: it stands in no section{}", printable(name), advice(name));
     }
+  }
+
+  // Where a key that stands in no section belongs, or which one was probably meant.
+  std::string advice(std::string_view name) const {
+    std::vector<std::string> sections = homes(name);
+    if (!sections.empty()) return fmt::format("; write {} above it", fmt::join(sections, " or "));
+    std::vector<std::string> known;
+    for (const Command& command : commands_) {
+      for (const CLI::Option* option : command.options) known.push_back(plain_name(*option));
+    }
+    std::string nearest = nearest_name(name, known);
+    if (nearest.empty()) return ", and no command has such an option";
+    return fmt::format(", and no command has such an option; did you mean {}, with {} above it?",
+                       nearest, fmt::join(homes(nearest), " or "));
   }
 
   std::vector<std::string> command_names() const {

@@ -1,6 +1,7 @@
 #include "cli/program.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <new>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/commands.h"
@@ -18,6 +20,25 @@
 
 namespace chorus::cli {
 namespace {
+
+// The first word that is no option, nor the value of the program's own.
+bool is_serve(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    if (word == "--config") ++i;
+    if (!word.starts_with('-')) return word == "serve";
+  }
+  return false;
+}
+
+// SIGHUP never ends a server, not even one whose options are still to be read: it waits until somebody
+// looks for it (command_serve.cpp).
+void hold_hangups() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
 
 // CLI11 does not say which word it took for a command.
 std::string describe(const CLI::App& app, const CLI::ParseError& error) {
@@ -85,6 +106,7 @@ void check_environment(const CLI::App& app, const EnvironmentCheck& environment)
 }  // namespace
 
 int run_program(const std::string& version, int argc, char** argv) {
+  if (is_serve(argc, argv)) hold_hangups();
   CLI::App app{"Chorus: GPT-2 text generation for many readers at once", "chorus"};
   app.set_version_flag("--version", "chorus " + version);
   app.require_subcommand(1);

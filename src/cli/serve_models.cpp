@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "cli/commands.h"
@@ -72,17 +75,36 @@ Result<std::unique_ptr<Engine>> load(const ModelOptions& options, const std::str
   }
 }
 
+// Which of the models before number `i` is the same file, folder or name.
+std::optional<std::size_t> same_before(const std::vector<NamedModel>& models, std::size_t i) {
+  for (std::size_t j = 0; j < i; ++j) {
+    std::error_code ignored;
+    if (models[j].path == models[i].path) return j;
+    if (std::filesystem::equivalent(models[j].path, models[i].path, ignored)) return j;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::vector<server::ModelSource> model_sources(const ServeOptions& options,
                                                std::shared_ptr<server::Log> log) {
   bool has_bars = !options.server.log_json && ::isatty(STDERR_FILENO) == 1;
+  std::size_t engines = 0;
+  for (std::size_t i = 0; i < options.models.size(); ++i) {
+    if (!same_before(options.models, i)) ++engines;
+  }
   std::vector<server::ModelSource> result;
-  for (const NamedModel& named : options.models) {
+  for (std::size_t i = 0; i < options.models.size(); ++i) {
+    const NamedModel& named = options.models[i];
+    if (auto other = same_before(options.models, i)) {
+      result.push_back({.name = named.name, .load = {}, .same_as = other});
+      continue;
+    }
     ModelOptions model = options.engine;
     model.model = named.path;
-    model.kv_memory /= options.models.size();
-    result.push_back({named.name, [model, name = named.name, has_bars, log] {
+    model.kv_memory /= engines;
+    result.push_back({.name = named.name, .load = [model, name = named.name, has_bars, log] {
                         return load(model, name, has_bars, *log);
                       }});
   }

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -64,8 +65,11 @@ const std::vector<EngineMetric>& engine_metrics() {
 // The engines' own counts, asked for when they are told.
 std::vector<MetricFamily> collect_engines(const Models& models) {
   std::vector<std::pair<std::string, EngineStats>> stats;
+  std::set<const Engine*> seen;
   for (const ServedModel& model : models.all()) {
-    if (model.engine != nullptr) stats.emplace_back(model.name, model.engine->stats());
+    // A model of several names is counted by its first.
+    bool is_new = model.engine != nullptr && seen.insert(model.engine.get()).second;
+    if (is_new) stats.emplace_back(model.name, model.engine->stats());
   }
   std::vector<MetricFamily> families;
   for (const EngineMetric& one : engine_metrics()) {

@@ -173,6 +173,13 @@ Result<void> Server::Impl::listen_tcp() {
 
 void Server::Impl::load() {
   for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (auto other = sources[i].same_as) {
+      ServedModel same = app.models.all()[*other];
+      app.models.set_ready(i, same.engine, same.chat_template);
+      app.log.write(LogLevel::kInfo, fmt::format("model {} is {} by another name", sources[i].name,
+                                                 sources[*other].name));
+      continue;
+    }
     auto fail = [&](Error& error) {
       Lock lock(mutex);
       state.load_error = std::move(error).in(sources[i].name);

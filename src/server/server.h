@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ namespace chorus::server {
 struct ModelSource {
   std::string name;  // that clients ask for
   std::function<Result<std::unique_ptr<Engine>>()> load;
+  // Instead: another name of an earlier one, by its place in the list, which is in memory once.
+  std::optional<std::size_t> same_as = {};
 };
 
 // Errors: kInvalidArgument: clients ask for models by name, and could not tell two of one name apart.

@@ -55,6 +55,16 @@ TEST_F(ConfigFile, WhatIsNotKnownIsRefusedWithItsLineAndWhatWasMeant) {
   expect_refused("serve = 5\n", ":1: serve: expected a section, [serve], found 5");
   expect_refused("port = 1\n[serve]\n", ":1: port: it stands in no section; write [serve]");
   expect_refused("wrong = 1\n", ":1: wrong: it stands in no section");
+  expect_refused(
+      "api_key_file = \"keys\"\n[serve]\n",
+      ":1: api_key_file: it stands in no section, and no command has such an option; did "
+      "you mean api-key-file, with [serve] above it?");
+  expect_refused(
+      "max-quue = 5\n",
+      ":1: max-quue: it stands in no section, and no command has such an option; did you "
+      "mean max-queue, with [serve] above it?");
+  expect_refused("zzzzzzzzzz = 1\n",
+                 ":1: zzzzzzzzzz: it stands in no section, and no command has such an option\n");
 }
 
 TEST_F(ConfigFile, AnotherCommandsSectionIsReadAsStrictly) {

@@ -299,6 +299,28 @@ def check_slow_downloads_are_told(program, folder):
     hub.shutdown()
 
 
+def check_two_names_of_one_model(program):
+    """name=PATH twice with one file: one copy of the weights, and both names answer."""
+    def resident(server):
+        with open(f"/proc/{server.process.pid}/status", encoding="utf-8") as file:
+            return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
+
+    names = ("--kv-memory", "8MB", "--model", "one=storyteller")
+    with Server(program, *names) as alone, Server(program, *names, "--model", "two=storyteller") as both:
+        assert "model two is one by another name" in both.read_log(), both.read_log()
+        for server in (alone, both):
+            assert server.get("/generate/Once?max_length=20&seed=1")[0] == 200
+        assert resident(both) < 1.2 * resident(alone), (resident(both), resident(alone))
+        models = json.loads(both.get("/v1/models")[1])["data"]
+        assert [model["id"] for model in models] == ["one", "two"], models
+        assert models[0]["digest"] == models[1]["digest"]
+        texts = [both.get(f"/generate/Once?max_length=20&seed=1&model={name}")[1] for name in ("one", "two")]
+        assert texts[0] == texts[1]
+        running = re.findall(r"chorus_num_requests_running\{model_name=\"(\w+)\"", both.get("/metrics")[1].decode())
+        assert running == ["one"], running
+    print("ok: two names of one model")
+
+
 def main(program, folder):
     os.makedirs(folder, exist_ok=True)
     check_json_log(program)
@@ -307,6 +329,7 @@ def main(program, folder):
     check_keys_are_read_again(program, folder)
     check_certificates_are_read_again(program, folder)
     check_hangups_end_nothing(program)
+    check_two_names_of_one_model(program)
     check_check(program, folder)
     check_unix_sockets(program)
     check_what_systemd_is_told(program, folder)

@@ -300,7 +300,8 @@ ApiResult<void> check_length(const LongestText& longest, std::int64_t prompt,
 }  // namespace
 
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
-                                                   const Engine& engine) {
+                                                   const Engine& engine,
+                                                   const std::atomic<bool>& is_given_up) {
   LongestText longest(request.base.past_block, engine.info().block_size);
   CHORUS_TRY(check_ids(request.base.stop_ids, "stop_token_ids", engine.info()));
   CHORUS_TRY(check_logit_bias(request.base.sampling, engine.info()));
@@ -310,6 +311,7 @@ ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
   }
   std::vector<Request> requests;
   for (Prompt& prompt : request.prompts) {
+    if (is_given_up) break;
     CHORUS_TRY(check_ids(prompt.ids, "prompt", engine.info()));
     if (prompt.ids.empty()) {
       CHORUS_TRY(prompt.ids,

@@ -2,6 +2,7 @@
 // functions.
 #pragma once
 
+#include <atomic>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -67,8 +68,10 @@ ApiResult<CompletionsRequest> finish_request(const JsonFields& fields, Completio
 
 // One request to the engine for each prompt, with ids; fills in the prompts' texts and ids.
 // Errors: 400 for what the model's block size does not hold, or its tokenizer.
+// `is_given_up`: looked at between prompts; once it is true, what is returned is of no account.
 ApiResult<std::vector<Request>> to_engine_requests(CompletionsRequest& request,
-                                                   const Engine& engine);
+                                                   const Engine& engine,
+                                                   const std::atomic<bool>& is_given_up = false);
 
 // 400 for an id that has no text: outside of the vocabulary, or in its padding.
 ApiResult<void> check_ids(const std::vector<std::int32_t>& ids, const std::string& field,

@@ -1,12 +1,11 @@
 #include "server/api/generation.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <functional>
 #include <new>
 #include <utility>
 
+#include "server/api/respond.h"
 #include "server/app.h"
 
 namespace chorus::server {
@@ -97,10 +96,7 @@ boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next(
     if (error_) break;
     if (!events.empty()) co_return events;
     if (connection.is_expired()) {
-      double seconds =
-          std::chrono::duration<double>(connection.service().options.request_timeout).count();
-      error_ = ApiError{
-          504, fmt::format("the request was not done within {} s", seconds), {}, "timeout"};
+      error_ = not_done(exchange_);
       break;
     }
     if (Connection::Clock::now() >= until) break;

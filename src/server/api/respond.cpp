@@ -1,5 +1,8 @@
 #include "server/api/respond.h"
 
+#include <fmt/format.h>
+
+#include <chrono>
 #include <utility>
 
 namespace chorus::server {
@@ -44,6 +47,14 @@ void note_error(Exchange& exchange, const ApiError& error) {
   bool is_whole = exchange.service().options.log_targets;
   exchange.error = {error.param, error.code,
                     is_whole ? error.message : without_quoted(error.message)};
+}
+
+ApiError not_done(Exchange& exchange) {
+  constexpr int kClientGone = 499;
+  if (exchange.connection().is_gone()) return ApiError(kClientGone, "the client went away");
+  std::chrono::duration<double> most = exchange.service().options.request_timeout;
+  return ApiError(504, fmt::format("the request was not done within {} s", most.count()), {},
+                  "timeout");
 }
 
 asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error) {

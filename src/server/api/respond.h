@@ -19,6 +19,9 @@ void tell_ignored(Exchange& exchange, const std::vector<std::string>& fields);
 
 boost::asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error);
 
+// Why an exchange's work was given up: its time is over, or its client is gone (who is not told).
+ApiError not_done(Exchange& exchange);
+
 // For the log: an error that is told otherwise, as in a stream that has begun. What it quotes of the
 // request is left out there, unless prompts are to be logged.
 void note_error(Exchange& exchange, const ApiError& error);

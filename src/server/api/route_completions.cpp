@@ -7,6 +7,7 @@
 #include <ctime>
 #include <memory>
 #include <random>
+#include <string_view>
 #include <utility>
 
 #include "server/api/answer_cost.h"
@@ -27,7 +28,7 @@ namespace asio = boost::asio;
 // Log-probabilities that are written, and bytes of a body that are joined, on the connection's own
 // loop: about a millisecond. More are the workers', so that other connections do not wait.
 constexpr std::size_t kMostLogprobsOnLoop = 2000;
-constexpr std::size_t kMostBytesOnLoop = 512 * 1024;
+constexpr std::size_t kMostJoinedOnLoop = 512 * 1024;
 
 ResponseHead events_head() {
   return ResponseHead(200, "text/event-stream; charset=utf-8", {{"Cache-Control", "no-store"}});
@@ -80,7 +81,7 @@ asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& gen
     }
   }
   BodyPieces body;
-  if (answer.bytes() > kMostBytesOnLoop) {
+  if (answer.bytes() > kMostJoinedOnLoop) {
     body = co_await offload(app, [&answer] { return answer.body(); });
   } else {
     body = answer.body();
@@ -120,34 +121,58 @@ asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation&
   co_await exchange.end_stream();
 }
 
-asio::awaitable<void> complete(App& app, Exchange& exchange, ApiResult<CompletionsRequest> parsed) {
-  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
-  CompletionsRequest& asked = parsed.assume_value();
-  tell_ignored(exchange, asked.ignored);
-  ApiResult<ServedModel> model = app.models.find(asked.model);
-  if (!model) co_return co_await respond_error(exchange, model.assume_error());
-  ServedModel& served = model.assume_value();
+// A request, and what it asks of the engine.
+struct PreparedCompletions {
+  CompletionsRequest asked;
+  ServedModel served;
+  std::vector<Request> requests;
+  std::size_t expected;  // bytes of its answer
+};
+
+// All that takes longer the longer the request is. `ignored`: fields that nobody has read, also where
+// there is an error.
+ApiResult<PreparedCompletions> prepare_completions(const App& app,
+                                                   ApiResult<CompletionsRequest> parsed,
+                                                   std::vector<std::string>& ignored,
+                                                   const GivenUp& is_given_up) {
+  CHORUS_TRY(CompletionsRequest asked, std::move(parsed));
+  ignored = asked.ignored;
+  CHORUS_TRY(ServedModel served, app.models.find(asked.model));
   if (asked.is_chat) {
-    auto made = co_await offload(app, [&] { return use_template(asked, *served.chat_template); });
-    if (!made) co_return co_await respond_error(exchange, made.assume_error());
+    CHORUS_TRY(use_template(asked, *served.chat_template));
   }
   if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
-  ApiResult<std::vector<Request>> requests = to_engine_requests(asked, *served.engine);
-  if (!requests) co_return co_await respond_error(exchange, requests.assume_error());
-
+  CHORUS_TRY(std::vector<Request> requests, to_engine_requests(asked, *served.engine, is_given_up));
   std::size_t expected = answer_bytes(asked);
-  auto checked = check_answer(
+  CHORUS_TRY(check_answer(
       expected, app.options.max_answer, asked.is_chat ? "messages" : "prompt",
       fmt::format("{} prompts, n {}, max_tokens {}, logprobs {}, prompt_logprobs {} and echo {}",
                   asked.prompts.size(), asked.base.n, asked.max_tokens, asked.logprobs.value_or(0),
-                  asked.prompt_logprobs.value_or(0), asked.echo));
-  if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
+                  asked.prompt_logprobs.value_or(0), asked.echo)));
+  return PreparedCompletions{std::move(asked), std::move(served), std::move(requests), expected};
+}
+
+// `parse` makes a request of the body.
+template <class Parse>
+asio::awaitable<void> complete(App& app, Exchange& exchange, Parse parse) {
+  std::vector<std::string> ignored;
+  const std::string& json = exchange.body();
+  ApiResult<PreparedCompletions> prepared = co_await by_length(
+      app, exchange, json.size(), [&app, &ignored, &json, parse](const GivenUp& is_given_up) {
+        return prepare_completions(app, parse(json), ignored, is_given_up);
+      });
+  tell_ignored(exchange, ignored);
+  if (!prepared) co_return co_await respond_error(exchange, prepared.assume_error());
+  CompletionsRequest& asked = prepared.assume_value().asked;
+  ServedModel& served = prepared.assume_value().served;
+  std::size_t expected = prepared.assume_value().expected;
   HeldBytes held(exchange.service().buffers);
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
 
   std::unique_ptr<GenerationAnswer> answer = make_answer(asked, exchange, served);
   Generation generation(exchange, app, std::move(served), asked.cache_salt);
-  if (auto submitted = generation.submit(std::move(requests.assume_value())); !submitted) {
+  auto submitted = generation.submit(std::move(prepared.assume_value().requests));
+  if (!submitted) {
     co_return co_await respond_error(exchange, submitted.assume_error());
   }
   if (asked.stream) {
@@ -160,7 +185,7 @@ asio::awaitable<void> complete(App& app, Exchange& exchange, ApiResult<Completio
 }  // namespace
 
 asio::awaitable<void> completions(App& app, Exchange& exchange) {
-  co_await complete(app, exchange, parse_completions(exchange.body()));
+  co_await complete(app, exchange, [](std::string_view body) { return parse_completions(body); });
 }
 
 asio::awaitable<void> chat_completions(App& app, Exchange& exchange) {
@@ -173,7 +198,7 @@ asio::awaitable<void> chat_completions(App& app, Exchange& exchange) {
                  "/v1/completions with prompt, or start it with --chat-template model or plain",
                  {}, "not_found"));
   }
-  co_await complete(app, exchange, parse_chat(exchange.body()));
+  co_await complete(app, exchange, [](std::string_view body) { return parse_chat(body); });
 }
 
 }  // namespace chorus::server

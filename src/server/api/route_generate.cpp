@@ -11,6 +11,7 @@
 #include "server/api/generation.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
+#include "server/offload.h"
 
 namespace chorus::server {
 namespace {
@@ -30,12 +31,27 @@ ResponseHead text_head(const Request& request, const std::string& model) {
                        {"X-Model-Device", "cpu"}});
 }
 
-ApiResult<ServedModel> find_model(const Models& models, const std::string& name,
-                                  Exchange& exchange) {
+ApiResult<ServedModel> find_model(const Models& models, const std::string& name) {
   ApiResult<ServedModel> model = models.find(name);
   if (model || name != kOriginsModel || model.assume_error().status != 404) return model;
-  exchange.headers.emplace_back("X-Model-Requested", name);
   return models.find({});
+}
+
+// A request, and what it asks of the engine.
+struct PreparedText {
+  GenerateRequest asked;
+  ServedModel served;
+  Request request;
+};
+
+// All that takes longer the longer the request is.
+ApiResult<PreparedText> prepare_text(const App& app, ApiResult<GenerateRequest> parsed) {
+  CHORUS_TRY(GenerateRequest asked, std::move(parsed));
+  CHORUS_TRY(ServedModel served, find_model(app.models, asked.model));
+  // 32 bits: all that PyTorch's CPU generator takes of a seed.
+  if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
+  CHORUS_TRY(Request request, to_engine_request(asked, *served.engine));
+  return PreparedText{std::move(asked), std::move(served), std::move(request)};
 }
 
 // The head goes out with the first event, so that until then an error still has its status; with
@@ -71,23 +87,25 @@ asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, Re
   co_await exchange.end_stream();
 }
 
-asio::awaitable<void> answer(App& app, Exchange& exchange, ApiResult<GenerateRequest> parsed) {
-  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
-  GenerateRequest& asked = parsed.assume_value();
-  ApiResult<ServedModel> model = find_model(app.models, asked.model, exchange);
-  if (!model) co_return co_await respond_error(exchange, model.assume_error());
-  ServedModel& served = model.assume_value();
-  // 32 bits: all that PyTorch's CPU generator takes of a seed.
-  if (!asked.has_seed) asked.base.sampling.seed = std::random_device{}();
-  ApiResult<Request> request = to_engine_request(asked, *served.engine);
-  if (!request) co_return co_await respond_error(exchange, request.assume_error());
-  ResponseHead head = text_head(request.assume_value(), served.name);
+// `parse` makes a request of `bytes` of the target or the body.
+template <class Parse>
+asio::awaitable<void> answer(App& app, Exchange& exchange, std::size_t bytes, Parse parse) {
+  ApiResult<PreparedText> prepared = co_await by_length(
+      app, exchange, bytes, [&app, parse](const GivenUp&) { return prepare_text(app, parse()); });
+  if (!prepared) co_return co_await respond_error(exchange, prepared.assume_error());
+  GenerateRequest& asked = prepared.assume_value().asked;
+  ServedModel& served = prepared.assume_value().served;
+  Request& request = prepared.assume_value().request;
+  if (asked.model == kOriginsModel && served.name != asked.model) {
+    exchange.headers.emplace_back("X-Model-Requested", asked.model);
+  }
+  ResponseHead head = text_head(request, served.name);
   if (exchange.is_head()) {
     exchange.begin_stream(std::move(head));
     co_return co_await exchange.end_stream();
   }
   Generation generation(exchange, app, std::move(served), asked.cache_salt);
-  if (auto submitted = generation.submit(std::move(request.assume_value())); !submitted) {
+  if (auto submitted = generation.submit(std::move(request)); !submitted) {
     co_return co_await respond_error(exchange, submitted.assume_error());
   }
   co_await stream_text(exchange, generation, std::move(head), asked.prompt, app.options.early_head);
@@ -99,11 +117,13 @@ asio::awaitable<void> generate(App& app, Exchange& exchange) {
   // "/generate/" has an empty prompt, "/generate" none.
   std::optional<std::string_view> prompt;
   if (exchange.rest.data() != nullptr) prompt = exchange.rest;
-  co_await answer(app, exchange, parse_generate(prompt, exchange.target));
+  co_await answer(app, exchange, exchange.request().target.size(),
+                  [prompt, &exchange] { return parse_generate(prompt, exchange.target); });
 }
 
 asio::awaitable<void> post_generate(App& app, Exchange& exchange) {
-  co_await answer(app, exchange, parse_generate_body(exchange.body()));
+  const std::string& body = exchange.body();
+  co_await answer(app, exchange, body.size(), [&body] { return parse_generate_body(body); });
 }
 
 }  // namespace chorus::server

@@ -27,7 +27,8 @@ struct Job {
   ScoreWindow window;
 };
 
-ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const Engine& engine) {
+ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const Engine& engine,
+                                               const GivenUp& is_given_up) {
   std::vector<TextScore> scores;
   std::optional<std::int32_t> bos;
   if (asked.bos) {
@@ -47,6 +48,7 @@ ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const En
     return ok();
   };
   for (const std::string& text : asked.texts) {
+    if (is_given_up) break;
     Result<std::vector<std::int32_t>> ids = engine.encode(text, asked.special);
     if (!ids) return bad_field("text", ids.assume_error().message);
     CHORUS_TRY(add(std::move(ids.assume_value())));
@@ -63,6 +65,34 @@ std::vector<Job> plan(const std::vector<TextScore>& scores) {
     for (const ScoreWindow& window : scores[i].windows()) jobs.push_back({i, window});
   }
   return jobs;
+}
+
+// A request, and what it asks of the engine.
+struct PreparedScores {
+  ScoreTexts asked;
+  ServedModel served;
+  std::vector<TextScore> scores;
+  std::vector<Job> jobs;
+  std::size_t expected;  // bytes of its answer
+};
+
+// All that takes longer the longer the request is. `ignored`: fields that nobody has read, also where
+// there is an error.
+ApiResult<PreparedScores> prepare_scores(const App& app, const std::string& json,
+                                         std::vector<std::string>& ignored,
+                                         const GivenUp& is_given_up) {
+  CHORUS_TRY(ScoreTexts asked, parse_score(json));
+  ignored = asked.ignored;
+  CHORUS_TRY(ServedModel served, app.models.find(asked.model));
+  CHORUS_TRY(std::vector<TextScore> scores, tokenize_all(asked, *served.engine, is_given_up));
+  std::size_t tokens = 0;
+  for (const TextScore& one : scores) tokens += one.ids().size();
+  std::size_t expected = score_answer_bytes(asked, tokens);
+  CHORUS_TRY(check_answer(expected, app.options.max_answer, asked.texts.empty() ? "ids" : "text",
+                          fmt::format("{} tokens", tokens)));
+  std::vector<Job> jobs = plan(scores);
+  return PreparedScores{std::move(asked), std::move(served), std::move(scores), std::move(jobs),
+                        expected};
 }
 
 BodyPieces body(const std::string& model, const ScoreTexts& asked,
@@ -109,28 +139,23 @@ asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std:
 }  // namespace
 
 asio::awaitable<void> score(App& app, Exchange& exchange) {
-  ApiResult<ScoreTexts> parsed = parse_score(exchange.body());
-  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
-  const ScoreTexts& asked = parsed.assume_value();
-  tell_ignored(exchange, asked.ignored);
-  ApiResult<ServedModel> model = app.models.find(asked.model);
-  if (!model) co_return co_await respond_error(exchange, model.assume_error());
-  ServedModel& served = model.assume_value();
+  std::vector<std::string> ignored;
+  const std::string& json = exchange.body();
+  ApiResult<PreparedScores> prepared = co_await by_length(
+      app, exchange, json.size(), [&app, &ignored, &json](const GivenUp& is_given_up) {
+        return prepare_scores(app, json, ignored, is_given_up);
+      });
+  tell_ignored(exchange, ignored);
+  if (!prepared) co_return co_await respond_error(exchange, prepared.assume_error());
+  const ScoreTexts& asked = prepared.assume_value().asked;
+  ServedModel& served = prepared.assume_value().served;
+  std::vector<TextScore>& scores = prepared.assume_value().scores;
+  const std::vector<Job>& jobs = prepared.assume_value().jobs;
   std::shared_ptr<Engine> engine = served.engine;
-  ApiResult<std::vector<TextScore>> tokenized =
-      co_await offload(app, [&asked, &engine] { return tokenize_all(asked, *engine); });
-  if (!tokenized) co_return co_await respond_error(exchange, tokenized.assume_error());
-  std::vector<TextScore> scores = std::move(tokenized.assume_value());
-  std::size_t tokens = 0;
-  for (const TextScore& one : scores) tokens += one.ids().size();
-  std::size_t expected = score_answer_bytes(asked, tokens);
-  auto checked =
-      check_answer(expected, app.options.max_answer, asked.texts.empty() ? "ids" : "text",
-                   fmt::format("{} tokens", tokens));
-  if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
   HeldBytes held(exchange.service().buffers);
-  if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
-  const std::vector<Job> jobs = plan(scores);
+  if (!held.resize(prepared.assume_value().expected)) {
+    co_return co_await respond_error(exchange, buffers_full());
+  }
   std::string name = served.name;
   Generation generation(exchange, app, std::move(served), asked.cache_salt);
   if (co_await run(exchange, generation, jobs, scores)) {

@@ -150,79 +150,116 @@ std::string info_json(const Engine& engine) {
 
 }  // namespace
 
-asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
-  ApiResult<TokenizeRequest> parsed = parse_tokenize(exchange.body());
-  if (!parsed) co_return co_await respond_error(exchange, parsed.assume_error());
-  TokenizeRequest& asked = parsed.assume_value();
-  tell_ignored(exchange, asked.ignored);
-  ApiResult<ServedModel> model = app.models.find(asked.model);
-  if (!model) co_return co_await respond_error(exchange, model.assume_error());
+namespace {
+
+struct Tokenized {
+  TokenizeRequest asked;
+  ServedModel served;
+  std::vector<std::int32_t> ids;
+};
+
+// `ignored`: fields that nobody has read, also where there is an error.
+ApiResult<Tokenized> tokenized(const App& app, const std::string& json,
+                               std::vector<std::string>& ignored) {
+  CHORUS_TRY(TokenizeRequest asked, parse_tokenize(json));
+  ignored = asked.ignored;
+  CHORUS_TRY(ServedModel served, app.models.find(asked.model));
   if (asked.chat) {
-    const auto& chat_template = model.assume_value().chat_template;
-    if (!chat_template) {
-      co_return co_await respond_error(
-          exchange, bad_field("messages", "there are no chats here without --chat-template"));
+    if (!served.chat_template) {
+      return bad_field("messages", "there are no chats here without --chat-template");
     }
-    auto text = co_await offload(app, [&] { return chat_text(*asked.chat, *chat_template); });
-    if (!text) co_return co_await respond_error(exchange, text.assume_error());
-    asked.content = std::move(text.assume_value());
-    asked.special = asked.special || chat_template->recognises_special();
+    CHORUS_TRY(asked.content, chat_text(*asked.chat, *served.chat_template));
+    asked.special = asked.special || served.chat_template->recognises_special();
   }
-  const Engine& engine = *model.assume_value().engine;
-  Result<std::vector<std::int32_t>> encoded =
-      co_await offload(app, [&] { return engine.encode(asked.content, asked.special); });
-  if (!encoded) co_return co_await respond_error(exchange, to_api_error(encoded.assume_error()));
-  const std::vector<std::int32_t>& ids = encoded.assume_value();
+  Result<std::vector<std::int32_t>> ids = served.engine->encode(asked.content, asked.special);
+  if (!ids) return to_api_error(ids.assume_error());
+  return Tokenized{std::move(asked), std::move(served), std::move(ids.assume_value())};
+}
+
+std::string tokens_json(const Tokenized& found) {
+  const Engine& engine = *found.served.engine;
+  const std::vector<std::int32_t>& ids = found.ids;
+  return fmt::format(R"({{"tokens":{},"count":{},"max_model_len":{},"token_strs":{}}})",
+                     found.asked.with_pieces ? pieces_json(engine, ids) : json_array(ids),
+                     ids.size(), engine.info().block_size,
+                     found.asked.return_token_strs ? token_strings(engine, ids) : "null");
+}
+
+struct ToBeText {
+  DetokenizeRequest asked;
+  ServedModel served;
+  std::size_t bytes;  // of its text
+};
+
+ApiResult<ToBeText> to_be_text(const App& app, const std::string& json,
+                               std::vector<std::string>& ignored) {
+  CHORUS_TRY(DetokenizeRequest asked, parse_detokenize(json));
+  CHORUS_TRY(ServedModel served, app.models.find(asked.model));
+  ignored = asked.ignored;
+  CHORUS_TRY(check_ids(asked.ids, "tokens", served.engine->info()));
+  std::size_t bytes = 0;
+  for (std::int32_t id : asked.ids) bytes += served.engine->token_bytes(id).size();
+  return ToBeText{std::move(asked), std::move(served), bytes};
+}
+
+}  // namespace
+
+asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
+  std::vector<std::string> ignored;
+  const std::string& json = exchange.body();
+  ApiResult<Tokenized> found = co_await by_length(
+      app, exchange, json.size(),
+      [&app, &json, &ignored](const GivenUp&) { return tokenized(app, json, ignored); });
+  tell_ignored(exchange, ignored);
+  if (!found) co_return co_await respond_error(exchange, found.assume_error());
+  const TokenizeRequest& asked = found.assume_value().asked;
+  std::size_t count = found.assume_value().ids.size();
   HeldBytes held(exchange.service().buffers);
-  std::size_t bytes = ids.size() * kBytesOfId;
-  if (asked.return_token_strs) bytes += ids.size() * kBytesOfString + 2 * asked.content.size();
-  if (asked.with_pieces) bytes += ids.size() * kBytesOfPiece + 4 * asked.content.size();
+  std::size_t bytes = count * kBytesOfId;
+  if (asked.return_token_strs) bytes += count * kBytesOfString + 2 * asked.content.size();
+  if (asked.with_pieces) bytes += count * kBytesOfPiece + 4 * asked.content.size();
   auto checked = check_answer(bytes, app.options.max_answer,
                               asked.with_pieces ? "with_pieces" : "return_token_strs",
-                              fmt::format("{} tokens", ids.size()));
+                              fmt::format("{} tokens", count));
   if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
   if (!held.resize(bytes)) co_return co_await respond_error(exchange, buffers_full());
-  std::string body = co_await offload(app, [&ids, &engine, &asked] {
-    return fmt::format(R"({{"tokens":{},"count":{},"max_model_len":{},"token_strs":{}}})",
-                       asked.with_pieces ? pieces_json(engine, ids) : json_array(ids), ids.size(),
-                       engine.info().block_size,
-                       asked.return_token_strs ? token_strings(engine, ids) : "null");
-  });
-  co_await respond_json(exchange, body);
+  ApiResult<std::string> body =
+      co_await by_length(app, exchange, bytes, [&found](const GivenUp&) -> ApiResult<std::string> {
+        return tokens_json(found.assume_value());
+      });
+  if (!body) co_return co_await respond_error(exchange, body.assume_error());
+  co_await respond_json(exchange, body.assume_value());
 }
 
 asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
-  ApiResult<DetokenizeRequest> asked = parse_detokenize(exchange.body());
-  if (!asked) co_return co_await respond_error(exchange, asked.assume_error());
-  ApiResult<ServedModel> model = app.models.find(asked.assume_value().model);
-  if (!model) co_return co_await respond_error(exchange, model.assume_error());
-  tell_ignored(exchange, asked.assume_value().ignored);
-  const std::vector<std::int32_t>& ids = asked.assume_value().ids;
-  if (auto known = check_ids(ids, "tokens", model.assume_value().engine->info()); !known) {
-    co_return co_await respond_error(exchange, known.assume_error());
-  }
-  std::shared_ptr<const Engine> engine = model.assume_value().engine;
+  std::vector<std::string> ignored;
+  const std::string& json = exchange.body();
+  ApiResult<ToBeText> found = co_await by_length(
+      app, exchange, json.size(),
+      [&app, &json, &ignored](const GivenUp&) { return to_be_text(app, json, ignored); });
+  tell_ignored(exchange, ignored);
+  if (!found) co_return co_await respond_error(exchange, found.assume_error());
+  const std::vector<std::int32_t>& ids = found.assume_value().asked.ids;
+  std::shared_ptr<const Engine> engine = found.assume_value().served.engine;
   // Its text stands in the answer twice, and is held once.
-  std::size_t bytes = co_await offload(app, [&ids, &engine] {
-    std::size_t sum = 0;
-    for (std::int32_t id : ids) sum += engine->token_bytes(id).size();
-    return sum;
-  });
-  bool with_pieces = asked.assume_value().with_pieces;
+  std::size_t bytes = found.assume_value().bytes;
+  bool with_pieces = found.assume_value().asked.with_pieces;
   std::size_t more = with_pieces ? ids.size() * kBytesOfPiece + 4 * bytes : 0;
   auto checked = check_answer(2 * bytes + more, app.options.max_answer, "tokens",
                               fmt::format("{} ids", ids.size()));
   if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
   HeldBytes held(exchange.service().buffers);
   if (!held.resize(bytes + more)) co_return co_await respond_error(exchange, buffers_full());
-  auto text = co_await offload(app, [&ids, &engine] {
-    return std::make_shared<const std::string>(json_string(engine->decode(ids)));
-  });
+  using Texts = std::pair<std::shared_ptr<const std::string>, std::string>;
+  ApiResult<Texts> texts = co_await by_length(
+      app, exchange, bytes + more,
+      [&ids, &engine, with_pieces](const GivenUp&) -> ApiResult<Texts> {
+        auto text = std::make_shared<const std::string>(json_string(engine->decode(ids)));
+        return Texts(std::move(text), with_pieces ? pieces_json(*engine, ids) : std::string());
+      });
+  if (!texts) co_return co_await respond_error(exchange, texts.assume_error());
+  auto& [text, pieces] = texts.assume_value();
   if (!held.resize(text->size() + more)) co_return co_await respond_error(exchange, buffers_full());
-  std::string pieces;
-  if (with_pieces) {
-    pieces = co_await offload(app, [&ids, &engine] { return pieces_json(*engine, ids); });
-  }
   co_await exchange.respond(ResponseHead(200, "application/json"),
                             detokenized(std::move(text), std::move(pieces)));
 }

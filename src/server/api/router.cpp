@@ -168,8 +168,12 @@ asio::awaitable<std::optional<ApiError>> decode_body(App& app, Exchange& exchang
   if (request.method != "POST" || is_identity(coding)) co_return std::nullopt;
   std::size_t most = exchange.service().options.max_body;
   if (!held.resize(most)) co_return ApiError(buffers_full());
-  HttpResult<std::string> body = co_await offload(
-      app, [&request, &coding, most] { return decode_content(coding, request.body, most); });
+  std::optional<HttpResult<std::string>> decoded =
+      co_await offload_for(app, exchange, [&request, &coding, most](const GivenUp&) {
+        return decode_content(coding, request.body, most);
+      });
+  if (!decoded) co_return not_done(exchange);
+  HttpResult<std::string>& body = *decoded;
   if (!body) {
     if (body.assume_error().status == 415) {
       exchange.headers.emplace_back("Accept-Encoding", "gzip, deflate");
