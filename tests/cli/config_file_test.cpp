@@ -188,11 +188,28 @@ TEST_F(ConfigFile, MistakesAreJsonWhereTheLogIs) {
 
 // Whoever gives an option a new word for its value has to say what kind it is (option_values.cpp).
 TEST_F(ConfigFile, EveryOptionsKindIsKnown) {
-  const std::set<std::string> texts = {
-      "PATH",    "ADDRESS", "HOST", "LEVEL",     "NAME",      "ORIGIN",         "STRING",
-      "TEXT",    "TYPE",    "FILE", "PATH|NAME", "PATH|gpt2", "PATH|gpt2|none", "[NAME=]PATH|NAME",
-      "plain",   "NETWORK", "MODE", "WHERE",     "LOOP",      "STREAM",         "WHAT",
-      "TYPE,..."};
+  const std::set<std::string> texts = {"PATH",
+                                       "ADDRESS",
+                                       "HOST",
+                                       "LEVEL",
+                                       "NAME",
+                                       "ORIGIN",
+                                       "STRING",
+                                       "TEXT",
+                                       "TYPE",
+                                       "FILE",
+                                       "PATH|NAME",
+                                       "PATH|gpt2",
+                                       "PATH|gpt2|none",
+                                       "[NAME=]PATH|NAME",
+                                       "plain|model|PATH",
+                                       "NETWORK",
+                                       "MODE",
+                                       "WHERE",
+                                       "LOOP",
+                                       "STREAM",
+                                       "WHAT",
+                                       "TYPE,..."};
   CLI::App app;
   for (auto* add : {add_generate, add_score, add_tokenize, add_convert, add_inspect, add_serve,
                     add_bench, add_completion}) {
