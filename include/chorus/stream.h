@@ -4,6 +4,7 @@
 // outlive its Engine, which ends it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -36,6 +37,10 @@ class CHORUS_EXPORT Stream {
   // Frees everything the request holds before the next step; its samples end as kCancelled, unless
   // they have ended already.
   void cancel();
+  // The same for one sample alone; the others' texts stay what they were. Sample 0 reads a prompt that is
+  // to be told to its end first. Of no effect for a sample that there is not, and with one_stream, where
+  // the next sample's random numbers begin where the one before has ended.
+  void cancel(std::int32_t sample);
 
   struct CHORUS_HIDDEN State;  // the engine's side
 

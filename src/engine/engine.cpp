@@ -256,8 +256,8 @@ Result<std::shared_ptr<engine::RequestState>> Engine::Impl::prepare(Request requ
                              "that this engine may use for them",
                              state->request.max_length, bytes, info.kv_bytes)};
   }
-  state->stream =
-      std::make_shared<Stream::State>(std::move(on_event), [to = mailbox] { to->wake(); });
+  state->stream = std::make_shared<Stream::State>(
+      std::move(on_event), [to = mailbox] { to->wake(); }, state->request.n);
   if (const auto& cancellation = state->request.cancellation) {
     cancellation->state_->add(state->stream);
   }

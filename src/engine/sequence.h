@@ -108,7 +108,15 @@ struct Sequence {
   std::unique_ptr<Sequence> next_ended;  // behind it in a list (Scheduler::remove_ended)
   std::optional<Clock::time_point> started, first_token;
 
-  bool cancelled() const { return state->stream->cancelled.load(std::memory_order_relaxed); }
+  bool cancelled() const {
+    return state->stream->cancelled.load(std::memory_order_relaxed) || is_cancelled_alone();
+  }
+  bool is_cancelled_alone() const {
+    bool tells_prompt = sample == 0 && state->wants_prompt_event() && !state->prompt_read;
+    return !request.one_stream && !tells_prompt &&
+           state->stream->cancelled_samples[static_cast<std::size_t>(sample)].load(
+               std::memory_order_relaxed);
+  }
   bool reads_prompt() const { return window + done < state->prompt_size(); }
   // Whether all that is to be run is the last token chosen.
   bool decodes() const { return !reads_prompt() && rows() == 1; }

@@ -53,6 +53,12 @@ void Stream::State::cancel() {
   if (!cancelled.exchange(true)) wake_engine();
 }
 
+void Stream::State::cancel(std::int32_t sample) {
+  auto number = static_cast<std::size_t>(sample);
+  if (sample < 0 || number >= cancelled_samples.size()) return;
+  if (!cancelled_samples[number].exchange(true)) wake_engine();
+}
+
 void Stream::State::detach() {
   Lock turn(callback_turn);
   detached = true;
@@ -90,6 +96,10 @@ std::optional<Event> Stream::try_next() {
 }
 void Stream::cancel() {
   if (state_ != nullptr) state_->cancel();
+}
+
+void Stream::cancel(std::int32_t sample) {
+  if (state_ != nullptr) state_->cancel(sample);
 }
 
 }  // namespace chorus

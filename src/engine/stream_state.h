@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include "chorus/stream.h"
 #include "core/mutex.h"
@@ -13,9 +14,11 @@
 namespace chorus {
 
 struct Stream::State {
-  // `wake` makes the engine look at `cancelled`; it outlives the engine.
-  State(EventCallback callback, std::function<void()> wake)
-      : on_event(std::move(callback)), wake_engine(std::move(wake)) {}
+  // `wake` makes the engine look at what is cancelled; it outlives the engine.
+  State(EventCallback callback, std::function<void()> wake, std::int32_t samples)
+      : cancelled_samples(static_cast<std::size_t>(samples)),
+        on_event(std::move(callback)),
+        wake_engine(std::move(wake)) {}
 
   // Throws std::bad_alloc; then the event is lost.
   void deliver(Event event);
@@ -24,11 +27,13 @@ struct Stream::State {
   // After the last event.
   void finish();
   void cancel();
+  void cancel(std::int32_t sample);
   // The Stream is going away: no callback from now on.
   void detach();
   std::optional<Event> next(bool wait);
 
   std::atomic<bool> cancelled = false;
+  std::vector<std::atomic<bool>> cancelled_samples;  // by number
 
  private:
   // Held while the callback runs. Recursive, since the callback may destroy the Stream.

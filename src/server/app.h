@@ -11,6 +11,7 @@
 
 #include "server/api/api_keys.h"
 #include "server/api/models.h"
+#include "server/api/open_choices.h"
 #include "server/http/static_files.h"
 #include "server/log.h"
 #include "server/metrics.h"
@@ -38,6 +39,7 @@ struct App {
   const std::shared_ptr<Log> shared_log;
   Log& log;
   ApiKeys keys;
+  OpenChoices open_choices;
 
   boost::asio::thread_pool workers{1};  // for what would hold up a loop, such as long tokenizations
 };

@@ -344,6 +344,92 @@ TEST(ManyRequests, AFullQueueRefusesAndSaysSo) {
   EXPECT_TRUE(engine->submit({.prompt = {1}, .max_length = 77}));
 }
 
+// The events of `request`; at sample 2's `at`-th token the samples of `cancelled` are cancelled.
+std::vector<Event> events_of(Engine& engine, const Request& request,
+                             const std::vector<std::int32_t>& cancelled, int at = 3) {
+  std::promise<Stream*> submitted;
+  std::shared_future<Stream*> stream_of(submitted.get_future());
+  std::promise<void> ended;
+  std::vector<Event> events;
+  int seen = 0;
+  auto on_event = [&](Event event) {
+    bool is_time = event.kind == Event::Kind::kToken && event.sample == 2 && ++seen == at;
+    bool is_last = event.last;
+    events.push_back(std::move(event));
+    if (is_time) {
+      for (std::int32_t sample : cancelled) stream_of.get()->cancel(sample);
+    }
+    if (is_last) ended.set_value();
+  };
+  Stream stream = std::move(engine.submit(request, on_event).assume_value());
+  submitted.set_value(&stream);
+  ended.get_future().wait();
+  return events;
+}
+
+std::vector<std::int32_t> ids_of(const std::vector<Event>& events, std::int32_t sample) {
+  std::vector<std::int32_t> ids;
+  for (const Event& event : events) {
+    if (event.kind == Event::Kind::kToken && event.sample == sample) ids.push_back(event.token.id);
+  }
+  return ids;
+}
+
+TEST(ManyRequests, OneSampleIsCancelledAloneAndTheOthersStayWhatTheyWere) {
+  auto engine = load(EngineOptions{});
+  Request request{.prompt = {1}, .max_length = 77, .n = 4, .ignore_eos = true};
+  std::vector<Event> whole = events_of(*engine, request, {});
+  for (const std::vector<std::int32_t>& cancelled :
+       std::vector<std::vector<std::int32_t>>{{2}, {0, 3}, {-1, 4, 1 << 30}, {0, 1, 2, 3}}) {
+    std::vector<Event> events = events_of(*engine, request, cancelled);
+    int ends = 0;
+    for (const Event& event : events) {
+      if (event.kind != Event::Kind::kDone) continue;
+      ++ends;
+      bool is_cancelled = std::ranges::count(cancelled, event.sample) > 0;
+      std::vector<std::int32_t> ids = ids_of(events, event.sample);
+      EXPECT_EQ(event.finish_reason,
+                is_cancelled ? FinishReason::kCancelled : FinishReason::kLength);
+      if (is_cancelled) {
+        EXPECT_LE(ids.size(), 4u) << "it ends within a step";
+      } else {
+        EXPECT_EQ(ids.size(), 76u);
+      }
+      std::vector<std::int32_t> expected = ids_of(whole, event.sample);
+      expected.resize(ids.size());
+      EXPECT_EQ(ids, expected);
+    }
+    EXPECT_EQ(ends, 4);
+    expect_idle(*engine);
+  }
+}
+
+TEST(ManyRequests, ASampleThatTellsThePromptTellsItBeforeItIsCancelled) {
+  auto engine = load({.step_rows = 4});
+  Request request{.prompt = std::vector<std::int32_t>(60, 1), .max_length = 70, .n = 3};
+  request.ignore_eos = true;
+  request.echo = true;
+  std::vector<Event> whole = events_of(*engine, request, {});
+  Stream stream = std::move(engine->submit(request).assume_value());
+  stream.cancel(0);
+  std::vector<Event> events;
+  while (auto event = stream.next()) events.push_back(std::move(*event));
+  EXPECT_EQ(std::ranges::count(events, Event::Kind::kPrompt, &Event::kind), 1);
+  EXPECT_LT(ids_of(events, 0).size(), 10u);
+  for (std::int32_t sample : {1, 2}) EXPECT_EQ(ids_of(events, sample), ids_of(whole, sample));
+  expect_idle(*engine);
+}
+
+TEST(ManyRequests, OfSamplesOfOneStreamNoneIsCancelledAlone) {
+  auto engine = load(EngineOptions{});
+  Request request{.prompt = {1}, .max_length = 20, .n = 4, .one_stream = true, .ignore_eos = true};
+  std::vector<Event> whole = events_of(*engine, request, {});
+  std::vector<Event> events = events_of(*engine, request, {1, 2});
+  for (std::int32_t sample = 0; sample < 4; ++sample) {
+    EXPECT_EQ(ids_of(events, sample), ids_of(whole, sample));
+  }
+}
+
 TEST(ManyRequests, ACancelledStreamEndsOnceAndFreesItsRoom) {
   auto engine = load({.kv_memory = 3 * kPageBytes});
   // The second waits for the room of the first.

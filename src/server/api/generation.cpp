@@ -22,8 +22,10 @@ std::uint64_t client_of(const ApiKeys& keys, const Exchange& exchange) {
 Generation::Generation(Exchange& exchange, App& app, ServedModel model, std::string_view cache_salt)
     : exchange_(exchange),
       metrics_(app.metrics),
+      open_choices_(app.open_choices),
       model_(std::move(model)),
       cache_salt_(app.keys.cache_salt(exchange.request(), cache_salt)),
+      key_(app.keys.cache_salt(exchange.request(), {})),
       client_(client_of(app.keys, exchange)),
       queued_(exchange.service().buffers) {
   Connection& connection = exchange.connection();
@@ -42,6 +44,7 @@ Generation::Generation(Exchange& exchange, App& app, ServedModel model, std::str
 
 Generation::~Generation() {
   queue_->detach();
+  if (!cancel_id_.empty()) open_choices_.remove(cancel_id_);
   streams_.clear();  // cancels
   try {
     for (const QueuedEvent& queued : queue_->take()) count(queued);
@@ -49,6 +52,11 @@ Generation::~Generation() {
     metrics_.samples_cancelled(model_.name, unended_);
   } catch (const std::bad_alloc&) {  // then they are not counted
   }
+}
+
+std::string Generation::let_cancel(std::int32_t samples) {
+  cancel_id_ = open_choices_.add({&streams_, samples, key_});
+  return cancel_id_;
 }
 
 ApiResult<void> Generation::submit(std::vector<Request> requests) {

@@ -15,6 +15,7 @@
 #include "server/api/api_error.h"
 #include "server/api/event_queue.h"
 #include "server/api/models.h"
+#include "server/api/open_choices.h"
 #include "server/http/byte_budget.h"
 #include "server/http/exchange.h"
 #include "server/metrics.h"
@@ -35,6 +36,9 @@ class Generation {
   // engine's.
   ApiResult<void> submit(std::vector<Request> requests);
   ApiResult<void> submit(Request request);
+  // Lets the client cancel single choices from now on, by the id that is returned. To be called behind
+  // the last submit(), for requests of `samples` each.
+  std::string let_cancel(std::int32_t samples);
   // How many requests have not ended.
   std::size_t open() const { return open_; }
 
@@ -59,12 +63,15 @@ class Generation {
 
   Exchange& exchange_;
   Metrics& metrics_;
+  OpenChoices& open_choices_;
   ServedModel model_;
   std::uint64_t cache_salt_;
+  std::uint64_t key_;     // the key's that was shown; 0: none is asked for
   std::uint64_t client_;  // whose share of the queue it takes: the key's or, without, the address's
   std::shared_ptr<EventQueue> queue_;
   HeldBytes queued_;  // for what waits in it
   std::vector<Stream> streams_;
+  std::string cancel_id_;          // by which they may be cancelled one by one; empty: they may not
   std::vector<Sample> samples_;    // that have begun
   std::vector<bool> only_scores_;  // of each request: it generates nothing
   std::int64_t unended_ = 0;       // samples that generate, begun or not

@@ -16,6 +16,7 @@
 #include "server/api/completions_answer.h"
 #include "server/api/completions_request.h"
 #include "server/api/generation.h"
+#include "server/api/request_body.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
 #include "server/offload.h"
@@ -30,8 +31,10 @@ namespace asio = boost::asio;
 constexpr std::size_t kMostLogprobsOnLoop = 2000;
 constexpr std::size_t kMostJoinedOnLoop = 512 * 1024;
 
-ResponseHead events_head() {
-  return ResponseHead(200, "text/event-stream; charset=utf-8", {{"Cache-Control", "no-store"}});
+ResponseHead events_head(const std::string& cancel_id) {
+  ResponseHead head(200, "text/event-stream; charset=utf-8", {{"Cache-Control", "no-store"}});
+  if (!cancel_id.empty()) head.headers.emplace_back("X-Cancel-Id", cancel_id);
+  return head;
 }
 
 std::unique_ptr<GenerationAnswer> make_answer(const CompletionsRequest& asked,
@@ -91,8 +94,9 @@ asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& gen
 
 // The head goes out with the first event, so that until then an error still has its status; with
 // --early-head at once, and comments while there is none. Later an error is an event of its own.
+// `cancel_id`: by which choices may be cancelled; empty: they may not.
 asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation& generation,
-                                       GenerationAnswer& answer) {
+                                       GenerationAnswer& answer, const std::string& cancel_id) {
   using Clock = Connection::Clock;
   bool has_head = false;
   Clock::time_point comment_at = app.options.early_head ? Clock::now() : Clock::time_point::max();
@@ -102,7 +106,7 @@ asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation&
       co_return co_await respond_error(exchange, *generation.error());
     }
     if (exchange.connection().is_gone()) co_return;
-    if (!std::exchange(has_head, true)) exchange.begin_stream(events_head());
+    if (!std::exchange(has_head, true)) exchange.begin_stream(events_head(cancel_id));
     if (generation.error()) {
       note_error(exchange, *generation.error());
       exchange.add_chunk(sse(to_json(*generation.error())));
@@ -176,7 +180,9 @@ asio::awaitable<void> complete(App& app, Exchange& exchange, Parse parse) {
     co_return co_await respond_error(exchange, submitted.assume_error());
   }
   if (asked.stream) {
-    co_await answer_streaming(app, exchange, generation, *answer);
+    std::string cancel_id;
+    if (!asked.base.one_stream) cancel_id = generation.let_cancel(asked.base.n);
+    co_await answer_streaming(app, exchange, generation, *answer, cancel_id);
   } else {
     co_await answer_whole(app, exchange, generation, *answer, expected, held);
   }
@@ -186,6 +192,23 @@ asio::awaitable<void> complete(App& app, Exchange& exchange, Parse parse) {
 
 asio::awaitable<void> completions(App& app, Exchange& exchange) {
   co_await complete(app, exchange, [](std::string_view body) { return parse_completions(body); });
+}
+
+asio::awaitable<void> cancel_choice(App& app, Exchange& exchange) {
+  ApiResult<boost::json::object> object = parse_body(exchange.body());
+  if (!object) co_return co_await respond_error(exchange, object.assume_error());
+  JsonFields fields(object.assume_value());
+  std::string id;
+  std::int32_t index = 0;
+  fields.require("id", "an answer's X-Cancel-Id");
+  fields.require("index", "a choice's index");
+  fields.read("id", id);
+  fields.read("index", index, 0);
+  tell_ignored(exchange, fields.unknown());
+  if (auto error = fields.error()) co_return co_await respond_error(exchange, *error);
+  auto done = app.open_choices.cancel(id, app.keys.cache_salt(exchange.request(), {}), index);
+  if (!done) co_return co_await respond_error(exchange, done.assume_error());
+  co_await respond_json(exchange, fmt::format(R"({{"id":"{}","index":{}}})", id, index));
 }
 
 asio::awaitable<void> chat_completions(App& app, Exchange& exchange) {

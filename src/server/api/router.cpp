@@ -39,6 +39,7 @@ constexpr Route kRoutes[] = {
     {"/generate", "/gpt2/generate", "GET", generate, true},
     {"/generate", "/gpt2/generate", "POST", post_generate, true},
     {"/v1/completions", "/v1/completions", "POST", completions, true},
+    {"/v1/completions/cancel", "/v1/completions/cancel", "POST", cancel_choice, true},
     {"/v1/chat/completions", "/v1/chat/completions", "POST", chat_completions, true},
     {"/v1/score", "/v1/score", "POST", score, true},
     {"/v1/models", "/v1/models", "GET", list_models, true},
@@ -121,7 +122,7 @@ constexpr auto kOffered = [] {
 
 constexpr std::string_view kExposedHeaders =
     "X-Request-Id, X-Max-Length, X-Top-K, X-Seed, X-Model-Name, X-Model-Requested, "
-    "X-Model-Device, X-Ignored-Fields, Retry-After";
+    "X-Model-Device, X-Ignored-Fields, X-Cancel-Id, Retry-After";
 
 // Built outside of coroutines, where GCC 12 does not get lists of initializers right.
 ResponseHead options_head(Exchange& exchange, const std::string& methods) {

@@ -13,6 +13,8 @@ boost::asio::awaitable<void> generate(
     App& app, Exchange& exchange);  // GET /generate/PROMPT, /generate?prompt=
 boost::asio::awaitable<void> post_generate(App& app, Exchange& exchange);  // POST /generate
 boost::asio::awaitable<void> completions(App& app, Exchange& exchange);    // POST /v1/completions
+// POST /v1/completions/cancel
+boost::asio::awaitable<void> cancel_choice(App& app, Exchange& exchange);
 // POST /v1/chat/completions
 boost::asio::awaitable<void> chat_completions(App& app, Exchange& exchange);
 boost::asio::awaitable<void> score(App& app, Exchange& exchange);           // POST /v1/score

@@ -435,6 +435,79 @@ TEST_F(CompletionsRoute, ErrorsNameTheField) {
   EXPECT_EQ(post("/v1/completions", "no json").status, 400);
 }
 
+// The id by which choices of the streamed answer that the client is getting may be cancelled.
+std::string cancel_id_of(test::HttpClient& client) {
+  constexpr std::string_view kName = "X-Cancel-Id: ";
+  std::string head = client.first_bytes(500);
+  std::size_t found = head.find(kName);
+  return found == std::string::npos ? "" : head.substr(found + kName.size(), 32);
+}
+
+TEST_F(CompletionsRoute, OneChoiceIsCancelledByWhoHasItsId) {
+  ServerOptions options;
+  options.api_keys = {"one", "two"};
+  start(options);
+  const std::string one = "Authorization: Bearer one\r\n", two = "Authorization: Bearer two\r\n";
+  const std::string body =
+      R"({"prompt":["a","b"],"n":2,"max_tokens":900,"seed":5,"stream":true,"ignore_eos":true})";
+  auto texts_of = [](const std::vector<json::value>& events, std::string& reasons) {
+    std::vector<std::string> texts(4);
+    std::vector<std::string> ends(4);
+    for (const json::value& event : events) {
+      const json::value& choice = event.at("choices").at(0);
+      auto index = static_cast<std::size_t>(choice.at("index").as_int64());
+      texts[index] += choice.at("text").as_string();
+      if (choice.at("finish_reason").is_string())
+        ends[index] = choice.at("finish_reason").as_string();
+    }
+    for (const std::string& end : ends) reasons += end + " ";
+    return texts;
+  };
+  std::string reasons;
+  std::vector<std::string> whole = texts_of(events_of(post("/v1/completions", body, one)), reasons);
+  EXPECT_EQ(reasons, "length length length length ");
+
+  HttpClient client(server_->port());
+  client.post("/v1/completions", body, one);
+  std::string id = cancel_id_of(client);
+  ASSERT_EQ(id.size(), 32u);
+  auto cancel = [&](const std::string& named, int index, const std::string& key) {
+    return post("/v1/completions/cancel",
+                "{\"id\":\"" + named + "\",\"index\":" + std::to_string(index) + "}", key);
+  };
+  EXPECT_EQ(cancel(id, 2, "").status, 401);
+  EXPECT_EQ(cancel(id, 2, two).status, 404) << "another's";
+  EXPECT_EQ(cancel(std::string(32, '0'), 2, one).status, 404);
+  EXPECT_EQ(cancel(id, 4, one).status, 400);
+  EXPECT_EQ(cancel(id, -1, one).status, 400);
+  EXPECT_EQ(error(post("/v1/completions/cancel", R"({"id":"x"})", one)).at("param"), "index");
+  EXPECT_EQ(error(post("/v1/completions/cancel", R"({"index":0})", one)).at("param"), "id");
+  EXPECT_EQ(engine_->stats().running, 4u);
+  EXPECT_EQ(cancel(id, 2, one).status, 200);
+  EXPECT_EQ(cancel(id, 2, one).status, 200) << "once more";
+  for (int i = 0; i < 500 && engine_->stats().running == 4; ++i) pause();
+  EXPECT_EQ(engine_->stats().running, 3u);
+
+  reasons.clear();
+  std::vector<std::string> texts = texts_of(events_of(client.answer()), reasons);
+  EXPECT_EQ(reasons, "length length cancelled length ");
+  for (std::size_t i : {0, 1, 3}) EXPECT_EQ(texts[i], whole[i]);
+  EXPECT_LT(texts[2].size(), whole[2].size());
+  EXPECT_TRUE(becomes_idle());
+  EXPECT_EQ(cancel(id, 0, one).status, 404) << "it has ended";
+}
+
+TEST_F(CompletionsRoute, ChoicesOfOneStreamOfRandomNumbersHaveNoIdToCancelBy) {
+  start();
+  HttpAnswer answer = post(
+      "/v1/completions", R"({"prompt":"a","n":2,"max_tokens":3,"stream":true,"one_stream":true})");
+  EXPECT_EQ(answer.header("x-cancel-id"), "");
+  EXPECT_EQ(post("/v1/completions", R"({"prompt":"a","max_tokens":3,"stream":true})")
+                .header("x-cancel-id")
+                .size(),
+            32u);
+}
+
 TEST_F(CompletionsRoute, ARequestIsTakenWholeOrNotAtAll) {
   start({}, {.max_queue = 4, .step_rows = 1});
   HttpClient running(server_->port());
