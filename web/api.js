@@ -2,6 +2,24 @@
 import { find, say, turn } from "./dom.js";
 
 const KEY = "chorus.key"; // in sessionStorage: the key is gone with the tab
+let heldKey = ""; // where the browser denies the page its storage: gone with the page
+
+/** The key that the server was told last; empty if none. */
+export function keyOf() {
+  try {
+    return sessionStorage.getItem(KEY) ?? heldKey;
+  } catch {
+    return heldKey;
+  }
+}
+
+/** @param {string} key */
+function keepKey(key) {
+  heldKey = key;
+  try {
+    sessionStorage.setItem(KEY, key);
+  } catch {} // it is held
+}
 
 /** An error as the server states it. */
 export class ServerError extends Error {
@@ -38,7 +56,7 @@ function askForKey() {
       const key = find("key").value.trim();
       find("key").value = "";
       if (dialog.returnValue !== "use" || !key) return resolve(false);
-      sessionStorage.setItem(KEY, key);
+      keepKey(key);
       resolve(true);
     }, { once: true });
   });
@@ -64,7 +82,7 @@ export async function ask(path, body, options = {}) {
   for (let tries = 1; ; ++tries) {
     /** @type {Record<string, string>} */
     const headers = {};
-    const key = sessionStorage.getItem(KEY);
+    const key = keyOf();
     if (key) headers.Authorization = `Bearer ${key}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const response = await fetch(path, {

@@ -1,9 +1,9 @@
 // The chorus: many continuations of one prompt, written side by side by one request.
-import { askJson, ServerError } from "./api.js";
+import { askJson, keyOf, ServerError } from "./api.js";
 import { copy, find, make, say } from "./dom.js";
 import { allDrawn, drawSoon, prepareDrawing, watchView } from "./drawing.js";
 import { hashOf, linkOf } from "./link.js";
-import { Sample, write } from "./samples.js";
+import { cancel, Sample, write } from "./samples.js";
 import { snippets } from "./snippets.js";
 import { hide, legendOf, spansOf, watch } from "./tokens.js";
 
@@ -141,14 +141,13 @@ function makeTile(sample, request, stopper) {
   return tile;
 }
 
-/** A choice alone cannot be cancelled: its place is free when nobody reads any choice of its request.
- * @param {Tile} tile */
+/** @param {Tile} tile */
 function stopTile(tile) {
   tile.sample.end("stopped");
-  const others = tiles.filter((other) => other.stopper === tile.stopper && other.sample.isOpen);
-  if (!others.length) tile.stopper.abort();
-  say(others.length ? `Seed ${tile.sample.seed} is stopped; its place is free when the others have ended.`
-    : `Seed ${tile.sample.seed} is stopped.`);
+  const isAlone = !tiles.some((other) => other.stopper === tile.stopper && other.sample.isOpen);
+  if (isAlone) tile.stopper.abort();
+  else cancel(tile.sample);
+  say(`Seed ${tile.sample.seed} is stopped.`);
   drawSoon();
 }
 
@@ -234,7 +233,9 @@ export async function start() {
   lastRequest = request;
   drawCode();
   hide();
-  const samples = Array.from({ length: Math.min(request.n, 1024) }, (_, i) => new Sample(request.seed + i));
+  const most = currentModel()?.limits?.n ?? 128; // of others the server says that it cannot be
+  const count = Number.isInteger(request.n) && request.n >= 1 && request.n <= most ? request.n : 1;
+  const samples = Array.from({ length: count }, (_, i) => new Sample(request.seed + i));
   run = { fields: fieldsOf(), samples };
   for (const tile of tiles) if (!tile.isPinned) tile.element.remove();
   tiles = tiles.filter((tile) => tile.isPinned);
@@ -247,6 +248,10 @@ export async function start() {
     find("headers").replaceChildren(...[...response.headers].flatMap(([name, value]) =>
       [make("dt", { text: name }), make("dd", { text: value })]));
   });
+  if (samples.every((sample) => sample.state === "failed" && !sample.generated)) {
+    for (const tile of fresh) tile.element.remove();
+    tiles = tiles.filter((tile) => !fresh.includes(tile));
+  }
   await allDrawn();
   if (running !== stopper) return false;
   find("stop-all").disabled = true;
@@ -254,10 +259,6 @@ export async function start() {
   const isWhole = samples.every((sample) => sample.state === "done");
   if (isWhole) say(`All ${samples.length} texts are written.`);
   else if (samples.some((sample) => sample.state === "stopped")) say("Stopped.");
-  if (samples.every((sample) => sample.state === "failed" && !sample.generated)) {
-    for (const tile of fresh) tile.element.remove();
-    tiles = tiles.filter((tile) => !fresh.includes(tile));
-  }
   return isWhole;
 }
 
@@ -292,7 +293,7 @@ function copyLink() {
 
 function drawCode() {
   const request = lastRequest ?? { prompt: find("prompt").value };
-  const all = /** @type {Record<string, string>} */ (snippets(request, sessionStorage.getItem("chorus.key") !== null));
+  const all = /** @type {Record<string, string>} */ (snippets(request, keyOf() !== ""));
   find("code").textContent = all[language];
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(/** @type {any} */ (button).dataset.language === language));

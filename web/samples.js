@@ -23,6 +23,8 @@ export class Sample {
     this.begun = 0;
     this.ended = 0;
     this.generated = 0;
+    this.cancelId = ""; // by which the server ends it alone, as the choice of that index
+    this.index = 0;
     this.decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   }
 
@@ -79,6 +81,14 @@ export class Sample {
   }
 }
 
+/** Ends one text of several at the server, too: its place is free within a step.
+ * @param {Sample} sample */
+export function cancel(sample) {
+  if (!sample.cancelId) return;
+  ask("v1/completions/cancel", { id: sample.cancelId, index: sample.index }, { quiet: true })
+    .catch(() => {}); // it has ended meanwhile, or so has the server
+}
+
 /** Asks once for all samples, choice i being the i-th, and gives what comes to them. `changed` is called
  * after each piece of the stream. Whatever was written stays when this fails.
  * @param {any} request @param {Sample[]} samples @param {AbortController} stopper
@@ -88,6 +98,10 @@ export async function write(request, samples, stopper, changed, answered) {
   try {
     const response = await ask("v1/completions", body, { signal: stopper.signal, patient: true });
     answered?.(response);
+    samples.forEach((sample, index) => {
+      Object.assign(sample, { cancelId: response.headers.get("X-Cancel-Id") ?? "", index });
+      if (!sample.isOpen) cancel(sample); // stopped while the answer was waited for
+    });
     for await (const events of eventsOf(response)) {
       for (const event of events) {
         for (const choice of event.choices) {

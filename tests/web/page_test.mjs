@@ -228,7 +228,7 @@ await test("axe finds nothing in both themes, and nothing is wider than a phone"
 });
 
 await test("an error stands beside its field, and 429 is waited for", async () => {
-  const other = await open(browser, base + "/", { mayFail: (text) => /status of (400|429)/.test(text) });
+  const other = await open(browser, base + "/", { mayFail: (text) => /status of (400|429|503)/.test(text) });
   await write(other, { prompt: "Once", temperature: -1 });
   await other.waitForSelector("#error-temperature");
   assert.equal(await other.getAttribute("#temperature", "aria-describedby"), "error-temperature");
@@ -239,6 +239,82 @@ await test("an error stands beside its field, and 429 is waited for", async () =
   await write(other, { temperature: "", n: 1, max_length: 20 });
   await status(other, /queue is full \(429, attempt 1\); trying again/);
   await status(other, /All 1 texts/);
+  let drained = 0;
+  await other.unroute("**/v1/completions");
+  await other.route("**/v1/completions", (route) => (drained++ ? route.continue() : route.fulfill({ status: 503,
+    contentType: "text/html", body: "<h1>Service Unavailable</h1>" }))); // as a proxy says it
+  await write(other, { n: 2 });
+  await status(other, /503.*attempt 1\); trying again/);
+  await status(other, /All 2 texts/);
+  other.check();
+  await other.context().close();
+});
+
+await test("a hostile text stays text, and one that is too long is refused beside its field", async () => {
+  const other = await open(browser, base + "/", { mayFail: (text) => /status of 400/.test(text) });
+  const hostile = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>\u202e\u2066\u0000\u0301\u0301\ufffd\\${1}';
+  await write(other, { prompt: hostile, n: 2, max_length: 120 });
+  await status(other, /All 2 texts/);
+  for (const text of await texts(other)) assert.ok(text.startsWith(hostile), JSON.stringify(text));
+  await other.locator('.tile button[aria-label^="Open"]').first().click();
+  assert.equal(await other.textContent("#thought-prompt"), hostile);
+  assert.deepEqual(await other.evaluate(() => [window.hit ?? 0, document.querySelectorAll("main img, main script").length]), [0, 0]);
+  await other.goto(base + "/#chorus");
+  await other.evaluate(() => { document.getElementById("prompt").value = "x".repeat(300000); }); // longer than the block
+  await other.locator("#run").dispatchEvent("click");
+  await other.waitForFunction(() => !document.getElementById("form-error").hidden || document.querySelector("#ask .field .error"), null, { timeout: 60000 });
+  other.check();
+  await other.context().close();
+});
+
+await test("a stranger's link does no harm", async () => {
+  const other = await open(browser, base + "/", { mayFail: (text) => /status of 400/.test(text) });
+  for (const fields of ["prompt=a&n=1000000000&max_length=30", "prompt=a&n=-3&max_length=30", "prompt=a&n=1e400&max_length=1e99&seed=1e30",
+    "prompt=%E0%A4&max_length=30&temperature=1e308&top_p=7&stop=%00&model=none&loop=none&__proto__=x&hash=%3Cb%3E&digest=%3Ci%3E"]) {
+    await other.goto("about:blank");
+    await other.goto(`${base}/#chorus?${fields}`);
+    await other.waitForFunction(() => !document.getElementById("form-error").hidden || document.querySelector("#ask .field .error") ||
+      /written|Another/.test(document.getElementById("status").textContent), null, { timeout: 60000 });
+    assert.ok(await other.locator(".tile").count() <= 1, fields);
+  }
+  await write(other, { prompt: "Once", n: 1, max_length: 20, seed: 1, temperature: "", top_p: "", stop: "" });
+  await status(other, /All 1 texts/);
+  other.check();
+  await other.context().close();
+});
+
+await test("a page that is denied its storage writes all the same", async () => {
+  const context = await browser.newContext();
+  const other = await context.newPage();
+  const errors = [];
+  other.on("pageerror", (error) => errors.push(error.message));
+  await other.addInitScript(() => {
+    for (const name of ["sessionStorage", "localStorage"]) {
+      Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });
+    }
+  });
+  await other.goto(base + "/");
+  await write(other, { prompt: "Once", n: 1, max_length: 20 });
+  await status(other, /All 1 texts/);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+await test("stopping one text frees its place, and the others are what they were", async () => {
+  const other = await open(browser, base + "/");
+  await write(other, { prompt: "A long tale", n: 4, max_length: 250, seed: 3 });
+  await until("running", async () => (await metric("chorus_num_requests_running")) === 4);
+  await other.locator('.tile[data-seed="4"] button', { hasText: "Stop" }).click();
+  await until("one is free", async () => (await metric("chorus_num_requests_running")) < 4, 5);
+  assert.equal(await metric("chorus_num_requests_running"), 3);
+  await status(other, /^Stopped/);
+  const shown = await texts(other);
+  const { choices } = await post("/v1/completions", { prompt: "A long tale", n: 4, seed: 3, top_k: 50,
+    max_tokens: 250 - (await post("/tokenize", { content: "A long tale" })).count });
+  choices.forEach(({ text }, i) => {
+    if (i !== 1) assert.equal(shown[i], "A long tale" + text);
+    else assert.ok(("A long tale" + text).startsWith(shown[i]) && shown[i].length < 11 + text.length);
+  });
   other.check();
   await other.context().close();
 });
