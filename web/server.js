@@ -43,7 +43,7 @@ async function refresh() {
       const last = points.at(-1)?.y ?? 0;
       drawLine(find("server-chart"), points, {
         label: `Tokens per second over the last ${Math.round(history[history.length - 1].at - history[0].at)} seconds; now ${last.toFixed(0)}`,
-        unit: "tokens/s", xUnit: "seconds since this view was opened" });
+        unit: "tokens/s", xUnit: "second" });
     }
     find("server-error").hidden = true;
   } catch (error) {
