@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/config_file.h"
 #include "cli/environment.h"
+#include "cli/shortened_file.h"
 #include "server/log.h"
 
 namespace chorus::cli {
@@ -106,6 +107,7 @@ void check_environment(const CLI::App& app, const EnvironmentCheck& environment)
 }  // namespace
 
 int run_program(const std::string& version, int argc, char** argv) {
+  tell_of_shortened_files();
   if (is_serve(argc, argv)) hold_hangups();
   CLI::App app{"Chorus: GPT-2 text generation for many readers at once", "chorus"};
   app.set_version_flag("--version", "chorus " + version);
