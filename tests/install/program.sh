@@ -48,7 +48,7 @@ expect_offer() {
 expect_offer generate ge
 expect_offer "tokenize" to
 expect_offer "torch-cpu torch-cpu-mkl torch-cuda" generate --rng ""
-expect_offer "f32 bf16 int8 int4" --config x score --dtype ""
+expect_offer "f32 bf16 bf16-f32 int8 int4" --config x score --dtype ""
 expect_offer "--repetition-penalty" generate --repet
 expect_offer "bash zsh fish" completion ""
 expect_offer "" generate --seed 4
