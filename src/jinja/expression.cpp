@@ -79,6 +79,13 @@ Expression ExpressionParser::make(Expression::Kind kind, std::string text) const
   return {.kind = kind, .text = std::move(text), .line = piece_.line};
 }
 
+Result<Expression> ExpressionParser::joined(Expression both, Expression left,
+                                            Result<Expression> right) {
+  both.children.push_back(std::move(left));
+  CHORUS_TRY(both.children.emplace_back(), std::move(right));
+  return both;
+}
+
 bool ExpressionParser::take_operator(std::string_view which) {
   if (!peek().is_operator(which)) return false;
   ++at_;
@@ -135,10 +142,7 @@ Result<Expression> ExpressionParser::expression() {
 Result<Expression> ExpressionParser::disjunction() {
   CHORUS_TRY(Expression left, conjunction());
   while (take_name("or")) {
-    Expression both = make(Expression::Kind::kOr);
-    both.children.push_back(std::move(left));
-    CHORUS_TRY(both.children.emplace_back(), conjunction());
-    left = std::move(both);
+    CHORUS_TRY(left, joined(make(Expression::Kind::kOr), std::move(left), conjunction()));
   }
   return left;
 }
@@ -146,10 +150,7 @@ Result<Expression> ExpressionParser::disjunction() {
 Result<Expression> ExpressionParser::conjunction() {
   CHORUS_TRY(Expression left, negation());
   while (take_name("and")) {
-    Expression both = make(Expression::Kind::kAnd);
-    both.children.push_back(std::move(left));
-    CHORUS_TRY(both.children.emplace_back(), negation());
-    left = std::move(both);
+    CHORUS_TRY(left, joined(make(Expression::Kind::kAnd), std::move(left), negation()));
   }
   return left;
 }
@@ -178,10 +179,7 @@ Result<Expression> ExpressionParser::comparison() {
       return left;
     }
     if (count > 0) return not_done("a comparison of a comparison");
-    Expression both = make(Expression::Kind::kBinary, how);
-    both.children.push_back(std::move(left));
-    CHORUS_TRY(both.children.emplace_back(), sum());
-    left = std::move(both);
+    CHORUS_TRY(left, joined(make(Expression::Kind::kBinary, how), std::move(left), sum()));
   }
 }
 
@@ -190,9 +188,7 @@ Result<Expression> ExpressionParser::sum() {
   CHORUS_TRY(Expression left, concatenation());
   while (peek().is_operator("+") || peek().is_operator("-")) {
     Expression both = make(Expression::Kind::kBinary, piece_.tokens[at_++].text);
-    both.children.push_back(std::move(left));
-    CHORUS_TRY(both.children.emplace_back(), concatenation());
-    left = std::move(both);
+    CHORUS_TRY(left, joined(std::move(both), std::move(left), concatenation()));
   }
   return left;
 }
@@ -200,10 +196,7 @@ Result<Expression> ExpressionParser::sum() {
 Result<Expression> ExpressionParser::concatenation() {
   CHORUS_TRY(Expression left, product());
   while (take_operator("~")) {
-    Expression both = make(Expression::Kind::kBinary, "~");
-    both.children.push_back(std::move(left));
-    CHORUS_TRY(both.children.emplace_back(), product());
-    left = std::move(both);
+    CHORUS_TRY(left, joined(make(Expression::Kind::kBinary, "~"), std::move(left), product()));
   }
   return left;
 }
@@ -215,9 +208,7 @@ Result<Expression> ExpressionParser::product() {
     if (!peek().is_operator("*") && !peek().is_operator("//") && !peek().is_operator("%"))
       return left;
     Expression both = make(Expression::Kind::kBinary, piece_.tokens[at_++].text);
-    both.children.push_back(std::move(left));
-    CHORUS_TRY(both.children.emplace_back(), sign());
-    left = std::move(both);
+    CHORUS_TRY(left, joined(std::move(both), std::move(left), sign()));
   }
 }
 

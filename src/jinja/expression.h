@@ -76,6 +76,8 @@ class ExpressionParser {
   Result<Expression> call(const std::string& name);
   Result<void> arguments(Expression& value);
   Expression make(Expression::Kind kind, std::string text = {}) const;
+  // `both` with these two children.
+  static Result<Expression> joined(Expression both, Expression left, Result<Expression> right);
 
   const Piece& piece_;
   std::size_t at_ = 0;
