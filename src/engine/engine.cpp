@@ -84,11 +84,20 @@ TokenizerInfo describe(const tokenizer::Tokenizer* tokenizer, const std::string&
           .chat_template = chat_template};
 }
 
+// Whether AMX makes products of the model's matrices, where a processor has it.
+bool is_for_amx(NumberFormat type) { return is_quantised(type) || type == NumberFormat::kBf16; }
+bool uses_amx(const model::Model& model) {
+  const kernels::Kernels& kernels = model.kernels();
+  return model.weight_type() == NumberFormat::kBf16
+             ? kernels.amx_bf16
+             : is_quantised(model.weight_type()) && kernels.amx;
+}
+
 std::vector<std::string> notes_of(const checkpoint::Checkpoint& checkpoint,
                                   const model::Model& model) {
   std::vector<std::string> notes = checkpoint.notes;
   std::string amx = kernels::amx_note(model.kernels());
-  if (is_quantised(model.weight_type()) && !amx.empty()) notes.push_back(std::move(amx));
+  if (is_for_amx(model.weight_type()) && !amx.empty()) notes.push_back(std::move(amx));
   return notes;
 }
 
@@ -166,7 +175,7 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
                 .parameters = checkpoint.parameter_count(),
                 .dtype = impl->model->weight_type(),
                 .instructions = impl->model->kernels().name,
-                .amx = impl->model->kernels().amx && is_quantised(impl->model->weight_type()),
+                .amx = uses_amx(*impl->model),
                 .threads = impl->team.size(),
                 .weight_bytes = impl->model->weights().bytes(),
                 .kv_bytes = std::uint64_t{pages} * page_bytes,

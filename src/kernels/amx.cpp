@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -73,7 +74,7 @@ Amx find_amx() {
                        "; a thread's alternate signal stack may be too small for its registers)",
             .is_surprising = true};
   }
-  if (!amx_products_agree()) {
+  if (!amx_products_agree(has_bf16(features))) {
     return {.missing = "its products are wrong on this machine, or on what emulates it",
             .is_surprising = true};
   }
@@ -89,7 +90,7 @@ class Bytes {
   std::uint32_t state_ = 1;
 };
 
-struct Example {
+struct IntegerExample {
   static constexpr std::size_t kRows = 25, kGroups = 4, kPanels = 2,
                                kStride = kPanels * kPanelWidth;
   std::vector<ActivationGroup> x{kRows * kGroups};
@@ -97,7 +98,7 @@ struct Example {
       std::vector<std::uint8_t>(kPanels * kGroups * kInt8GroupBytes);
   std::vector<std::uint16_t> scales = std::vector<std::uint16_t>(kPanels * kGroups * kPanelWidth);
 
-  explicit Example(std::int32_t offset) {
+  explicit IntegerExample(std::int32_t offset) {
     Bytes bytes;
     for (auto& weight : weights) weight = static_cast<std::uint8_t>(bytes.next());
     for (auto& scale : scales) scale = static_cast<std::uint16_t>(0x3c00 + bytes.next());
@@ -128,6 +129,51 @@ struct Example {
   }
 };
 
+// Two tiles of rows and a rest, slices of K, an odd panel: every way that the kernel has. Numbers
+// from 2^-8 to 2^8, whose sums depend on the order in which they are made.
+struct Bf16Example {
+  static constexpr std::size_t kRows = 73, kGroups = 10, kInputs = kGroups * kGroup, kPanels = 3,
+                               kStride = kPanels * kPanelWidth;
+  std::vector<float> x = std::vector<float>(kRows * kInputs), bias = std::vector<float>(kStride);
+  std::vector<std::uint16_t> weights =
+      std::vector<std::uint16_t>(kPanels * bf16_panel_size(kGroups));
+
+  Bf16Example() {
+    Bytes bytes;
+    auto number = [&bytes] {
+      std::uint32_t sign = bytes.next() >> 7 << 31, exponent = 119 + (bytes.next() >> 4);
+      std::uint32_t mantissa = bytes.next() << 15;
+      return sign | exponent << 23 | mantissa | bytes.next() << 7;
+    };
+    for (float& value : x) value = std::bit_cast<float>(number());
+    for (float& value : bias) value = std::bit_cast<float>(number());
+    for (auto& weight : weights) weight = static_cast<std::uint16_t>(number() >> 16);
+  }
+
+  std::vector<float> multiply(const Bf16Kernels& kernels) const {
+    std::size_t row_bytes = kernels.row_bytes(kGroups);
+    std::vector<std::byte> rounded(kRows * row_bytes);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      kernels.round(x.data() + r * kInputs, kInputs, rounded.data() + r * row_bytes);
+    }
+    std::vector<float> out(kRows * kStride);
+    kernels.matmul({.x = rounded.data(),
+                    .x_stride = row_bytes,
+                    .rows = kRows,
+                    .groups = kGroups,
+                    .weights = weights.data(),
+                    .panels = kPanels,
+                    .bias = bias.data(),
+                    .out = out.data(),
+                    .out_stride = kStride});
+    return out;
+  }
+};
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
 #else
 
 Amx find_amx() { return {.missing = "only Linux on x86-64 has it here"}; }
@@ -144,15 +190,19 @@ const Amx& amx() {
 
 void pretend_amx(const Amx* answer) { pretended = answer; }
 
-bool amx_products_agree() {
+bool amx_products_agree([[maybe_unused]] bool bf16) {
 #if defined(__x86_64__) && defined(__linux__)
-  auto agree = [](const Example& example, auto kernel) {
-    std::vector<float> tiles = example.multiply(kAvx512AmxKernels.*kernel);
-    std::vector<float> vectors = example.multiply(kAvx512VnniKernels.*kernel);
-    return std::memcmp(tiles.data(), vectors.data(), tiles.size() * sizeof(float)) == 0;
+  auto agree = [](const IntegerExample& example, auto kernel) {
+    return same_bits(example.multiply(kAvx512AmxKernels.*kernel),
+                     example.multiply(kAvx512VnniKernels.*kernel));
   };
-  return agree(Example(kInt8Offset), &IntegerKernels::int8) &&
-         agree(Example(kInt4Offset), &IntegerKernels::int4);
+  auto bf16_agrees = [](const Bf16Example& example) {
+    return same_bits(example.multiply(kAvx512AmxBf16Kernels),
+                     example.multiply(kAvx512Kernels.matmul.bf16));
+  };
+  return agree(IntegerExample(kInt8Offset), &IntegerKernels::int8) &&
+         agree(IntegerExample(kInt4Offset), &IntegerKernels::int4) &&
+         (!bf16 || bf16_agrees(Bf16Example()));
 #else
   return false;
 #endif

@@ -23,9 +23,9 @@ struct Amx {
 // Of this process: asked for and tried once.
 const Amx& amx();
 
-// Whether the products of AMX have the bits that those of VNNI have, on a small example that takes
-// microseconds. The instructions must be there.
-bool amx_products_agree();
+// Whether the products of AMX have the bits that those of vectors have, on a small example that takes
+// microseconds; those of bf16 if they are asked for. The instructions must be there.
+bool amx_products_agree(bool bf16);
 
 // For tests that emulate the instructions: what amx() answers from now on; null for the truth.
 void pretend_amx(const Amx* answer);

@@ -13,53 +13,16 @@
 //  - For a while after a tile instruction port 5 makes no 512-bit multiplications and conversions.
 //    Additions it does make: so sums become floats by adding the bits of 1.5 * 2^23 to the integer
 //    and subtracting that number from the float, which is exact below 2^22.
-// Instructions are written in assembler, because GCC 12's functions for them do not tell the
-// compiler which memory they read.
 
 #if defined(__x86_64__)
 
 #include "kernels/vector/avx512.h"
+#include "kernels/vector/tiles.h"
 
 namespace chorus::kernels {
 namespace {
 
-// --- instructions: tiles have numbers, not types ---
-
-template <int kTile>
-[[gnu::always_inline]] inline void tile_zero() {
-  asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
-}
-template <int kTile>
-[[gnu::always_inline]] inline void tile_load(const void* first_row, std::size_t stride) {
-  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(kTile), "r"(first_row), "r"(stride)
-               : "memory");
-}
-template <int kTile>
-[[gnu::always_inline]] inline void tile_store(void* first_row, std::size_t stride) {
-  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(kTile), "r"(first_row), "r"(stride)
-               : "memory");
-}
-// sums[m][n] += sum over k of signed[m][k] * unsigned[n][k], in 32 bits.
-template <int kSums, int kSigned, int kUnsigned>
-[[gnu::always_inline]] inline void tile_multiply() {
-  asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kSigned), "i"(kUnsigned));
-}
-
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {};
-  std::uint8_t rows[16] = {};
-
-  void set(int tile, std::size_t row_count, std::size_t bytes) {
-    rows[tile] = static_cast<std::uint8_t>(row_count);
-    row_bytes[tile] = static_cast<std::uint16_t>(bytes);
-  }
-};
-static_assert(sizeof(TileConfig) == 64);
-
-constexpr std::size_t kMaxRows = 16;   // of a tile
-constexpr std::size_t kLeastRows = 9;  // VNNI is as fast for fewer
-constexpr std::size_t kTileOutputs = 16;
+constexpr std::size_t kLeastRows = 9;                                 // VNNI is as fast for fewer
 constexpr int kActivationTiles = 0, kWeightTiles = 2, kSumTiles = 4;  // the first of 2, 2 and 4
 
 // For products of `rows` rows. All tiles are zero then.
@@ -68,9 +31,8 @@ inline void configure_tiles(std::size_t rows) {
   for (int tile = 0; tile < kWeightTiles; ++tile) config.set(tile, rows, kGroup);
   for (int tile = kWeightTiles; tile < kSumTiles; ++tile) config.set(tile, kGroup / 4, 64);
   for (int tile = kSumTiles; tile < 8; ++tile) config.set(tile, rows, kTileOutputs * 4);
-  asm volatile("ldtilecfg %0" ::"m"(config));
+  config.load();
 }
-inline void release_tiles() { asm volatile("tilerelease"); }
 
 // --- weights: the bytes of a chunk, as two groups of [8][32 outputs][4 inputs] ---
 
@@ -123,13 +85,13 @@ class Int4Weights {
 // --- sums become results ---
 
 struct ChunkSums {
-  std::int32_t of[kChunkGroups][kMaxRows][kPanelWidth];
+  std::int32_t of[kChunkGroups][kTileRows][kPanelWidth];
 };
 
 // What is joined lags behind what is multiplied, so it has places of its own.
 struct Scratch {
   alignas(64) ChunkSums ring[3];
-  alignas(64) float results[kMaxRows][kPanelWidth];
+  alignas(64) float results[kTileRows][kPanelWidth];
 };
 
 struct Tile {
@@ -218,28 +180,11 @@ class Joiner {
 
   const IntegerMatmulArgs args_;  // copies: assembler may have changed what lies in memory
   const Tile tile_;
-  float (&results_)[kMaxRows][kPanelWidth];
+  float (&results_)[kTileRows][kPanelWidth];
   const ActivationGroup* x_;  // the tile's first row
   const std::uint16_t* scales_;
   Vector weight_scales_[kChunkGroups * 2];
   std::size_t output_, group_ = 0, finished_panels_ = 0;
-};
-
-// Asks for what the next tiles will read, evenly over a tile's products, into the second-level
-// cache: the first is small, and full of sums and activations.
-class Prefetch {
- public:
-  Prefetch(const std::uint8_t* from, std::size_t bytes_for_each_product)
-      : next_(from), step_(bytes_for_each_product) {}
-
-  // Beyond the matrix this is memory that is not ours, which does no harm.
-  void advance() {
-    for (due_ += step_; due_ >= 64; due_ -= 64, next_ += 64) __builtin_prefetch(next_, 0, 1);
-  }
-
- private:
-  const std::uint8_t* next_;
-  std::size_t step_, due_ = 0;
 };
 
 // --- the products ---
@@ -352,7 +297,7 @@ void multiply_tile(const IntegerMatmulArgs& args, const Tile& tile, Prefetch pre
 // which are computed twice.
 template <class Weights>
 void multiply(const IntegerMatmulArgs& args) {
-  std::size_t tiles = (args.rows + kMaxRows - 1) / kMaxRows;
+  std::size_t tiles = (args.rows + kTileRows - 1) / kTileRows;
   std::size_t rows = (args.rows + tiles - 1) / tiles;
   std::size_t panel_bytes = args.groups * Weights::kStoredGroupBytes;
   configure_tiles(rows);

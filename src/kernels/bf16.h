@@ -20,7 +20,8 @@ inline constexpr float kBf16Zero = 0x1p-50f;
 // bf16, and neither these nor the bias are under kBf16Zero but 0. All kPanelWidth outputs of a panel
 // are written.
 struct Bf16MatmulArgs {
-  const std::byte* x;  // [rows][groups], by Bf16Kernels::round of the same table
+  const std::byte* x;    // [rows][groups], by Bf16Kernels::round of the same table
+  std::size_t x_stride;  // bytes between rows
   std::size_t rows;
   std::size_t groups;            // along K
   const std::uint16_t* weights;  // first panel
@@ -36,6 +37,11 @@ struct Bf16Kernels {
   // in magnitude; 0 beyond k.
   void (*round)(const float* x, std::size_t k, std::byte* out);
   std::size_t row_group_bytes;
+  // Bytes from one row to the next: an odd number of cache lines, so that many rows' parts of a slice
+  // of K do not share a few sets of the first-level cache.
+  [[gnu::always_inline]] std::size_t row_bytes(std::size_t groups) const {
+    return ((groups * row_group_bytes / 64) | 1) * 64;
+  }
   void (*matmul)(const Bf16MatmulArgs& args);
 };
 

@@ -52,6 +52,7 @@ bool multiplies_pairs_as_defined() {
     alignas(64) std::byte rounded[kInputs * sizeof(float)];
     kernels.round(x, kInputs, rounded);
     kernels.matmul({.x = rounded,
+                    .x_stride = sizeof(rounded),
                     .rows = 1,
                     .groups = kGroups,
                     .weights = weights,
@@ -157,12 +158,17 @@ const Kernels& kernels_for(Isa isa, bool vnni) {
 
 const Kernels& kernels_with_amx() {
 #if defined(__x86_64__)
-  static const Kernels avx512_amx = [] {
-    Kernels kernels = with_integers(kAvx512Kernels, kAvx512AmxKernels);
+  static const Kernels integers = [] {
+    Kernels kernels = with_integers(kernels_for(Isa::kAvx512), kAvx512AmxKernels);
     kernels.amx = true;
     return kernels;
   }();
-  return avx512_amx;
+  static const Kernels both = [] {
+    Kernels kernels = with_bf16(integers, kAvx512AmxBf16Kernels);
+    kernels.amx_bf16 = true;
+    return kernels;
+  }();
+  return amx().bf16 ? both : integers;
 #else
   return kScalarKernels;
 #endif

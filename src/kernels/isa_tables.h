@@ -21,6 +21,7 @@ extern const IntegerKernels kAvxVnniKernels;
 extern const IntegerKernels kAvx512VnniKernels;
 extern const IntegerKernels kAvx512AmxKernels;  // for what also has VNNI
 extern const Bf16Kernels kAvx512Bf16Kernels;
+extern const Bf16Kernels kAvx512AmxBf16Kernels;
 #endif
 
 }  // namespace chorus::kernels

@@ -97,7 +97,8 @@ struct SamplingKernels {
 
 struct Kernels {
   const char* name;  // "scalar", "avx2" or "avx512"
-  bool amx = false;  // whether tiles make the integer products of many rows, see kernels/amx.h
+  // Whether tiles make the products of many rows, see kernels/amx.h: of integers, and of bf16.
+  bool amx = false, amx_bf16 = false;
   MatmulKernels matmul;
   NormKernels norm;
   ActivationKernels activation;
@@ -120,7 +121,7 @@ const Bf16Kernels& bf16_kernels_for(Isa isa, bool pairs);  // with pairs, if it 
 const Kernels& kernels_for(Isa isa);             // the best table of `isa`, which must be supported
 const Kernels& kernels_for(Isa isa, bool vnni);  // with VNNI, which it must have, or without
 
-// Of avx512 with VNNI and AMX, which must be usable (kernels/amx.h).
+// Of avx512 with VNNI and AMX, which must be usable (kernels/amx.h), for bf16 if it has that, too.
 const Kernels& kernels_with_amx();
 
 // The best table for this processor, or the one that $CHORUS_ISA names (scalar, avx2 or avx512).

@@ -55,7 +55,7 @@ void matmul_bf16(const Bf16MatmulArgs& args) {
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     const std::uint16_t* weights = args.weights + panel * bf16_panel_size(args.groups);
     for (std::size_t r = 0; r < args.rows; ++r) {
-      const auto* x = reinterpret_cast<const float*>(args.x) + r * args.groups * kGroup;
+      const auto* x = reinterpret_cast<const float*>(args.x + r * args.x_stride);
       for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
         float result = args.bias != nullptr ? args.bias[panel * kPanelWidth + lane] : 0.0f;
         for (std::size_t begin = 0; begin < args.groups * kGroup; begin += kGroup) {

@@ -176,15 +176,20 @@ void PackedMatrix::prepare(const kernels::Kernels& kernels, const MatrixInput& i
   std::size_t first = groups.begin * kGroup;
   std::size_t last = std::min(groups.end * kGroup, inputs_);
   const float* values = input.values + row * input.stride + first;
-  std::byte* to = input.groups + (row * groups_ + groups.begin) * group_bytes(kernels);
-  if (!is_quantised()) return kernels.matmul.bf16.round(values, last - first, to);
+  std::byte* to = input.groups + row * row_bytes(kernels);
+  if (!is_quantised()) {
+    const kernels::Bf16Kernels& bf16 = kernels.matmul.bf16;
+    return bf16.round(values, last - first, to + groups.begin * bf16.row_group_bytes);
+  }
   std::int32_t offset = type_ == NumberFormat::kInt8 ? kernels::kInt8Offset : kernels::kInt4Offset;
   kernels.matmul.quantise(values, last - first, offset,
-                          reinterpret_cast<kernels::ActivationGroup*>(to));
+                          reinterpret_cast<kernels::ActivationGroup*>(to) + groups.begin);
 }
 
-std::size_t PackedMatrix::group_bytes(const kernels::Kernels& kernels) const {
-  return is_quantised() ? sizeof(kernels::ActivationGroup) : kernels.matmul.bf16.row_group_bytes;
+std::size_t PackedMatrix::row_bytes(const kernels::Kernels& kernels) const {
+  if (groups_ == 0) return 0;
+  return is_quantised() ? groups_ * sizeof(kernels::ActivationGroup)
+                        : kernels.matmul.bf16.row_bytes(groups_);
 }
 
 void PackedMatrix::multiply(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
@@ -230,6 +235,7 @@ void PackedMatrix::multiply_bf16(const kernels::Kernels& kernels, Range panels,
                                  std::size_t out_stride) const {
   std::size_t output = panels.begin * kPanelWidth;
   kernels.matmul.bf16.matmul({.x = input.groups,
+                              .x_stride = row_bytes(kernels),
                               .rows = rows,
                               .groups = groups_,
                               .weights = bf16_.data() + panels.begin * panel_size(),

@@ -19,7 +19,7 @@ namespace chorus::model {
 struct MatrixInput {
   float* values;  // [rows][stride]
   std::size_t stride;
-  std::byte* groups;   // [rows][groups()], each of group_bytes(); null if no matrix has groups
+  std::byte* groups;   // [rows], each of row_bytes() of the matrix; null if no matrix has groups
   float* row_factors;  // [rows]
 };
 
@@ -42,8 +42,8 @@ class PackedMatrix {
   void add_to(ContentHash& hash) const;
   bool is_quantised() const { return chorus::is_quantised(type_); }
   std::size_t groups() const { return groups_; }  // along K; 0 of f32 and bf16-f32
-  // Of what prepare() makes of one group.
-  std::size_t group_bytes(const kernels::Kernels& kernels) const;
+  // Of what prepare() makes of one row; 0 of f32 and bf16-f32.
+  std::size_t row_bytes(const kernels::Kernels& kernels) const;
 
   // Makes of row `row` what multiply() needs beside the floats: nothing, if the matrix has no
   // groups. The whole row, or the groups of a range alone, which may reach beyond the row.

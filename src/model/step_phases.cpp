@@ -17,7 +17,7 @@ struct GroupBytes {
 // Of one of the rows that are multiplied, at most: 0 where no matrix has groups.
 GroupBytes group_bytes_of(const Weights& weights, const kernels::Kernels& kernels) {
   auto of = [&kernels](const PackedMatrix& matrix) {
-    return matrix.groups() * matrix.group_bytes(kernels);
+    return matrix.row_bytes(kernels);
   };
   GroupBytes bytes{.of_channels = of(weights.head())};
   for (const Layer& layer : weights.layers) {

@@ -220,13 +220,15 @@ std::string type_name(const testing::TestParamInfo<NumberFormat>& parameter) {
 }
 
 #if defined(__x86_64__) && defined(__linux__)
-// A model whose matrices AMX takes: pairs of groups everywhere. Steps of nine rows use it, others do
-// not, and beside the engine that may there is one that may not.
-TEST_P(SoloRun, IsTheSameWithAmxAndWithout) {
-  if (!is_quantised(GetParam())) GTEST_SKIP() << "no product of this type uses AMX";
+// A model whose matrices AMX takes: pairs of groups everywhere. Steps of five or nine rows use it, others
+// do not, and beside the engine that may there is one that may not.
+class AmxSoloRun : public SoloRun {};
+
+TEST_P(AmxSoloRun, IsTheSameWithAmxAndWithout) {
   std::optional<test::AmxEmulator> emulator;
   if (test::AmxEmulator::can_emulate()) emulator.emplace();
-  if (!kernels::amx().int8) GTEST_SKIP() << "this processor lacks AMX, and what emulates it";
+  bool is_there = GetParam() == NumberFormat::kBf16 ? kernels::amx().bf16 : kernels::amx().int8;
+  if (!is_there) GTEST_SKIP() << "this processor lacks AMX, and what emulates it";
   checkpoint::ModelConfig config = test::odd_config();
   config.n_embd = 60;
   config.n_inner = 101;
@@ -261,6 +263,12 @@ TEST_P(SoloRun, IsTheSameWithAmxAndWithout) {
   beside.join();
   EXPECT_TRUE(!emulator || emulator->products() > 1000);
 }
+
+// The types whose products AMX makes.
+INSTANTIATE_TEST_SUITE_P(Types, AmxSoloRun,
+                         testing::Values(NumberFormat::kBf16, NumberFormat::kInt8,
+                                         NumberFormat::kInt4),
+                         type_name);
 #endif
 
 INSTANTIATE_TEST_SUITE_P(Types, SoloRun, testing::ValuesIn(kWeightFormats), type_name);

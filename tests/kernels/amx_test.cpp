@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <tuple>
 
 #include "kernels/kernels.h"
 #include "support/amx_emulator.h"
@@ -99,13 +100,41 @@ TEST(Amx, SaysWhyItIsMissing) {
 #if defined(__x86_64__) && defined(__linux__)
 TEST(Amx, IsTriedBeforeItIsUsed) {
   if (!test::AmxEmulator::can_emulate()) GTEST_SKIP() << "AMX cannot be emulated here";
-  test::AmxEmulator emulator;
-  EXPECT_TRUE(amx_products_agree());
-  EXPECT_GT(emulator.products(), 0u);
-  emulator.break_products();
-  EXPECT_FALSE(amx_products_agree());
+  for (bool bf16 : {false, true}) {
+    test::AmxEmulator emulator;
+    EXPECT_TRUE(amx_products_agree(bf16));
+    EXPECT_GT(emulator.products(), 0u);
+    emulator.break_products();
+    EXPECT_FALSE(amx_products_agree(bf16));
+  }
+}
+
+// Each kind of product is tried: one that is wrong alone is found, too.
+TEST(Amx, OneWrongKindOfProductIsEnough) {
+  if (!test::AmxEmulator::can_emulate()) GTEST_SKIP() << "AMX cannot be emulated here";
+  using Products = test::AmxEmulator::Products;
+  for (auto [broken, bf16, agree] :
+       {std::tuple{Products::kBytes, false, false}, std::tuple{Products::kBytes, true, false},
+        std::tuple{Products::kBf16, false, true}, std::tuple{Products::kBf16, true, false}}) {
+    test::AmxEmulator emulator;
+    emulator.break_products(broken);
+    EXPECT_EQ(amx_products_agree(bf16), agree) << static_cast<int>(broken) << ", " << bf16;
+  }
 }
 #endif
+
+// A processor may have tiles of bytes alone.
+TEST(Amx, WithoutItsBf16OtherKernelsMakeThose) {
+  if (!has_vnni(Isa::kAvx512)) GTEST_SKIP() << "this processor lacks AVX-512 with VNNI";
+  for (bool bf16 : {false, true}) {
+    Pretended amx({.int8 = true, .bf16 = bf16, .missing = "", .is_surprising = false});
+    const Kernels& kernels = kernels_with_amx();
+    EXPECT_TRUE(kernels.amx);
+    EXPECT_EQ(kernels.amx_bf16, bf16);
+    EXPECT_EQ(kernels.matmul.bf16.matmul != kernels_for(Isa::kAvx512).matmul.bf16.matmul, bf16);
+    EXPECT_NE(kernels.matmul.int8, kernels_for(Isa::kAvx512).matmul.int8);
+  }
+}
 
 }  // namespace
 }  // namespace chorus::kernels

@@ -9,23 +9,30 @@
 #include <cfenv>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "core/half.h"
+#include "kernels/amx.h"
 #include "kernels/kernels.h"
+#include "support/amx_emulator.h"
+#include "support/before_nothing.h"
 
 namespace chorus::kernels {
 namespace {
 
+enum class Bf16Extension { kNone, kPairs, kAmx };
+
 struct Bf16Variant {
   Isa isa;
-  bool pairs;
+  Bf16Extension extension;
 };
 
 std::string bf16_variant_name(const Bf16Variant& variant) {
-  return std::string(isa_name(variant.isa)) + (variant.pairs ? "_pairs" : "");
+  const char* suffix[] = {"", "_pairs", "_amx"};
+  return std::string(isa_name(variant.isa)) + suffix[static_cast<std::size_t>(variant.extension)];
 }
 
 struct Bf16Product {
@@ -97,7 +104,7 @@ constexpr float kBf16Untouched = 12345.0f;
 std::vector<float> multiply_bf16(const Bf16Kernels& kernels, const Bf16Product& product,
                                  const Bf16Data& data) {
   std::size_t groups = group_count(product.k);
-  std::size_t row_bytes = groups * kernels.row_group_bytes;
+  std::size_t row_bytes = kernels.row_bytes(groups);
   std::size_t stride = product.panels * kPanelWidth + 5;
   std::vector<std::byte> x(product.rows * row_bytes);
   for (std::size_t r = 0; r < product.rows; ++r) {
@@ -105,6 +112,7 @@ std::vector<float> multiply_bf16(const Bf16Kernels& kernels, const Bf16Product& 
   }
   std::vector<float> out(product.rows * stride, kBf16Untouched);
   kernels.matmul({.x = x.data(),
+                  .x_stride = row_bytes,
                   .rows = product.rows,
                   .groups = groups,
                   .weights = data.weights.data(),
@@ -136,12 +144,18 @@ std::string bf16_description(const Bf16Product& product, Bf16Kind kind) {
 class Bf16KernelsTest : public testing::TestWithParam<Bf16Variant> {
  protected:
   void SetUp() override {
-    auto [isa, pairs] = GetParam();
-    if (!is_supported(isa) || (pairs && !has_bf16_pairs(isa))) {
-      GTEST_SKIP() << "this processor lacks " << bf16_variant_name(GetParam());
-    }
+    auto [isa, extension] = GetParam();
+    bool is_there = is_supported(isa);
+    if (extension == Bf16Extension::kPairs) is_there = is_there && has_bf16_pairs(isa);
+    if (extension == Bf16Extension::kAmx) is_there = start_amx();
+    if (!is_there) GTEST_SKIP() << "this processor lacks " << bf16_variant_name(GetParam());
   }
-  const Bf16Kernels& tested() const { return bf16_kernels_for(GetParam().isa, GetParam().pairs); }
+  const Bf16Kernels& tested() const {
+    auto [isa, extension] = GetParam();
+    return extension == Bf16Extension::kAmx
+               ? kernels_with_amx().matmul.bf16
+               : bf16_kernels_for(isa, extension == Bf16Extension::kPairs);
+  }
   const Bf16Kernels& scalar() const { return bf16_kernels_for(Isa::kScalar, false); }
   void expect_the_definition(const Bf16Product& product, Bf16Kind kind) {
     Bf16Data data = numbers_.data(product, kind);
@@ -150,6 +164,17 @@ class Bf16KernelsTest : public testing::TestWithParam<Bf16Variant> {
   }
 
   Bf16Numbers numbers_;
+
+ private:
+#if defined(__x86_64__) && defined(__linux__)
+  bool start_amx() {
+    if (test::AmxEmulator::can_emulate()) emulator_.emplace();
+    return amx().bf16;
+  }
+  std::optional<test::AmxEmulator> emulator_;
+#else
+  bool start_amx() { return false; }
+#endif
 };
 
 TEST_P(Bf16KernelsTest, ProductsEqualTheDefinition) {
@@ -174,6 +199,69 @@ TEST_P(Bf16KernelsTest, RowsAndBlocksOfKDoNotMatter) {
     for (std::size_t rows : {1u, 3u, 6u, 7u, 13u, 25u}) {
       ASSERT_NO_FATAL_FAILURE(expect_the_definition(
           {.rows = rows, .k = k, .panels = 1, .bias = k % 2 == 0}, kBf16Kinds[rows % 5]));
+    }
+  }
+}
+
+// Where kernels take rows in tiles: full ones, one row more, several that do not divide.
+TEST_P(Bf16KernelsTest, ManyRowsEqualTheDefinition) {
+  for (std::size_t rows : {9u, 14u, 16u, 17u, 31u, 32u, 33u, 48u, 49u, 50u, 64u, 65u, 100u}) {
+    for (std::size_t groups : {1u, 2u, 3u, 6u, 8u, 9u, 24u}) {
+      std::size_t panels = groups == 24 ? 1 + numbers_.below(2) : 1 + numbers_.below(9);
+      if (rows * groups * panels > 2000) continue;
+      Bf16Product product{.rows = rows,
+                          .k = groups * kGroup - numbers_.below(3),
+                          .panels = panels,
+                          .bias = numbers_.below(3) > 0};
+      ASSERT_NO_FATAL_FAILURE(expect_the_definition(product, kBf16Kinds[numbers_.below(5)]));
+    }
+  }
+}
+
+// Few rows of a long K: what is widened for them has its bound.
+TEST_P(Bf16KernelsTest, FewRowsMayBeOfAnyLength) {
+  for (std::size_t rows : {1u, 4u}) {
+    for (std::size_t groups : {128u, 129u, 512u, 513u}) {
+      ASSERT_NO_FATAL_FAILURE(expect_the_definition(
+          {.rows = rows, .k = groups * kGroup, .panels = 1, .bias = true}, Bf16Kind::kNetwork));
+    }
+  }
+}
+
+// Kernels load ahead of their products, and must not beyond the end: behind each array there is no
+// memory, and rows lie as far apart as they need to and no further.
+TEST_P(Bf16KernelsTest, ProductsTouchNothingBehindTheirArrays) {
+  for (std::size_t rows : {1u, 4u, 5u, 15u, 16u, 17u, 32u, 40u, 50u}) {
+    for (std::size_t groups : {1u, 2u, 9u}) {
+      Bf16Product product{
+          .rows = rows, .k = groups * kGroup, .panels = 1 + numbers_.below(5), .bias = true};
+      Bf16Data data = numbers_.data(product, Bf16Kind::kNetwork);
+      std::size_t stride = product.panels * kPanelWidth;
+      std::size_t row_bytes = groups * tested().row_group_bytes;
+      test::BeforeNothing<std::byte> x(std::vector<std::byte>(rows * row_bytes));
+      for (std::size_t r = 0; r < rows; ++r) {
+        tested().round(data.x.data() + r * product.k, product.k, x.data() + r * row_bytes);
+      }
+      test::BeforeNothing<std::uint16_t> weights(data.weights);
+      test::BeforeNothing<float> bias(data.bias);
+      test::BeforeNothing<float> out(std::vector<float>(rows * stride));
+      tested().matmul({.x = x.data(),
+                       .x_stride = row_bytes,
+                       .rows = rows,
+                       .groups = groups,
+                       .weights = weights.data(),
+                       .panels = product.panels,
+                       .bias = bias.data(),
+                       .out = out.data(),
+                       .out_stride = stride});
+      std::vector<float> expected = multiply_bf16(scalar(), product, data);
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t n = 0; n < stride; ++n) {
+          ASSERT_EQ(float_bits(out.data()[r * stride + n]),
+                    float_bits(expected[r * (stride + 5) + n]))
+              << bf16_description(product, Bf16Kind::kNetwork) << ": row " << r << ", output " << n;
+        }
+      }
     }
   }
 }
@@ -238,11 +326,38 @@ TEST_P(Bf16KernelsTest, ActivationsAreRoundedToNearestAndTheLeastAreZero) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryVariant, Bf16KernelsTest,
-                         testing::Values(Bf16Variant{Isa::kScalar, false},
-                                         Bf16Variant{Isa::kAvx2, false},
-                                         Bf16Variant{Isa::kAvx512, false},
-                                         Bf16Variant{Isa::kAvx512, true}),
+                         testing::Values(Bf16Variant{Isa::kScalar, Bf16Extension::kNone},
+                                         Bf16Variant{Isa::kAvx2, Bf16Extension::kNone},
+                                         Bf16Variant{Isa::kAvx512, Bf16Extension::kNone},
+                                         Bf16Variant{Isa::kAvx512, Bf16Extension::kPairs},
+                                         Bf16Variant{Isa::kAvx512, Bf16Extension::kAmx}),
                          [](const auto& instance) { return bf16_variant_name(instance.param); });
+
+#if defined(__x86_64__) && defined(__linux__)
+// Or the tests above would say nothing of AMX.
+class AmxBf16KernelsTest : public Bf16KernelsTest {};
+
+TEST_P(AmxBf16KernelsTest, TilesAreForFiveRowsAndMore) {
+  if (!test::AmxEmulator::is_alive()) GTEST_SKIP() << "AMX is here: only its emulation is counted";
+  for (std::size_t rows : {4u, 5u, 16u, 17u, 32u, 33u, 49u, 100u}) {
+    for (std::size_t groups : {1u, 9u}) {
+      Bf16Product product{.rows = rows, .k = groups * kGroup, .panels = 3, .bias = true};
+      Bf16Data data = numbers_.data(product, Bf16Kind::kNetwork);
+      std::size_t before = test::AmxEmulator::products();
+      multiply_bf16(tested(), product, data);
+      // Four for 32 rows and a panel, and four for 16 rows and two panels, or one.
+      std::size_t twos = rows / 32 + (rows % 32 > 16 ? 1 : 0);
+      std::size_t ones = rows % 32 > 0 && rows % 32 <= 16 ? 1 : 0;
+      std::size_t expected = rows < 5 ? 0 : 4 * groups * (3 * twos + 2 * ones);
+      EXPECT_EQ(test::AmxEmulator::products() - before, expected) << rows << " rows";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Emulated, AmxBf16KernelsTest,
+                         testing::Values(Bf16Variant{Isa::kAvx512, Bf16Extension::kAmx}),
+                         [](const auto& instance) { return bf16_variant_name(instance.param); });
+#endif
 
 // --- the definition against tiles of bf16, which take all that is subnormal for zero ---
 

@@ -303,7 +303,7 @@ class AmxEmulator {
   AmxEmulator() {
     is_alive_ = true;
     products_ = 0;
-    is_wrong_ = false;
+    broken_ = Products::kNone;
     struct sigaction action = {};
     action.sa_sigaction = on_illegal_instruction;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
@@ -323,8 +323,9 @@ class AmxEmulator {
   // How many products of tiles there have been, on all threads.
   static std::size_t products() { return products_; }
 
-  // From now on every product has one wrong bit, as on a machine that is broken.
-  static void break_products() { is_wrong_ = true; }
+  // From now on every product of that kind has one wrong bit, as on a machine that is broken.
+  enum class Products { kNone, kBytes, kBf16, kAll };
+  static void break_products(Products which = Products::kAll) { broken_ = which; }
 
   static bool is_alive() { return is_alive_; }
 
@@ -344,7 +345,11 @@ class AmxEmulator {
     }
     if (outcome.is_product) {
       ++products_;
-      if (is_wrong_) state_.tiles[code[4] >> 3 & 7].data[0][0] ^= 1;
+      Products kind = code[3] == 0x5c ? Products::kBf16 : Products::kBytes;
+      Products broken = broken_;
+      if (broken == kind || broken == Products::kAll) {
+        state_.tiles[code[4] >> 3 & 7].data[0][0] ^= 1;
+      }
     }
     saved[REG_RIP] += static_cast<greg_t>(outcome.length);
   }
@@ -358,7 +363,8 @@ class AmxEmulator {
 
   static inline thread_local constinit TileState state_ = {};
   static inline std::atomic<std::size_t> products_ = 0;
-  static inline std::atomic<bool> is_alive_ = false, is_wrong_ = false;
+  static inline std::atomic<bool> is_alive_ = false;
+  static inline std::atomic<Products> broken_ = Products::kNone;
   struct sigaction before_ = {};
 };
 

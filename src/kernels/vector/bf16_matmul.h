@@ -31,8 +31,8 @@ void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, std::size_t row, s
                                  groups.begin * kGroup * kPanelWidth;
   std::size_t output = panel * kPanelWidth + first * kLanes;
   float* out = args.out + row * args.out_stride + output;
-  const std::byte* x = args.x + (row * args.groups + groups.begin) * Pairs::kGroupBytes;
-  std::size_t x_stride = args.groups * Pairs::kGroupBytes;
+  std::size_t x_stride = args.x_stride;
+  const std::byte* x = args.x + row * x_stride + groups.begin * Pairs::kGroupBytes;
 
   alignas(64) float results[kRows][kVectors][kLanes];
   for (std::size_t r = 0; r < kRows; ++r) {
