@@ -25,7 +25,7 @@ with their development files, and then build with: cmake --preset release && cma
   Boost 1.81 with Boost.JSON and Boost.URL, CLI11 2.1, fmt 9, PCRE2, zlib, libcurl 7.85, OpenSSL 3,
   spdlog 1.10, prometheus-cpp 1.0, toml++ 3.3
   for the tests also: GoogleTest and GoogleMock; Python 3 with NumPy, PyTorch and venv; clang with libFuzzer;
-  curl, wrk, nginx, HAProxy, Chromium, and Node.js with npm as clients; help2man (manual pages, if they are to be installed), bash,
+  curl, wrk, nginx, HAProxy, Prometheus' promtool, systemd, PyYAML, Chromium, and Node.js with npm as clients; help2man (manual pages, if they are to be installed), bash,
   zsh, fish; dpkg-dev and file for Debian packages
 EOF
     exit 1
@@ -35,7 +35,7 @@ esac
 packages="g++ cmake ninja-build pkg-config $boost libcli11-dev libfmt-dev libpcre2-dev
   libcurl4-openssl-dev libssl-dev zlib1g-dev libspdlog-dev prometheus-cpp-dev libtomlplusplus-dev ca-certificates"
 test_packages="libgtest-dev libgmock-dev clang libclang-rt-dev python3-numpy python3-venv python3-dev curl wrk
-  nginx haproxy help2man dpkg-dev file zsh fish"
+  nginx haproxy prometheus systemd python3-yaml help2man dpkg-dev file zsh fish"
 # Ubuntu's Chromium is a snap, which containers cannot run: there the test in a browser is skipped.
 if [ "$ID" = debian ]; then test_packages="$test_packages chromium"; fi
 if [ "$with_tests" = yes ]; then packages="$packages $test_packages"; fi
@@ -57,7 +57,8 @@ as_root() {
 
 apt_install() {
   echo "+ apt-get install $*" >&2
-  as_root env DEBIAN_FRONTEND=noninteractive \
+  # (RUNLEVEL=1: what is installed to be tested with starts no service.)
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -y -q --no-install-recommends "$@" >&2
 }
 

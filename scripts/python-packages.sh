@@ -5,7 +5,7 @@
 # there already.
 #
 # Where the packages cannot be had, it says so and ends well, and those tests are skipped by name;
-# with CHORUS_REQUIRE_TORCH=1 it fails instead. Works from any folder.
+# with CHORUS_REQUIRE_ALL=1 it fails instead. Works from any folder.
 set -eu
 cd "$(dirname "$0")/.."
 requirements="tests/torch/requirements.txt python/tests/requirements.txt"
@@ -17,7 +17,7 @@ if cat $requirements | cmp -s - "$stamp"; then exit 0; fi
 
 give_up() {
   echo "python-packages.sh: $1: the tests that need the packages of $requirements are skipped" >&2
-  [ "${CHORUS_REQUIRE_TORCH-}" = 1 ] && exit 1
+  [ "${CHORUS_REQUIRE_ALL-}" = 1 ] && exit 1
   exit 0
 }
 

@@ -3,8 +3,8 @@
 # tests last, so that the output ends with their summary. Stops at the first failure.
 #
 # FUZZ_SECONDS (default 5) is the time for each fuzz target; 0 leaves fuzzing out.
-# CHORUS_REQUIRE_TORCH=1 makes the tests against PyTorch, transformers and tokenizers fail, not skip,
-# where these cannot be had, CHORUS_REQUIRE_BROWSER=1 those of the page.
+# CHORUS_REQUIRE_ALL=1 makes the tests against other people's programs (PyTorch, transformers, clients, a
+# browser, promtool ...) fail, not skip, where these cannot be had.
 # FREE_THREADED=1 also makes a Python without the global interpreter lock from Debian's sources, about
 # two minutes, and runs the Python package's tests there.
 # Works from any folder.

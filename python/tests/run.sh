@@ -4,7 +4,7 @@
 #   run.sh wheel BUILD       builds the wheel around BUILD's libchorus.a and installs it into a fresh environment
 #   run.sh test FILE BUILD   runs one file of tests there
 #
-# 77 (skipped) where the packages of python/tests/requirements.txt are not there; with CHORUS_REQUIRE_TORCH=1
+# 77 (skipped) where the packages of python/tests/requirements.txt are not there; with CHORUS_REQUIRE_ALL=1
 # that is a failure.
 set -eu
 what=$1
@@ -15,7 +15,7 @@ folder=$build/python-package
 python=$folder/environment/bin/python
 
 skip() {
-  if [ "${CHORUS_REQUIRE_TORCH-}" = 1 ]; then
+  if [ "${CHORUS_REQUIRE_ALL-}" = 1 ]; then
     echo "FAILED: $1"
     exit 1
   fi

@@ -22,7 +22,7 @@ constexpr std::string_view kPrefix = "CHORUS_";
 
 // What is read elsewhere: by the hub, by the kernels, by the scripts that run the tests.
 const std::vector<std::string> kOthers = {"CHORUS_CACHE", "CHORUS_ISA", "CHORUS_AMX",
-                                          "CHORUS_REQUIRE_TORCH", "CHORUS_REQUIRE_BROWSER"};
+                                          "CHORUS_REQUIRE_ALL"};
 
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 

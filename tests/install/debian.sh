@@ -6,6 +6,7 @@ set -eu
 
 for tool in dpkg dpkg-deb dpkg-shlibdeps file; do
   if ! command -v "$tool" >/dev/null; then
+    [ "${CHORUS_REQUIRE_ALL-}" = 1 ] && fail "no $tool"
     echo "SKIPPED: no $tool"
     exit 77
   fi

@@ -1,5 +1,5 @@
 """Ends the test where transformers, tokenizers or tiktoken cannot be imported: skipped (77), or failed if
-CHORUS_REQUIRE_TORCH=1. scripts/python-packages.sh installs them. Nothing is fetched: HF_HUB_OFFLINE is set."""
+CHORUS_REQUIRE_ALL=1. scripts/python-packages.sh installs them. Nothing is fetched: HF_HUB_OFFLINE is set."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ try:
     import tokenizers
     import transformers
 except ImportError as error:
-    required = os.environ.get("CHORUS_REQUIRE_TORCH") == "1"
+    required = os.environ.get("CHORUS_REQUIRE_ALL") == "1"
     print(f"{'FAILED' if required else 'skipped'}: {sys.executable} cannot import transformers, tokenizers and "
           f"tiktoken (scripts/python-packages.sh installs them): {error}")
     sys.exit(1 if required else 77)

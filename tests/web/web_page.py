@@ -1,6 +1,6 @@
 """The page that the program serves, in the distribution's Chromium: web_page.py PROGRAM FOLDER TEST, where
 TEST is types, stream, page or front. Packages of npm are installed into FOLDER the first time; without node, npm,
-a registry, Chromium or nginx a test is skipped, unless $CHORUS_REQUIRE_BROWSER says that they must be there."""
+a registry, Chromium or nginx a test is skipped, unless $CHORUS_REQUIRE_ALL says that they must be there."""
 
 import json
 import os
@@ -12,16 +12,10 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "clients"))
-from serving import Server, skip as leave_out  # noqa: E402
+from serving import Server, skip  # noqa: E402
 
 ROOT = os.path.join(HERE, "..", "..")
 PACKAGES = os.path.join(HERE, "package.json")
-
-
-def skip(reason):
-    if os.environ.get("CHORUS_REQUIRE_BROWSER"):
-        sys.exit(f"FAILED: {reason}")
-    leave_out(reason)
 
 
 def install(folder):
