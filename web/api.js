@@ -43,23 +43,29 @@ async function errorOf(response) {
   }
 }
 
-/** Asks for the key. Resolves to whether one was given.
+/** @type {Promise<boolean>|null} what all that wait for a key wait for */
+let asked = null;
+
+/** Asks for the key in place of `refused`, once for all who need it. Resolves to whether there is another.
+ * @param {string} refused
  * @returns {Promise<boolean>} */
-function askForKey() {
-  const dialog = find("key-dialog");
-  if (dialog.open) return Promise.resolve(false);
-  find("key").value = "";
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
+function askForKey(refused) {
+  if (keyOf() !== refused) return Promise.resolve(true); // another has asked meanwhile
+  asked ??= new Promise((resolve) => {
+    const dialog = find("key-dialog");
+    find("key-why").textContent = refused ? "It does not know the key that it was given, or no longer." : "";
+    find("key").value = "";
+    dialog.returnValue = "";
+    dialog.showModal();
     dialog.addEventListener("close", () => {
       const key = find("key").value.trim();
       find("key").value = "";
-      if (dialog.returnValue !== "use" || !key) return resolve(false);
-      keepKey(key);
-      resolve(true);
+      asked = null;
+      if (dialog.returnValue === "use" && key) keepKey(key);
+      resolve(dialog.returnValue === "use" && key !== "");
     }, { once: true });
   });
+  return asked;
 }
 
 /** Waits, saying so, until `seconds` have passed.
@@ -94,7 +100,7 @@ export async function ask(path, body, options = {}) {
     });
     if (response.ok) return response;
     if (response.status === 401 && !options.quiet) {
-      if (await askForKey()) continue;
+      if (await askForKey(key)) continue;
     }
     const wanted = Number(response.headers.get("Retry-After") ?? 0);
     if (options.patient && (response.status === 429 || response.status === 503) && tries <= 100) {

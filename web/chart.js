@@ -17,9 +17,10 @@ function stepOf(most, parts) {
   return [1, 2, 5, 10].map((x) => x * ten).find((x) => x >= rough) ?? 10 * ten;
 }
 
-/** Points (x, y) with y from 0 on; null breaks the line. `label` says all of it in words.
+/** Points (x, y) with y from 0 on; null breaks the line. `label` says all of it in words; `x` stands under the line,
+ * and `end` under its end.
  * @param {any} place which gets it, as wide as that is @param {{x: number, y: number|null}[]} points
- * @param {{label: string, unit: string, xUnit: string, mean?: number}} words */
+ * @param {{label: string, x: string, end: string, mean?: number}} words */
 export function drawLine(place, points, words) {
   const width = Math.max(280, place.clientWidth || 800), height = 220, left = 44, right = 8, top = 10, bottom = 34;
   const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words.label, class: "chart" });
@@ -42,7 +43,7 @@ export function drawLine(place, points, words) {
     isDown = point.y !== null;
   }
   chart.append(svg("path", { d: path, class: "line" }),
-    svg("text", { x: left, y: height - 8 }, `${words.unit}, by ${words.xUnit}`),
-    svg("text", { x: width - right, y: height - 8, "text-anchor": "end" }, `${+x1.toFixed(1)}`));
+    svg("text", { x: left, y: height - 8 }, words.x),
+    svg("text", { x: width - right, y: height - 8, "text-anchor": "end" }, words.end));
   place.replaceChildren(chart);
 }

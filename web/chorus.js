@@ -1,11 +1,12 @@
 // The chorus: many continuations of one prompt, written side by side by one request.
 import { askJson, keyOf, ServerError } from "./api.js";
-import { copy, find, make, say } from "./dom.js";
+import { copy, find, make, messageOf, say } from "./dom.js";
 import { allDrawn, drawSoon, prepareDrawing, watchView } from "./drawing.js";
+import { learnLimits, limitOf, rounded } from "./limits.js";
 import { hashOf, linkOf } from "./link.js";
 import { cancel, Sample, write } from "./samples.js";
 import { snippets } from "./snippets.js";
-import { hide, legendOf, spansOf, watch } from "./tokens.js";
+import { hide, prepareColours, spansOf, watch } from "./tokens.js";
 
 const EINSTEIN = "Albert Einstein's Theory of Relativity stated that";
 const NUMBERS = ["n", "seed", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"];
@@ -17,7 +18,7 @@ const LINKED = ["prompt", "max_length", "model", "loop", "stop", ...NUMBERS];
 
 /** @type {Tile[]} */
 let tiles = [];
-/** Of the last run; what a link is of. @type {{fields: Record<string, string>, samples: Sample[]}|null} */
+/** Of the last run; what a link is of. @type {{fields: Record<string, string>, request: any, samples: Sample[]}|null} */
 let run = null;
 /** @type {AbortController|null} */
 let running = null;
@@ -50,7 +51,7 @@ export function fillForm(fields) {
 /** A field's error beside it; without a field of that name, at the form.
  * @param {unknown} error */
 function showError(error) {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const param = error instanceof ServerError ? error.param.replace("max_tokens", "max_length") : "";
   const control = LINKED.includes(param) ? find(param) : null;
   if (!control) {
@@ -183,6 +184,9 @@ function draw(tile) {
   tile.element.dataset.state = tile.shownState = sample.state;
 }
 
+/** @param {number} count */
+const inTexts = (count) => (count === 1 ? "1 text" : `${count} texts`);
+
 let ratesAt = 0;
 function drawRates(isLast = false) {
   const now = performance.now();
@@ -193,11 +197,15 @@ function drawRates(isLast = false) {
   const tokens = samples.reduce((sum, sample) => sum + sample.generated, 0);
   const seconds = (Math.max(...samples.map((s) => s.ended)) - Math.min(...samples.map((s) => s.begun))) / 1000;
   const rate = seconds > 0 ? (tokens - samples.length) / seconds : 0;
-  const model = currentModel();
-  const steps = rate / samples.length;
-  const reading = model?.weight_bytes && rate > 0 ? ` · each step reads ${(model.weight_bytes / 1e6).toFixed(0)} MB of weights: ${(steps * model.weight_bytes / 1e9).toFixed(1)} GB/s` : "";
-  find("rates").textContent = `${rate.toFixed(1)} tokens/s in all, ${tokens} tokens in ${samples.length} texts${reading}`;
+  const limit = limitOf(run?.request.model ?? "", samples.length);
+  find("rates").textContent = `${rounded(rate)} tokens/s in all, `;
+  find("rates").append(limit
+    ? make("abbr", { title: limit.words, text: `of ${rounded(limit.rate)} that this machine's ${limit.by} allows` })
+    : make("abbr", { title: "The server measures it when no request runs.", text: "of what this machine allows (not known yet)" }),
+  ` · ${tokens} tokens in ${inTexts(samples.length)}`);
 }
+
+const drawLastRates = () => drawRates(true);
 
 // --- running ---
 
@@ -208,7 +216,7 @@ async function writeAll(request, samples, stopper, answered) {
     await write(request, samples, stopper, drawSoon, answered);
   } catch (error) {
     const kept = samples.some((sample) => sample.generated > 0);
-    if (kept) say(`${error instanceof Error ? error.message : error}; what was written stays.`);
+    if (kept) say(`${messageOf(error)}; what was written stays.`);
     else showError(error);
   }
 }
@@ -236,14 +244,14 @@ export async function start() {
   const most = currentModel()?.limits?.n ?? 128; // of others the server says that it cannot be
   const count = Number.isInteger(request.n) && request.n >= 1 && request.n <= most ? request.n : 1;
   const samples = Array.from({ length: count }, (_, i) => new Sample(request.seed + i));
-  run = { fields: fieldsOf(), samples };
+  run = { fields: fieldsOf(), request, samples };
   for (const tile of tiles) if (!tile.isPinned) tile.element.remove();
   tiles = tiles.filter((tile) => tile.isPinned);
   const fresh = samples.map((sample) => makeTile(sample, request, stopper));
   tiles.push(...fresh);
   find("tiles").append(...fresh.map((tile) => tile.element));
   find("stop-all").disabled = false;
-  say(`Writing ${samples.length} texts.`);
+  say(`Writing ${inTexts(samples.length)}.`);
   await writeAll(request, samples, stopper, (response) => {
     find("headers").replaceChildren(...[...response.headers].flatMap(([name, value]) =>
       [make("dt", { text: name }), make("dd", { text: value })]));
@@ -257,7 +265,7 @@ export async function start() {
   find("stop-all").disabled = true;
   drawRates(true);
   const isWhole = samples.every((sample) => sample.state === "done");
-  if (isWhole) say(`All ${samples.length} texts are written.`);
+  if (isWhole) say(samples.length === 1 ? "The text is written." : `All ${samples.length} texts are written.`);
   else if (samples.some((sample) => sample.state === "stopped")) say("Stopped.");
   return isWhole;
 }
@@ -327,11 +335,16 @@ export function setModels(known) {
   const wanted = find("model").value;
   find("model").replaceChildren(...known.map((model) => make("option", { value: model.id, text: model.id })));
   if (known.some((model) => model.id === wanted)) find("model").value = wanted;
-  const limits = known[0]?.limits;
-  if (limits) {
-    find("n").max = limits.n;
-    find("max_length").max = limits.block_size;
-  }
+  takeModel();
+}
+
+/** The chosen model bounds what may be asked, and its rate. */
+function takeModel() {
+  const model = currentModel();
+  if (!model) return;
+  find("n").max = model.limits.n;
+  find("max_length").max = model.limits.block_size;
+  learnLimits(model.id, drawLastRates);
 }
 
 /** @param {(sample: Sample, request: any, taken?: {index: number, id: number}) => void} open */
@@ -351,6 +364,10 @@ export function prepareChorus(open) {
     find("stop-all").disabled = true;
     drawSoon();
   });
+  find("model").addEventListener("change", () => {
+    takeModel();
+    countPrompt();
+  });
   find("einstein").addEventListener("click", einstein);
   find("link").addEventListener("click", copyLink);
   find("prompt").addEventListener("input", countPrompt);
@@ -364,13 +381,7 @@ export function prepareChorus(open) {
       drawCode();
     });
   }
-  const colour = () => {
-    find("tiles").dataset.colour = find("colour").value;
-    find("legend").replaceChildren(...legendOf(find("colour").value));
-    find("legend").dataset.colour = find("colour").value;
-  };
-  find("colour").addEventListener("change", colour);
-  colour();
+  prepareColours(find("colour"), find("legend"), find("tiles"));
   drawCode();
   addEventListener("keydown", (event) => {
     const target = /** @type {any} */ (event.target);

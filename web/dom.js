@@ -33,6 +33,13 @@ export function say(text) {
   find("status").textContent = text;
 }
 
+/** @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/** Names and values, a box each.
+ * @param {[string, string][]} rows */
+export const boxes = (rows) => rows.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: value })));
+
 /** @param {number} bytes */
 export function inBytes(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];

@@ -1,7 +1,7 @@
 // The page: its views, and what they share. docs/serving.md says what a person does with it.
 import { askJson } from "./api.js";
 import { currentModel, follow, prepareChorus, setModels } from "./chorus.js";
-import { find, say } from "./dom.js";
+import { find, messageOf, say } from "./dom.js";
 import { parseLink } from "./link.js";
 import { prepareScore } from "./score.js";
 import { closeServer, openServer } from "./server.js";
@@ -57,5 +57,5 @@ try {
   const { fields } = parseLink(location.hash);
   if (fields) await follow(fields);
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error));
+  say(messageOf(error));
 }

@@ -1,5 +1,6 @@
 // Texts while they are written: what the page keeps of each choice of a request.
 import { ask, eventsOf } from "./api.js";
+import { messageOf, say } from "./dom.js";
 
 /** How many of the likeliest tokens come beside each. */
 export const LIKELIEST = 10;
@@ -85,8 +86,10 @@ export class Sample {
  * @param {Sample} sample */
 export function cancel(sample) {
   if (!sample.cancelId) return;
-  ask("v1/completions/cancel", { id: sample.cancelId, index: sample.index }, { quiet: true })
-    .catch(() => {}); // it has ended meanwhile, or so has the server
+  ask("v1/completions/cancel", { id: sample.cancelId, index: sample.index }, { quiet: true }).catch((error) => {
+    if (error.status === 404) return; // it has ended meanwhile
+    say(`The server goes on with seed ${sample.seed}, unseen: ${messageOf(error)}`);
+  });
 }
 
 /** Asks once for all samples, choice i being the i-th, and gives what comes to them. `changed` is called

@@ -2,8 +2,8 @@
 import { askJson } from "./api.js";
 import { drawLine } from "./chart.js";
 import { currentModel } from "./chorus.js";
-import { download, find, make, say } from "./dom.js";
-import { legendOf, spansOf, visible, watch } from "./tokens.js";
+import { boxes, download, find, make, messageOf, say } from "./dom.js";
+import { bytesOf, legendOf, spansOf, visible, watch } from "./tokens.js";
 
 /** @typedef {import("./samples.js").Token} Token */
 /** @type {Token[]} */
@@ -21,8 +21,7 @@ function tokensOf(scored) {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return scored.ids.map((/** @type {number} */ id, /** @type {number} */ i) => {
     const name = scored.tokens[i];
-    const bytes = name.startsWith("bytes:") ? name.slice(6).split("\\x").filter(Boolean).map((/** @type {string} */ hex) => parseInt(hex, 16))
-      : [...new TextEncoder().encode(name)];
+    const bytes = bytesOf(name);
     const logprob = scored.logprobs[i];
     return { id, name, bytes, piece: decoder.decode(Uint8Array.from(bytes), { stream: true }), logprob,
       rank: scored.ranks?.[i] ?? null, entropy: scored.entropies?.[i] ?? null, top: logprob === null ? [] : [{ id, token: name, logprob }] };
@@ -50,16 +49,15 @@ function show(scored) {
   result = scored;
   tokens = tokensOf(scored);
   const mean = scored.loss === null ? null : scored.loss / Math.log(2);
-  const sums = [["Tokens", String(scored.ids.length)], ["Scored", String(scored.scored)],
+  find("score-sums").replaceChildren(...boxes([["Tokens", String(scored.ids.length)], ["Scored", String(scored.scored)],
     ["Mean surprisal", mean === null ? "none" : `${mean.toFixed(3)} bits`],
-    ["Perplexity", scored.perplexity === null ? "none" : scored.perplexity.toFixed(2)]];
-  find("score-sums").replaceChildren(...sums.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: value }))));
+    ["Perplexity", scored.perplexity === null ? "none" : scored.perplexity.toFixed(2)]]));
   const points = tokens.map((token, i) => ({ x: i + 1, y: scored.surprisals[i] }));
   const most = points.reduce((a, b) => ((b.y ?? -1) > (a.y ?? -1) ? b : a), points[0]);
   find("score-result").hidden = false;
   drawLine(find("score-chart"), points, {
     label: `Surprisal of ${tokens.length} tokens, in the mean ${mean?.toFixed(2)} bits; the most is ${most.y?.toFixed(1)} bits at token ${most.x}, ${visible(tokens[most.x - 1].name)}`,
-    unit: "bits", xUnit: "token", mean: mean ?? undefined,
+    x: "bits, by token", end: String(tokens.length), mean: mean ?? undefined,
   });
   find("score-legend").dataset.colour = "surprisal";
   find("score-legend").replaceChildren(...legendOf("surprisal"));
@@ -82,7 +80,7 @@ export function prepareScore() {
         model: currentModel()?.id, rank_and_entropy: true }, { patient: true });
       show(answer.results[0]);
     } catch (error) {
-      find("score-error").textContent = error instanceof Error ? error.message : String(error);
+      find("score-error").textContent = messageOf(error);
       find("score-error").hidden = false;
       find("score-text").setAttribute("aria-invalid", "true");
       say(find("score-error").textContent);

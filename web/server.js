@@ -1,14 +1,17 @@
-// The server, from /metrics and /v1/models, while its view is open.
+// The server, from /metrics, /v1/models and /v1/limits, while its view is open.
 import { ask, askJson } from "./api.js";
 import { drawLine } from "./chart.js";
-import { find, inBytes, make } from "./dom.js";
+import { boxes, find, inBytes, make, messageOf } from "./dom.js";
+import { learnLimits, limitOf, rounded } from "./limits.js";
 
 const EVERY = 2000; // milliseconds
-const KEPT = 300; // samples: ten minutes
+const KEPT = 600; // seconds
 
-/** @type {{at: number, generated: number, read: number}[]} */
-const history = [];
+/** @type {{at: number, generated: number}[]} what was seen while the view was open */
+let history = [];
 let timer = 0;
+/** @type {any[]} */
+let models = [];
 
 /** Sums of Prometheus's text by name.
  * @param {string} text */
@@ -22,14 +25,32 @@ function parse(text) {
   return sums;
 }
 
-/** @param {string[][]} rows */
-const boxes = (rows) => rows.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: value })));
+/** @param {unknown} error @param {string} what */
+function showError(error, what) {
+  find("server-error").textContent = `${what}: ${messageOf(error)}`;
+  find("server-error").hidden = false;
+}
+
+/** Tokens per second; the line has gaps where nobody looked, or the server began anew. */
+function drawHistory() {
+  const first = history[0].at, last = history[history.length - 1].at;
+  const points = history.slice(1).map((point, i) => {
+    const seconds = point.at - history[i].at, tokens = point.generated - history[i].generated;
+    return { x: point.at - last, y: seconds > (3 * EVERY) / 1000 || tokens < 0 ? null : tokens / seconds };
+  });
+  if (points.length < 2) return;
+  const span = `over the last ${Math.round(last - first)} seconds`;
+  drawLine(find("server-chart"), points, {
+    label: `Tokens per second ${span}; now ${points.at(-1)?.y?.toFixed(0) ?? "unknown"}`,
+    x: `tokens/s, ${span}`, end: "now" });
+}
 
 async function refresh() {
   try {
     const now = parse(await (await ask("metrics", undefined, { quiet: true })).text());
-    history.push({ at: performance.now() / 1000, generated: now.chorus_generation_tokens_total ?? 0, read: now.chorus_prompt_tokens_total ?? 0 });
-    if (history.length > KEPT) history.shift();
+    const at = performance.now() / 1000;
+    history = history.filter((one) => one.at > at - KEPT);
+    history.push({ at, generated: now.chorus_generation_tokens_total ?? 0 });
     const looked = now.chorus_prefix_cache_queries_total ?? 0;
     find("server-now").replaceChildren(...boxes([
       ["Running", String(now.chorus_num_requests_running ?? 0)], ["Waiting", String(now.chorus_num_requests_waiting ?? 0)],
@@ -37,45 +58,54 @@ async function refresh() {
       ["Prompt tokens found in the cache", looked ? `${(100 * (now.chorus_prefix_cache_hits_total ?? 0) / looked).toFixed(0)} %` : "none yet"],
       ["Tokens written", (now.chorus_generation_tokens_total ?? 0).toLocaleString("en")],
       ["Connections", String(now.chorus_http_connections ?? 0)]]));
-    const points = history.slice(1).map((point, i) => ({
-      x: point.at - history[0].at, y: (point.generated - history[i].generated) / (point.at - history[i].at) }));
-    if (points.length) {
-      const last = points.at(-1)?.y ?? 0;
-      drawLine(find("server-chart"), points, {
-        label: `Tokens per second over the last ${Math.round(history[history.length - 1].at - history[0].at)} seconds; now ${last.toFixed(0)}`,
-        unit: "tokens/s", xUnit: "second" });
-    }
+    drawHistory();
     find("server-error").hidden = true;
   } catch (error) {
-    find("server-error").textContent = `metrics: ${error instanceof Error ? error.message : error}`;
-    find("server-error").hidden = false;
+    showError(error, "metrics");
   }
 }
 
+/** @param {any} model
+ * @returns {[string, string][]} */
+const factsOf = (model) => [
+  ["Parameters", `${(model.parameters / 1e6).toFixed(1)} million`], ["Weights", `${model.dtype}, ${inBytes(model.weight_bytes)}`],
+  ["Checkpoint's step", model.step === null ? "not stated" : model.step.toLocaleString("en")],
+  ["Its validation loss", model.val_loss === null ? "not stated" : model.val_loss.toFixed(4)],
+  ["Block size", String(model.max_model_len)], ["Tokenizer", model.tokenizer ?? "none: ids alone"],
+  ["Sampling loop", model.loop], ["Computed by", `${model.threads} ${model.threads === 1 ? "thread" : "threads"}, ${model.instructions}${model.amx ? " with AMX" : ""}`],
+  ["Room for keys and values", inBytes(model.kv_bytes)], ["Digest", model.digest]];
+
+/** What the machine allows a model.
+ * @param {any} model */
+function limitsOf(model) {
+  const one = limitOf(model.id, 1), all = limitOf(model.id, Infinity);
+  if (!one || !all) return [make("p", { class: "soft", text: "What this machine allows is not known yet: it is measured when no request runs." })];
+  return [make("dl", { class: "sums" }, ...boxes([["One text, at most", `${rounded(one.rate)} tokens/s`],
+    ["All texts together, at most", `${rounded(all.rate)} tokens/s`]])),
+  make("p", { class: "soft", text: `${one.words} ${all.words}` })];
+}
+
+function drawModels() {
+  find("server-models").replaceChildren(...models.map((model) => make("section", { "aria-label": `Model ${model.id}` },
+    make("h3", { text: `Model ${model.id}` }), make("dl", { class: "sums" }, ...boxes(factsOf(model))),
+    make("h3", { text: "What this machine allows it" }), ...limitsOf(model))));
+}
+
 async function showModels() {
-  const { data } = await askJson("v1/models");
-  find("server-models").replaceChildren(...data.map((/** @type {any} */ model) => make("section", { "aria-label": `Model ${model.id}` },
-    make("h3", { text: `Model ${model.id}` }),
-    make("dl", { class: "sums" }, ...boxes([
-      ["Parameters", `${(model.parameters / 1e6).toFixed(1)} million`], ["Weights", `${model.dtype}, ${inBytes(model.weight_bytes)}`],
-      ["Checkpoint's step", model.step === null ? "not stated" : model.step.toLocaleString("en")],
-      ["Its validation loss", model.val_loss === null ? "not stated" : model.val_loss.toFixed(4)],
-      ["Block size", String(model.max_model_len)], ["Tokenizer", model.tokenizer ?? "none: ids alone"],
-      ["Sampling loop", model.loop], ["Computed by", `${model.threads} ${model.threads === 1 ? "thread" : "threads"}, ${model.instructions}${model.amx ? " with AMX" : ""}`],
-      ["Room for keys and values", inBytes(model.kv_bytes)], ["Digest", model.digest]])))));
+  try {
+    models = (await askJson("v1/models")).data;
+  } catch (error) {
+    return showError(error, "models");
+  }
+  drawModels();
+  for (const model of models) if (!limitOf(model.id, 1)) learnLimits(model.id, drawModels);
 }
 
 export function openServer() {
   clearInterval(timer);
-  showModels().catch((error) => {
-    find("server-error").textContent = String(error.message);
-    find("server-error").hidden = false;
-  });
+  showModels();
   refresh();
   timer = setInterval(refresh, EVERY);
 }
 
-export function closeServer() {
-  clearInterval(timer);
-  history.length = 0;
-}
+export const closeServer = () => clearInterval(timer);

@@ -1,8 +1,8 @@
 // What the model thought: one text, token by token, and the branches taken from it. A branch goes on
 // from the ids before it and the one that was taken, so no token is ever read again as text.
-import { copy, find, make, say } from "./dom.js";
+import { copy, find, make, messageOf, say } from "./dom.js";
 import { Sample, write } from "./samples.js";
-import { hide, legendOf, spansOf, visible, walk, watch } from "./tokens.js";
+import { bytesOf, hide, prepareColours, spansOf, visible, walk, watch } from "./tokens.js";
 
 /** @typedef {{sample: Sample, request: any, parent: Branch|null, at: number, children: Branch[], label: string,
  *   stopper: AbortController|null}} Branch */
@@ -68,20 +68,13 @@ async function take(index, id) {
       sample.promptIds = promptIds; // the request's are those before this branch's own tokens
       if (current === branch) draw();
     });
-    say(`The branch is written: ${sample.generated} tokens.`);
+    say(`The branch is ${sample.state === "stopped" ? "stopped" : "written"}: ${sample.generated} tokens.`);
   } catch (error) {
-    say(`${error instanceof Error ? error.message : error}; what was written stays.`);
+    say(`${messageOf(error)}; what was written stays.`);
   }
   branch.stopper = null;
   if (current === branch) draw();
   drawTree();
-}
-
-/** The bytes of a token by its name.
- * @param {string} name */
-function bytesOf(name) {
-  if (!name.startsWith("bytes:")) return [...new TextEncoder().encode(name)];
-  return name.slice(6).split("\\x").filter(Boolean).map((hex) => parseInt(hex, 16));
 }
 
 // --- the text ---
@@ -178,13 +171,7 @@ export function prepareThought(block) {
   find("thought-copy").addEventListener("click", () => {
     if (current) copy(find("thought-prompt").textContent + current.sample.text, "the text");
   });
-  const colour = () => {
-    find("thought-tokens").dataset.colour = find("thought-colour").value;
-    find("thought-legend").dataset.colour = find("thought-colour").value;
-    find("thought-legend").replaceChildren(...legendOf(find("thought-colour").value));
-  };
-  find("thought-colour").addEventListener("change", colour);
-  colour();
+  prepareColours(find("thought-colour"), find("thought-legend"), find("thought-tokens"));
   // A text that is still written by the chorus is drawn as it grows.
   setInterval(() => {
     if (current && !find("view-thought").hidden && (current.sample.isOpen || drawn < current.sample.tokens.length)) draw();

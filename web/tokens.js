@@ -22,12 +22,30 @@ export function legendOf(colour) {
     ...words.map((text, i) => make("span", { class: "tok", "data-s": i, "data-r": i, text }))];
 }
 
+/** Colours a container's tokens as a menu says, and explains the colours.
+ * @param {any} menu @param {any} legend @param {any} container */
+export function prepareColours(menu, legend, container) {
+  const colour = () => {
+    container.dataset.colour = legend.dataset.colour = menu.value;
+    legend.replaceChildren(...legendOf(menu.value));
+  };
+  menu.addEventListener("change", colour);
+  colour();
+}
+
 /** A token's name, with what cannot be seen made visible.
  * @param {string} name */
 export function visible(name) {
   if (name.startsWith("bytes:")) return `⟨${name.slice(6).replaceAll("\\x", " ").trim()}⟩`;
   return name.replace(/^ /, "␣").replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll("\r", "␍")
     .replace(/[\u0000-\u001f\u007f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`) || "(empty)";
+}
+
+/** The bytes of a token by its name.
+ * @param {string} name */
+export function bytesOf(name) {
+  if (!name.startsWith("bytes:")) return [...new TextEncoder().encode(name)];
+  return name.slice(6).split("\\x").filter(Boolean).map((hex) => parseInt(hex, 16));
 }
 
 /** @param {Token} token @param {number} index */

@@ -1,7 +1,7 @@
 // Text to ids and back as one types, with bytes.
 import { askJson } from "./api.js";
 import { currentModel } from "./chorus.js";
-import { find, make } from "./dom.js";
+import { find, make, messageOf } from "./dom.js";
 import { visible } from "./tokens.js";
 
 let timer = 0;
@@ -9,7 +9,7 @@ let turn = 0; // answers that come late are not shown
 
 /** @param {unknown} error */
 function showError(error) {
-  find("tokens-error").textContent = error instanceof Error ? error.message : String(error);
+  find("tokens-error").textContent = messageOf(error);
   find("tokens-error").hidden = false;
 }
 

@@ -161,7 +161,7 @@ class CHORUS_EXPORT Engine {
   Result<std::int32_t> bos() const;
 
  private:
-  friend struct EngineInternals;  // engine/engine_impl.h: for tests
+  friend struct EngineInternals;  // engine/internals.h: for tests and measurements
   struct CHORUS_HIDDEN Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -273,12 +273,4 @@ Result<std::shared_ptr<engine::RequestState>> Engine::Impl::prepare(Request requ
   return state;
 }
 
-Result<void> EngineInternals::check_integrity(Engine& engine) {
-  std::promise<Result<void>> result;
-  Engine::Impl& impl = *engine.impl_;
-  impl.mailbox->post_task(
-      [&] { result.set_value(or_out_of_memory([&] { return impl.loop->check(); })); });
-  return result.get_future().get();
-}
-
 }  // namespace chorus

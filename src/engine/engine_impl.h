@@ -1,4 +1,4 @@
-// What an Engine holds, for its tests and the files that implement it: engine.cpp, score.cpp.
+// What an Engine holds, for the files that implement it, and its tests.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "chorus/engine.h"
 #include "core/thread_team.h"
+#include "engine/internals.h"
 #include "engine/loop.h"
 #include "engine/mailbox.h"
 #include "engine/model_tokens.h"
@@ -34,13 +35,6 @@ struct Engine::Impl {
   std::shared_ptr<engine::Mailbox> mailbox;
   std::unique_ptr<engine::Loop> loop;
   std::thread thread;  // runs the loop
-};
-
-// What tests may see of an engine.
-struct EngineInternals {
-  // Whether pages, reservations and sequences agree; waits for the step that is being made. Errors:
-  // kCorrupt, with what disagrees.
-  static Result<void> check_integrity(Engine& engine);
 };
 
 }  // namespace chorus

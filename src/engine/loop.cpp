@@ -35,8 +35,7 @@ Loop::Loop(const model::Model& model, const ModelTokens& tokens, ThreadTeam& tea
 
 void Loop::run() {
   while (true) {
-    bool idle = scheduler_.running().empty() && scheduler_.waiting().empty();
-    Mailbox::Contents mail = mailbox_.take(idle);
+    Mailbox::Contents mail = mailbox_.take(is_idle());
     for (const auto& request : mail.requests) begin(request);
     end_cancelled(mail.stop);
     scheduler_.admit();

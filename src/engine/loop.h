@@ -32,7 +32,9 @@ class Loop {
   void run();
 
   EngineStats stats() const;
-  Result<void> check() const { return scheduler_.check(); }  // on the engine's thread
+  // On the engine's thread.
+  Result<void> check() const { return scheduler_.check(); }
+  bool is_idle() const { return scheduler_.running().empty() && scheduler_.waiting().empty(); }
 
  private:
   // What a row of logits has become.

@@ -299,4 +299,26 @@ Result<AmxPrograms> amx_programs_for(std::string_view instructions) {
   return Error{ErrorCode::kUnsupported, missing.empty() ? "it is part of avx512" : missing};
 }
 
+Arithmetic arithmetic_for(std::string_view instructions, NumberFormat weights) {
+  Programs vectors = programs_for(instructions);
+  auto amx = amx_programs_for(instructions);
+  auto tiles = [](float (*program)(std::size_t turns), double operations) {
+    return Arithmetic{[program] { return program(kTurns); },
+                      operations * static_cast<double>(kTurns)};
+  };
+  if (is_quantised(weights)) {
+    if (amx) return tiles(amx.assume_value().int8, kAmxInt8Operations);
+    return {vectors.dot, vectors.dot_operations};
+  }
+  if (weights == NumberFormat::kBf16) {
+    if (amx && amx.assume_value().bf16 != nullptr) {
+      return tiles(amx.assume_value().bf16, kAmxBf16Operations);
+    }
+    if (vectors.multiply_pairs != nullptr) {
+      return {vectors.multiply_pairs, vectors.multiply_pairs_operations};
+    }
+  }
+  return {vectors.multiply_add, vectors.multiply_add_operations};
+}
+
 }  // namespace chorus::limits

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string_view>
 
 #include "chorus/error.h"
+#include "chorus/number_format.h"
 #include "chorus/result.h"
 
 namespace chorus::limits {
@@ -37,5 +39,12 @@ Programs programs_for(std::string_view instructions);
 
 // Where it may be used, see kernels/amx.h; the error says why not.
 Result<AmxPrograms> amx_programs_for(std::string_view instructions);
+
+// What products with weights of this format are made of, the fastest that is used here.
+struct Arithmetic {
+  std::function<float()> program;
+  double operations;  // of one call
+};
+Arithmetic arithmetic_for(std::string_view instructions, NumberFormat weights);
 
 }  // namespace chorus::limits

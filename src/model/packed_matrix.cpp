@@ -152,6 +152,13 @@ std::size_t PackedMatrix::bytes() const {
          (bf16_.size() + scales_.size()) * sizeof(std::uint16_t) + integers_.size();
 }
 
+void PackedMatrix::add_memory_to(std::vector<std::span<const std::byte>>& memory) const {
+  for (std::span<const std::byte> part : {std::as_bytes(f32_.span()), std::as_bytes(bf16_.span()),
+                                          std::as_bytes(integers_), std::as_bytes(scales_)}) {
+    if (!part.empty()) memory.push_back(part);
+  }
+}
+
 void PackedMatrix::add_to(ContentHash& hash) const {
   hash.add(number_format_name(type_));
   hash.add_values(f32_.span());

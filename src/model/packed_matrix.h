@@ -3,7 +3,10 @@
 // quantised into memory, which must outlive them. Immutable.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "checkpoint/checkpoint.h"
 #include "core/aligned_buffer.h"
@@ -38,6 +41,8 @@ class PackedMatrix {
   std::size_t inputs() const { return inputs_; }    // K
   std::size_t panels() const { return kernels::panel_count(outputs_); }
   std::size_t bytes() const;
+  // Adds where its weights lie, with their scales.
+  void add_memory_to(std::vector<std::span<const std::byte>>& memory) const;
   bool is_finite() const { return is_finite_; }  // no NaN or infinity; of floats alone
   void add_to(ContentHash& hash) const;
   bool is_quantised() const { return chorus::is_quantised(type_); }

@@ -154,6 +154,17 @@ std::size_t Weights::bytes() const {
   return bytes;
 }
 
+std::vector<const PackedMatrix*> Weights::step_matrices() const {
+  std::vector<const PackedMatrix*> matrices{&head()};
+  for (const Layer& layer : layers) {
+    for (const PackedMatrix* matrix :
+         {&layer.attention, &layer.attention_projection, &layer.mlp_inner, &layer.mlp_projection}) {
+      matrices.push_back(matrix);
+    }
+  }
+  return matrices;
+}
+
 void Weights::add_to(ContentHash& hash) const {
   auto add_norm = [&hash](const Norm& norm) {
     hash.add_values(norm.weight.span());

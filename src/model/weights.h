@@ -37,6 +37,8 @@ struct Weights {
     return untied_head.outputs() > 0 ? untied_head : token_embedding;
   }
   std::size_t bytes() const;
+  // Those that a step multiplies by, each once.
+  std::vector<const PackedMatrix*> step_matrices() const;
   // All of them, as they are computed with.
   void add_to(ContentHash& hash) const;
 };

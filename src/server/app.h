@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/api/api_keys.h"
+#include "server/api/machine_limits.h"
 #include "server/api/models.h"
 #include "server/api/open_choices.h"
 #include "server/http/static_files.h"
@@ -40,6 +41,7 @@ struct App {
   Log& log;
   ApiKeys keys;
   OpenChoices open_choices;
+  MachineLimits machine_limits;
 
   boost::asio::thread_pool workers{1};  // for what would hold up a loop, such as long tokenizations
 };

@@ -15,8 +15,9 @@ export async function launch() {
     "--disable-features=Translate,OptimizationHints,MediaRouter", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"] });
 }
 
-/** A page whose faults are collected; `mayFail` says which errors of the console are meant. */
-export async function open(browser, url, { mayFail = () => false, ...options } = {}) {
+/** A page whose faults are collected; `mayFail` says which errors of the console are meant, `prepare` does something before
+ * it is loaded. */
+export async function open(browser, url, { mayFail = () => false, prepare = async () => {}, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const faults = [];
@@ -30,6 +31,7 @@ export async function open(browser, url, { mayFail = () => false, ...options } =
   });
   await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) =>
     console.error("policy:", event.violatedDirective, event.blockedURI)));
+  await prepare(page);
   const response = await page.goto(url);
   assert.equal(response.status(), 200);
   page.check = () => assert.deepEqual(faults, []);

@@ -66,8 +66,31 @@ await test("16 streams of one request are what curl gets with the same seeds", a
   }));
   assert.deepEqual(shown, alone);
   assert.equal(new Set(shown).size, 16);
-  assert.match(await page.textContent("#rates"), /tokens\/s in all, \d+ tokens in 16 texts/);
+  await page.waitForFunction(() => /^[\d,.]+ tokens\/s in all, of [\d,.]+ that this machine's (memory|arithmetic) allows · \d+ tokens in 16 texts$/
+    .test(document.getElementById("rates").textContent), null, { timeout: 60000 });
   assert.match(await page.textContent("#headers"), /x-request-id/);
+});
+
+await test("a rate stands beside the lower of two limits, or beside none that is known", async () => {
+  const known = { object: "limits", model: "storyteller", dtype: "f32", threads: 2, bytes_per_step: 30e6, operations_per_token: 15e6,
+    bytes_per_second: 3e9, operations_per_second: 15e9, tokens_per_second_each: 100, tokens_per_second: 1000 };
+  const unknown = { ...known, bytes_per_second: null, operations_per_second: null, tokens_per_second_each: null, tokens_per_second: null };
+  let isKnown = false;
+  const other = await open(browser, base + "/", { prepare: (fresh) =>
+    fresh.route("**/v1/limits*", (route) => route.fulfill({ json: isKnown ? known : unknown })) });
+  await write(other, { prompt: "Once", n: 4, max_length: 20 });
+  await status(other, /All 4 texts/);
+  assert.match(await other.textContent("#rates"), /of what this machine allows \(not known yet\) · \d+ tokens in 4 texts/);
+  isKnown = true;
+  const limit = (words) => other.waitForFunction((part) => document.getElementById("rates").textContent.includes(part), words, { timeout: 60000 });
+  await limit("of 400 that this machine's memory allows");
+  assert.match(await other.getAttribute("#rates abbr", "title"), /reads all 30 MB .* 100 times a second \(3.0 GB\/s\), so 4 texts together can have 400 tokens\/s/);
+  await write(other, { n: 16 });
+  await limit("of 1,000 that this machine's arithmetic allows");
+  await other.goto(base + "/#server");
+  await other.waitForFunction(() => /at most100 tokens\/s.*at most1,000 tokens\/s/.test(document.getElementById("server-models").textContent));
+  other.check();
+  await other.context().close();
 });
 
 await test("the same request elsewhere is the same request", async () => {
@@ -201,6 +224,7 @@ await test("the server's view has its figures and the model's digest", async () 
   await page.waitForFunction((digest) => document.getElementById("server-models").textContent.includes(digest), model.digest);
   await page.waitForSelector("#server-chart svg");
   assert.match(await page.textContent("#server-now"), /Running.*Waiting/);
+  await page.waitForFunction(() => /One text, at most[\d,.]+ tokens\/s/.test(document.getElementById("server-models").textContent));
 });
 
 await test("axe finds nothing in both themes, and nothing is wider than a phone", async () => {
@@ -238,7 +262,7 @@ await test("an error stands beside its field, and 429 is waited for", async () =
     body: '{"error":{"message":"the queue is full","type":"rate_limit_error","param":null,"code":null}}' })));
   await write(other, { temperature: "", n: 1, max_length: 20 });
   await status(other, /queue is full \(429, attempt 1\); trying again/);
-  await status(other, /All 1 texts/);
+  await status(other, /The text is written/);
   let drained = 0;
   await other.unroute("**/v1/completions");
   await other.route("**/v1/completions", (route) => (drained++ ? route.continue() : route.fulfill({ status: 503,
@@ -278,7 +302,7 @@ await test("a stranger's link does no harm", async () => {
     assert.ok(await other.locator(".tile").count() <= 1, fields);
   }
   await write(other, { prompt: "Once", n: 1, max_length: 20, seed: 1, temperature: "", top_p: "", stop: "" });
-  await status(other, /All 1 texts/);
+  await status(other, /The text is written/);
   other.check();
   await other.context().close();
 });
@@ -295,7 +319,7 @@ await test("a page that is denied its storage writes all the same", async () => 
   });
   await other.goto(base + "/");
   await write(other, { prompt: "Once", n: 1, max_length: 20 });
-  await status(other, /All 1 texts/);
+  await status(other, /The text is written/);
   assert.deepEqual(errors, []);
   await context.close();
 });

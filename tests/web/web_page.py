@@ -117,12 +117,13 @@ def check_front(program, folder):
             user = "user root;\n" if os.geteuid() == 0 else ""
             file.write(NGINX.format(user=user, folder=place, port=port, socket=socket,
                                     temporary="\n".join(f"{name}_temp_path {place}/{name};" for name in names)))
-        with Server(program, "--api-key-file", keys, "--unix-socket", socket):
+        with Server(program, "--api-key-file", keys, "--unix-socket", socket) as server:
             nginx = subprocess.Popen(["nginx", "-e", f"{place}/error.log", "-p", place, "-c", f"{place}/nginx.conf"])
             try:
                 time.sleep(0.5)
                 assert nginx.poll() is None, "nginx did not start"
-                node(folder, "front_test.mjs", f"http://127.0.0.1:{port}/some/where/", "open-sesame-of-the-test")
+                node(folder, "front_test.mjs", f"http://127.0.0.1:{port}/some/where/", "open-sesame-of-the-test", keys,
+                     str(server.process.pid))
             finally:
                 nginx.terminate()
                 nginx.wait(10)

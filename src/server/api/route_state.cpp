@@ -1,4 +1,4 @@
-// What the server tells of itself: /health, /metrics, /v1/models, and a list of its routes.
+// What the server tells of itself: /health, /metrics, /v1/models, /v1/limits, and a list of its routes.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -6,6 +6,7 @@
 #include "server/api/model_card.h"
 #include "server/api/respond.h"
 #include "server/api/routes.h"
+#include "server/offload.h"
 
 namespace chorus::server {
 namespace {
@@ -27,6 +28,7 @@ constexpr std::string_view kRouteList = R"(<!doctype html>
 <li><code>POST /v1/score</code>: the log-probability of every token of a text</li>
 <li><code>POST /tokenize</code>, <code>POST /detokenize</code>, <a href="tokenizer_info"><code>GET /tokenizer_info</code></a></li>
 <li><a href="v1/models"><code>GET /v1/models</code></a></li>
+<li><a href="v1/limits"><code>GET /v1/limits</code></a>: the tokens per second that this machine allows</li>
 <li><a href="health"><code>GET /health</code></a></li>
 <li><a href="metrics"><code>GET /metrics</code></a>: for Prometheus</li>
 </ul>
@@ -67,6 +69,18 @@ asio::awaitable<void> show_model(App& app, Exchange& exchange) {
   ApiResult<ServedModel> model = app.models.find(std::string(exchange.rest));
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   co_await respond_json(exchange, model_card(model.assume_value(), app.options));
+}
+
+asio::awaitable<void> machine_limits(App& app, Exchange& exchange) {
+  const std::string* name = exchange.target.parameter("model");
+  ApiResult<ServedModel> found = app.models.find(name == nullptr ? "" : *name);
+  if (!found) co_return co_await respond_error(exchange, found.assume_error());
+  const ServedModel& model = found.assume_value();
+  auto limits = co_await offload_for(app, exchange, [&app, &model](const GivenUp&) {
+    return app.machine_limits.measure(model, app.models.all());
+  });
+  if (!limits) co_return co_await respond_error(exchange, not_done(exchange));
+  co_await respond_json(exchange, limits_json(model, *limits));
 }
 
 asio::awaitable<void> plaintext(App&, Exchange& exchange) {

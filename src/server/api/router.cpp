@@ -44,6 +44,7 @@ constexpr Route kRoutes[] = {
     {"/v1/score", "/v1/score", "POST", score, true},
     {"/v1/models", "/v1/models", "GET", list_models, true},
     {"/v1/models/NAME", "/v1/models/*", "GET", show_model, true},
+    {"/v1/limits", "/v1/limits", "GET", machine_limits, true},
     {"/tokenize", "/tokenize", "POST", tokenize, true},
     {"/detokenize", "/detokenize", "POST", detokenize, true},
     {"/tokenizer_info", "/tokenizer_info", "GET", tokenizer_info, true},

@@ -20,6 +20,7 @@ boost::asio::awaitable<void> chat_completions(App& app, Exchange& exchange);
 boost::asio::awaitable<void> score(App& app, Exchange& exchange);           // POST /v1/score
 boost::asio::awaitable<void> list_models(App& app, Exchange& exchange);     // GET /v1/models
 boost::asio::awaitable<void> show_model(App& app, Exchange& exchange);      // GET /v1/models/NAME
+boost::asio::awaitable<void> machine_limits(App& app, Exchange& exchange);  // GET /v1/limits
 boost::asio::awaitable<void> tokenize(App& app, Exchange& exchange);        // POST /tokenize
 boost::asio::awaitable<void> detokenize(App& app, Exchange& exchange);      // POST /detokenize
 boost::asio::awaitable<void> tokenizer_info(App& app, Exchange& exchange);  // GET /tokenizer_info
