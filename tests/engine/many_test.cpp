@@ -18,6 +18,7 @@
 #include "engine/engine_impl.h"
 #include "kernels/kernels.h"
 #include "support/amx_emulator.h"
+#include "support/engine_pause.h"
 #include "support/tiny_model.h"
 
 namespace chorus {
@@ -333,40 +334,11 @@ TEST(ManyRequests, MemoryIsNeverMoreThanWasAllowedAndThoseThatCannotFitAreRefuse
   expect_idle(*engine);
 }
 
-// Keeps the engine's thread between two steps until end(): what a test submits and cancels meanwhile is
-// there when the next step begins, however slow the test's thread is.
-class Pause {
- public:
-  explicit Pause(Engine& engine) {
-    auto on_event = [this](Event) {
-      if (!std::exchange(is_held_, true)) {
-        reached_.set_value();
-        released_.get_future().wait();
-      }
-    };
-    stream_ = std::move(engine.submit({.prompt = {1}, .max_length = 2}, on_event).assume_value());
-    reached_.get_future().wait();
-  }
-
-  ~Pause() { end(); }
-
-  void end() {
-    if (!std::exchange(has_ended_, true)) released_.set_value();
-  }
-
- private:
-  bool is_held_ = false;
-  bool has_ended_ = false;
-  std::promise<void> reached_;
-  std::promise<void> released_;
-  Stream stream_;
-};
-
 TEST(ManyRequests, AFullQueueRefusesAndSaysSo) {
   auto engine = load({.kv_memory = 3 * kPageBytes, .max_queue = 4});
   std::vector<Stream> streams;
   Result<Stream> refused = Stream();
-  Pause pause(*engine);
+  test::EnginePause pause(*engine);
   while (refused) {
     ASSERT_LT(streams.size(), 5u);
     refused = engine->submit({.prompt = {1}, .max_length = 77});
@@ -449,7 +421,7 @@ TEST(ManyRequests, ASampleThatTellsThePromptTellsItBeforeItIsCancelled) {
   request.ignore_eos = true;
   request.echo = true;
   std::vector<Event> whole = events_of(*engine, request, {});
-  Pause pause(*engine);
+  test::EnginePause pause(*engine);
   Stream stream = std::move(engine->submit(request).assume_value());
   stream.cancel(0);
   pause.end();

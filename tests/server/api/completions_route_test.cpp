@@ -7,6 +7,7 @@
 #include "engine/engine_impl.h"
 #include "server/fixture.h"
 #include "support/deflate.h"
+#include "support/engine_pause.h"
 
 namespace chorus::server {
 namespace {
@@ -24,7 +25,7 @@ std::vector<std::string> characters_of(std::string_view text) {
   return characters;
 }
 
-// The JSON of every server-sent event but the last, which is [DONE].
+// The JSON of every server-sent event but the last, which is [DONE], and but for comments.
 std::vector<json::value> events_of(const test::HttpAnswer& answer) {
   EXPECT_EQ(answer.header("content-type"), "text/event-stream; charset=utf-8");
   EXPECT_TRUE(answer.is_whole);
@@ -34,6 +35,7 @@ std::vector<json::value> events_of(const test::HttpAnswer& answer) {
   for (std::size_t end; (end = answer.body.find("\n\n", begin)) != std::string::npos;
        begin = end + 2) {
     std::string event = answer.body.substr(begin, end - begin);
+    if (event == ": keep-alive") continue;
     EXPECT_TRUE(event.starts_with("data: ")) << event;
     EXPECT_FALSE(is_done) << "an event behind [DONE]";
     is_done = event == "data: [DONE]";
@@ -438,7 +440,11 @@ TEST_F(CompletionsRoute, ErrorsNameTheField) {
 // The id by which choices of the streamed answer that the client is getting may be cancelled.
 std::string cancel_id_of(test::HttpClient& client) {
   constexpr std::string_view kName = "X-Cancel-Id: ";
-  std::string head = client.first_bytes(500);
+  std::string head;
+  for (std::size_t size = 1; head.find("\r\n\r\n") == std::string::npos; ++size) {
+    head = client.first_bytes(size);
+    if (head.size() < size) return "";
+  }
   std::size_t found = head.find(kName);
   return found == std::string::npos ? "" : head.substr(found + kName.size(), 32);
 }
@@ -446,10 +452,11 @@ std::string cancel_id_of(test::HttpClient& client) {
 TEST_F(CompletionsRoute, OneChoiceIsCancelledByWhoHasItsId) {
   ServerOptions options;
   options.api_keys = {"one", "two"};
+  options.early_head = true;
   start(options);
   const std::string one = "Authorization: Bearer one\r\n", two = "Authorization: Bearer two\r\n";
   const std::string body =
-      R"({"prompt":["a","b"],"n":2,"max_tokens":500,"seed":5,"stream":true,"ignore_eos":true})";
+      R"({"prompt":["a","b"],"n":2,"max_tokens":50,"seed":5,"stream":true,"ignore_eos":true})";
   auto texts_of = [](const std::vector<json::value>& events, std::string& reasons) {
     std::vector<std::string> texts(4);
     std::vector<std::string> ends(4);
@@ -467,6 +474,7 @@ TEST_F(CompletionsRoute, OneChoiceIsCancelledByWhoHasItsId) {
   std::vector<std::string> whole = texts_of(events_of(post("/v1/completions", body, one)), reasons);
   EXPECT_EQ(reasons, "length length length length ");
 
+  test::EnginePause before_the_first_token(*engine_);
   HttpClient client(server_->port());
   client.post("/v1/completions", body, one);
   std::string id = cancel_id_of(client);
@@ -479,14 +487,13 @@ TEST_F(CompletionsRoute, OneChoiceIsCancelledByWhoHasItsId) {
   EXPECT_EQ(cancel(id, 4, one).status, 400);
   EXPECT_EQ(cancel(id, -1, one).status, 400);
   EXPECT_EQ(cancel(id, 2, one).status, 200);
-  for (int i = 0; i < 500 && engine_->stats().running == 4; ++i) pause();
-  EXPECT_EQ(engine_->stats().running, 3u);
   EXPECT_EQ(cancel(id, 2, one).status, 200) << "once more";
   EXPECT_EQ(cancel(id, 2, "").status, 401);
   EXPECT_EQ(cancel(std::string(32, '0'), 2, one).status, 404);
   EXPECT_EQ(error(post("/v1/completions/cancel", R"({"id":"x"})", one)).at("param"), "index");
   EXPECT_EQ(error(post("/v1/completions/cancel", R"({"index":0})", one)).at("param"), "id");
 
+  before_the_first_token.end();
   reasons.clear();
   std::vector<std::string> texts = texts_of(events_of(client.answer()), reasons);
   EXPECT_EQ(reasons, "length length cancelled length ");
@@ -509,17 +516,15 @@ TEST_F(CompletionsRoute, ChoicesOfOneStreamOfRandomNumbersHaveNoIdToCancelBy) {
 
 TEST_F(CompletionsRoute, ARequestIsTakenWholeOrNotAtAll) {
   start({}, {.max_queue = 4, .step_rows = 1});
-  HttpClient running(server_->port());
-  running.get("/generate/a?max_length=1024");
-  ASSERT_TRUE(becomes_busy());
+  test::EnginePause running(*engine_);
   HttpClient waiting(server_->port());
   waiting.get("/generate/a?max_length=1024");
   for (int i = 0; i < 500 && engine_->stats().waiting == 0; ++i) pause();
   HttpAnswer answer = post("/v1/completions", R"({"prompt":["a","b"]})");
   EXPECT_EQ(answer.status, 429);
   EXPECT_EQ(engine_->stats().waiting, 1u);
-  running.close();
   waiting.close();
+  running.end();
   EXPECT_TRUE(becomes_idle());
   EXPECT_TRUE(EngineInternals::check_integrity(*engine_));
 }

@@ -7,6 +7,7 @@
 #include "core/utf8.h"
 #include "engine/engine_impl.h"
 #include "server/fixture.h"
+#include "support/engine_pause.h"
 
 namespace chorus::server {
 namespace {
@@ -130,9 +131,8 @@ TEST_F(GenerateRoute, AnEarlyHeadComesBeforeTheQueueMoves) {
   options.early_head = true;
   options.comment_every = std::chrono::milliseconds(100);
   start(options, {.step_rows = 1});
-  HttpClient running(server_->port()), stream(server_->port()), text(server_->port());
-  running.get("/generate/a?max_length=1024&seed=1&ignore_eos=true");
-  ASSERT_TRUE(becomes_busy());
+  test::EnginePause running(*engine_);
+  HttpClient stream(server_->port()), text(server_->port());
   stream.post("/v1/completions", R"({"prompt":"a","max_tokens":3,"seed":1,"stream":true})");
   text.get("/generate/waiting?max_length=8&seed=1");
   const std::string comment = ": keep-alive\n\n";
@@ -144,7 +144,7 @@ TEST_F(GenerateRoute, AnEarlyHeadComesBeforeTheQueueMoves) {
   EXPECT_GT(engine_->stats().waiting, 0u) << "the head came when the queue had moved";
   EXPECT_TRUE(seen.starts_with("HTTP/1.1 200"));
   EXPECT_NE(text.first_bytes(300).find("X-Seed: 1"), std::string::npos);
-  running.close();
+  running.end();
   HttpAnswer answer = stream.answer();
   EXPECT_TRUE(answer.is_whole);
   EXPECT_TRUE(answer.body.ends_with("data: [DONE]\n\n"));
@@ -234,12 +234,8 @@ TEST_F(GenerateRoute, ManyClientsVanishAtRandomPointsAndNothingIsLeft) {
 TEST_F(GenerateRoute, AClientThatFillsTheQueueLeavesRoomForOthers) {
   ServerOptions options;
   options.api_keys = {"one", "two"};
-  ::setenv("CHORUS_ISA", "scalar", 1);  // so that the first runs until the end of the test
   start(options, {.max_queue = 8, .step_rows = 1});
-  ::unsetenv("CHORUS_ISA");
-  HttpClient running(server_->port());
-  running.get("/generate/a?max_length=1024", "Authorization: Bearer one\r\n");
-  ASSERT_TRUE(becomes_busy());
+  test::EnginePause running(*engine_);
   auto waits = [this](std::size_t count) {
     for (int i = 0; i < 500 && engine_->stats().waiting != count; ++i) pause();
     pause();
@@ -267,21 +263,16 @@ TEST_F(GenerateRoute, AClientThatFillsTheQueueLeavesRoomForOthers) {
 
 TEST_F(GenerateRoute, AFullQueueIs429AndSaysWhenToComeAgain) {
   start({}, {.max_queue = 1, .step_rows = 1});
-  std::vector<std::unique_ptr<HttpClient>> clients;
-  for (int i = 0; i < 2; ++i) {
-    clients.push_back(std::make_unique<HttpClient>(server_->port()));
-    clients.back()->get("/generate/a?max_length=1024");
-    ASSERT_TRUE(becomes_busy());
-    for (int wait = 0; i == 1 && wait < 500 && engine_->stats().waiting == 0; ++wait) pause();
-  }
+  test::EnginePause running(*engine_);
+  HttpClient waiting(server_->port());
+  waiting.get("/generate/a?max_length=1024");
+  for (int i = 0; i < 500 && engine_->stats().waiting == 0; ++i) pause();
   HttpAnswer answer = get("/generate/b?max_length=20");
   EXPECT_EQ(answer.status, 429);
   EXPECT_EQ(answer.header("retry-after"), "1");
   EXPECT_EQ(error(answer).at("code"), "queue_full");
-  clients[1]->close();  // it waits, and gives its place back
-  for (int i = 0; i < 500 && engine_->stats().waiting > 0; ++i) pause();
-  EXPECT_EQ(engine_->stats().waiting, 0u);
-  clients.clear();
+  waiting.close();
+  running.end();
   EXPECT_TRUE(becomes_idle());
 }
 
