@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "chorus/request.h"
 #include "server/api/models.h"
@@ -28,7 +29,7 @@ class Metrics {
   // The time between two tokens of a sample.
   void token_gap(const std::string& model, double seconds);
   // A request was answered, or given up (status 499, as nginx counts them).
-  void answered(const std::string& route, int status);
+  void answered(std::string_view route, int status);
   void connections_changed(int difference);
   void connection_refused(bool of_address);
   void connection_put_out();

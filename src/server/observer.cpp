@@ -17,7 +17,7 @@ void LoggingObserver::connection_put_out() { metrics_.connection_put_out(); }
 
 void LoggingObserver::answered(const AnswerRecord& record) {
   try {
-    metrics_.answered(std::string(record.route), record.status);
+    metrics_.answered(record.route, record.status);
     log_.access(record);
   } catch (const std::bad_alloc&) {  // a line is less than the request
   }

@@ -104,7 +104,8 @@ struct Server::Impl {
   Ending wait_for_the_end();
   // In the order in which a connection passes from one to the next, so that none is missed.
   bool is_occupied() const {
-    return http.listening > 0 || http.arriving > 0 || http.connections > 0 || http.running > 0;
+    return http.listening > 0 || http.arriving > 0 || http.connections > 0 ||
+           http.running.sum() > 0;
   }
 
   std::vector<ModelSource> sources;
@@ -318,7 +319,7 @@ Server::Impl::Ending Server::Impl::wait_for_the_end() {
          std::chrono::steady_clock::now() <= deadline) {
     changed.wait_for(mutex, kDrainPoll);
   }
-  return {.is_whole = http.running == 0, .error = state.load_error};
+  return {.is_whole = http.running.sum() == 0, .error = state.load_error};
 }
 
 Result<bool> Server::wait() {

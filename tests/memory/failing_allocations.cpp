@@ -73,6 +73,7 @@ FailingAllocations::FailingAllocations(std::uint64_t first, std::uint64_t count)
 
 void FailingAllocations::stop() { is_counting = false; }
 bool FailingAllocations::has_failed() const { return failed > 0; }
+std::uint64_t FailingAllocations::count() const { return counted; }
 
 ExemptFromFailing::ExemptFromFailing() { ++exemptions; }
 ExemptFromFailing::~ExemptFromFailing() { --exemptions; }

@@ -19,6 +19,8 @@ class FailingAllocations {
   void stop();
   // Whether any has failed.
   bool has_failed() const;
+  // How many there were, failed or not.
+  std::uint64_t count() const;
 };
 
 // The calling thread's allocations do not count, and do not fail, while it lives.

@@ -124,6 +124,23 @@ TEST_F(ServerMemory, Tokens) {
   fail_each(R"(/tokenize {"content":"Some words, and more of them"})");
 }
 
+// What a small answer takes is kept by its connection and its thread for the next one. Only the clock
+// may allot something meanwhile.
+TEST_F(ServerMemory, ASmallAnswerAllotsNothing) {
+  constexpr int kAnswers = 200;
+  ExemptFromFailing exempt;
+  HttpClient client(server_->port());
+  auto ask_once = [&] {
+    client.get("/plaintext");
+    EXPECT_EQ(client.answer().body, "Hello, World!");
+  };
+  for (int i = 0; i < 10; ++i) ask_once();
+  FailingAllocations counting(~std::uint64_t{0}, 0);
+  for (int i = 0; i < kAnswers; ++i) ask_once();
+  counting.stop();
+  EXPECT_LT(counting.count(), kAnswers / 4u);
+}
+
 TEST_F(ServerMemory, Texts) { fail_each(R"(/detokenize {"tokens":[1,2,3,4,5]})"); }
 
 }  // namespace

@@ -43,27 +43,28 @@ std::optional<ApiError> refuse_page(const HttpRequest& request,
 }
 
 bool is_loopback(std::string_view host) {
-  std::string name = lower_case(host);
-  if (name == "localhost" || name.ends_with(".localhost") || name == "::1" || name == "[::1]") {
-    return true;
-  }
-  bool is_number = std::all_of(name.begin(), name.end(),
-                               [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
-  return is_number && name.starts_with("127.") && std::count(name.begin(), name.end(), '.') == 3;
+  constexpr std::string_view kDomain = ".localhost";
+  bool is_number = host.starts_with("127.") && std::all_of(host.begin(), host.end(), [](char c) {
+                     return (c >= '0' && c <= '9') || c == '.';
+                   });
+  if (is_number) return std::count(host.begin(), host.end(), '.') == 3;
+  bool is_of_domain = host.size() >= kDomain.size() &&
+                      equal_but_capitals(host.substr(host.size() - kDomain.size()), kDomain);
+  return is_of_domain || equal_but_capitals(host, "localhost") || host == "::1" || host == "[::1]";
 }
 
 std::optional<ApiError> refuse_host(const HttpRequest& request,
                                     const std::vector<std::string>& allowed) {
-  std::string host = lower_case(without_port(request.header("host")));
+  std::string_view host = without_port(request.header("host"));
   if (host.empty() || is_loopback(host)) return std::nullopt;  // HTTP/1.0 may send none
   bool is_known = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) {
-    return one == "*" || lower_case(one) == host;
+    return one == "*" || equal_but_capitals(one, host);
   });
   if (is_known) return std::nullopt;
   return ApiError(403,
                   fmt::format("Host: expected localhost or one that --allowed-host names, as this "
                               "server is on loopback and asks for no key; found \"{}\"",
-                              replace_ill_formed(host)),
+                              replace_ill_formed(lower_case(host))),
                   {}, "host_not_allowed");
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 std::uint64_t client_of(const ApiKeys& keys, const Exchange& exchange) {
   if (keys.are_asked_for()) return keys.cache_salt(exchange.request(), {});
-  return std::hash<std::string>{}(exchange.client()) | 1;
+  return std::hash<std::string_view>{}(exchange.client()) | 1;
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ ApiError not_done(Exchange& exchange) {
                   "timeout");
 }
 
-asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error) {
+asio::awaitable<void> respond_error(Exchange& exchange, ApiError error) {
   note_error(exchange, error);
   ResponseHead head(error.status, "application/json");
   if (error.status == 429 || error.status == 503) head.headers.emplace_back("Retry-After", "1");

@@ -17,7 +17,7 @@ std::string header_value(std::string_view text);
 // The answer, whatever it is, says which fields of the request nobody has read: X-Ignored-Fields.
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& fields);
 
-boost::asio::awaitable<void> respond_error(Exchange& exchange, const ApiError& error);
+boost::asio::awaitable<void> respond_error(Exchange& exchange, ApiError error);
 
 // Why an exchange's work was given up: its time is over, or its client is gone (who is not told).
 ApiError not_done(Exchange& exchange);

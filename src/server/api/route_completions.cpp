@@ -39,7 +39,7 @@ ResponseHead events_head(const std::string& cancel_id) {
 
 std::unique_ptr<GenerationAnswer> make_answer(const CompletionsRequest& asked,
                                               const Exchange& exchange, const ServedModel& model) {
-  AnswerHead head{.id = (asked.is_chat ? "chatcmpl-" : "cmpl-") + exchange.id(),
+  AnswerHead head{.id = (asked.is_chat ? "chatcmpl-" : "cmpl-") + std::string(exchange.id()),
                   .created = std::time(nullptr),
                   .model = model.name};
   if (asked.is_chat) return std::make_unique<ChatAnswer>(asked, std::move(head), model.engine);

@@ -84,7 +84,7 @@ asio::awaitable<void> machine_limits(App& app, Exchange& exchange) {
 }
 
 asio::awaitable<void> plaintext(App&, Exchange& exchange) {
-  co_await exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
+  return exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
 }
 
 asio::awaitable<void> list_routes(Exchange& exchange) {

@@ -136,7 +136,7 @@ ResponseHead wrong_method_head(const std::string& methods) {
   return ResponseHead(405, "application/json", {{"Allow", methods}});
 }
 
-asio::awaitable<void> refuse_method(Exchange& exchange, const std::string& methods) {
+asio::awaitable<void> refuse_method(Exchange& exchange, std::string methods) {
   ApiError error(405, fmt::format("the method: expected one of {}", methods));
   note_error(exchange, error);
   co_await exchange.respond(wrong_method_head(methods), to_json(error) + "\n");
@@ -153,6 +153,12 @@ std::optional<ApiError> refusal(const App& app, const Route& route, const HttpRe
   return std::nullopt;
 }
 
+bool has_coding(const HttpRequest& request) {
+  return request.method == "POST" &&
+         std::any_of(request.headers.begin(), request.headers.end(),
+                     [](const auto& header) { return header.first == "content-encoding"; });
+}
+
 // Several headers of one name are one list (RFC 9110, 5.3).
 std::string all_codings(const HttpRequest& request) {
   std::string codings;
@@ -167,7 +173,7 @@ asio::awaitable<std::optional<ApiError>> decode_body(App& app, Exchange& exchang
                                                      HeldBytes& held) {
   const HttpRequest& request = exchange.request();
   std::string coding = all_codings(request);
-  if (request.method != "POST" || is_identity(coding)) co_return std::nullopt;
+  if (is_identity(coding)) co_return std::nullopt;
   std::size_t most = exchange.service().options.max_body;
   if (!held.resize(most)) co_return ApiError(buffers_full());
   std::optional<HttpResult<std::string>> decoded =
@@ -187,7 +193,17 @@ asio::awaitable<std::optional<ApiError>> decode_body(App& app, Exchange& exchang
   co_return std::nullopt;
 }
 
+asio::awaitable<void> answer_coded(App& app, Exchange& exchange, const Route& route) {
+  HeldBytes held(exchange.service().buffers);
+  if (auto error = co_await decode_body(app, exchange, held)) {
+    co_return co_await respond_error(exchange, std::move(*error));
+  }
+  co_await route.answer(app, exchange);
+}
+
 }  // namespace
+
+Router::Router(App& app) : app_(app), is_loopback_(is_loopback(app.options.host)) {}
 
 // Only what would be refused whatever the body says: the rest has its turn, and its route in the
 // log, in answer().
@@ -206,13 +222,14 @@ bool Router::is_for_everybody(const HttpRequest& request) const {
   return request.target == "/health";
 }
 
+// No coroutine: what most requests take is not worth a frame.
 asio::awaitable<void> Router::answer(Exchange& exchange) {
   const HttpRequest& request = exchange.request();
   if (request.target == "*") {
-    co_return co_await exchange.respond(options_head(exchange, "GET, HEAD, POST, OPTIONS"), "");
+    return exchange.respond(options_head(exchange, "GET, HEAD, POST, OPTIONS"), "");
   }
   HttpResult<Target> target = parse_target(request.target);
-  if (!target) co_return co_await respond_error(exchange, target.assume_error());
+  if (!target) return respond_error(exchange, target.assume_error());
   exchange.target = std::move(target.assume_value());
 
   Found found = find(exchange.target.path, request.method);
@@ -220,41 +237,36 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
   exchange.rest = found.rest;
   exchange.route = route.pattern;
   exchange.is_quiet = route.is_quiet;
-  std::string methods = allowed_methods(route);
   if (request.method == "OPTIONS") {
-    co_return co_await exchange.respond(options_head(exchange, methods), "");
+    return exchange.respond(options_head(exchange, allowed_methods(route)), "");
   }
   if (!found.allows) {
     HttpResult<std::optional<StaticFile>> file = app_.files.find(exchange.target.path);
     bool is_of_files = &route == &kFiles;
     if (is_of_files && !file) {
       ApiError error(file.assume_error());
-      co_return co_await respond_error(exchange, error);
+      return respond_error(exchange, error);
     }
     bool exists = !is_of_files || file.assume_value().has_value();
-    if (exists) co_return co_await refuse_method(exchange, methods);
-    co_return co_await respond_error(exchange, no_such_path(exchange.target.path, kOffered));
+    if (exists) return refuse_method(exchange, allowed_methods(route));
+    return respond_error(exchange, no_such_path(exchange.target.path, kOffered));
   }
   // Whoever asks through the Unix socket is on this machine, and no browser.
-  bool any_host = app_.keys.are_asked_for() || !is_loopback(app_.options.host) ||
-                  exchange.connection().peer() == "unix";
+  bool any_host =
+      !is_loopback_ || app_.keys.are_asked_for() || exchange.connection().peer() == "unix";
   if (auto error = any_host ? std::nullopt : refuse_host(request, app_.options.allowed_hosts)) {
-    co_return co_await respond_error(exchange, *error);
+    return respond_error(exchange, *error);
   }
   if (auto error = refusal(app_, route, request)) {
-    co_return co_await respond_error(exchange, *error);
+    return respond_error(exchange, *error);
   }
   // Else a client would believe that they count.
   if (route.is_work && request.method == "POST" && !exchange.target.parameters.empty()) {
     std::string name = printable(exchange.target.parameters[0].first);
-    co_return co_await respond_error(
+    return respond_error(
         exchange, bad_field(name, "expected in the JSON body, found in the query of a POST"));
   }
-  HeldBytes held(exchange.service().buffers);
-  if (auto error = co_await decode_body(app_, exchange, held)) {
-    co_return co_await respond_error(exchange, *error);
-  }
-  co_await route.answer(app_, exchange);
+  return has_coding(request) ? answer_coded(app_, exchange, route) : route.answer(app_, exchange);
 }
 
 asio::awaitable<void> Router::refuse(Exchange& exchange, const HttpError& error) {

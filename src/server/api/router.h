@@ -16,7 +16,7 @@ namespace chorus::server {
 
 class Router : public HttpHandler {
  public:
-  explicit Router(App& app) : app_(app) {}
+  explicit Router(App& app);
 
   std::optional<HttpError> check_head(const HttpRequest& request) const override;
   bool is_for_everybody(const HttpRequest& request) const override;
@@ -26,6 +26,7 @@ class Router : public HttpHandler {
 
  private:
   App& app_;
+  const bool is_loopback_;  // the server's host
 };
 
 }  // namespace chorus::server

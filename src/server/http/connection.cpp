@@ -42,13 +42,13 @@ const std::string kNoMemory = fmt::format(
 // Counts while it lives.
 class Counted {
  public:
-  explicit Counted(std::atomic<std::int64_t>& count) : count_(count) { ++count_; }
-  ~Counted() { --count_; }
+  explicit Counted(SpreadCount& count) : count_(count) { count_.add(1); }
+  ~Counted() { count_.add(-1); }
   Counted(const Counted&) = delete;
   Counted& operator=(const Counted&) = delete;
 
  private:
-  std::atomic<std::int64_t>& count_;
+  SpreadCount& count_;
 };
 
 }  // namespace
@@ -62,7 +62,10 @@ Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transpo
       place_(std::move(place)),
       transport_(std::move(transport)),
       peer_(std::move(peer)),
+      address_(peer_address(peer_)),
+      is_proxy_(service.proxies.trusts_peer(peer_)),
       signal_(loop.context().get_executor()),
+      write_signal_(loop.context().get_executor()),
       reader_({service.options.max_header, service.options.max_body}),
       held_(service.buffers) {
   loop_.add(*this);
@@ -79,17 +82,18 @@ Connection::~Connection() {
 
 void Connection::enter(Phase phase, std::chrono::milliseconds time) {
   phase_ = phase;
-  deadline_ = Clock::now() + time;
+  entered_ = Clock::now();
+  deadline_ = entered_ + time;
   expired_ = false;
   is_last_wait_ = false;
   set_idle(admitted_ && phase == Phase::kIdle && !closed_);
 }
 
 void Connection::set_idle(bool is_idle) {
-  if (is_idle && !is_idle_) idle_since_ = Clock::now();
+  if (is_idle && !is_idle_) idle_since_ = entered_;
   if (std::exchange(is_idle_, is_idle) == is_idle) return;
-  service_.idle += is_idle ? 1 : -1;
-  if (place_.share() != nullptr) place_.share()->idle += is_idle ? 1 : -1;
+  service_.idle.add(is_idle ? 1 : -1);
+  if (place_.share() != nullptr) place_.share()->idle.add(is_idle ? 1 : -1);
 }
 
 void Connection::tick(Clock::time_point now) {
@@ -119,15 +123,30 @@ void Connection::abort(std::string_view reason) {
   signal_.raise();
 }
 
+namespace {
+
+// A read or a write is being begun: what is lost then is told of by the exception.
+class Beginning {
+ public:
+  explicit Beginning(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Beginning() { flag_ = false; }
+  Beginning(const Beginning&) = delete;
+  Beginning& operator=(const Beginning&) = delete;
+
+ private:
+  bool& flag_;
+};
+
+}  // namespace
+
 void Connection::start_read() {
   if (reading_ || at_end_ || closed_) return;
-  transport_->read_some(asio::buffer(chunk_), [self = shared_from_this()](std::size_t count) {
-    self->take_input(count);
-  });
+  Beginning beginning(is_beginning_);
+  transport_->read_some(asio::buffer(chunk_), shared_from_this());
   reading_ = true;
 }
 
-void Connection::take_input(std::size_t count) {
+void Connection::has_read(std::size_t count) {
   reading_ = false;
   at_end_ = count == 0;
   try {
@@ -136,7 +155,28 @@ void Connection::take_input(std::size_t count) {
     out_of_memory_ = true;
   }
   if (at_end_ && phase_ == Phase::kAnswer) abort("client went away");
-  signal_.raise();
+  may_send_now_ = true;
+  signal_.raise_at_once();
+}
+
+void Connection::has_written(std::size_t count) {
+  writing_ = false;
+  written_ = count;
+  write_signal_.raise_at_once();
+}
+
+void Connection::has_lost_read() {
+  if (is_beginning_) return;
+  reading_ = false;
+  abort("out of memory");
+}
+
+void Connection::has_lost_write() {
+  if (is_beginning_) return;
+  writing_ = false;
+  written_ = 0;
+  abort("out of memory");
+  write_signal_.raise();
 }
 
 // Bytes of a request were lost.
@@ -144,12 +184,13 @@ void Connection::check_memory() const {
   if (out_of_memory_) throw std::bad_alloc();
 }
 
+// Nothing more of a request is to be waited for.
+bool Connection::is_over() const { return at_end_ || closed_ || expired_ || out_of_memory_; }
+
 asio::awaitable<bool> Connection::read_more() {
   std::size_t before = input_.size();
   start_read();
-  while (input_.size() == before && !at_end_ && !closed_ && !expired_ && !out_of_memory_) {
-    co_await signal_.wait();
-  }
+  while (input_.size() == before && !is_over()) co_await signal_.wait();
   check_memory();
   co_return input_.size() > before;
 }
@@ -166,21 +207,36 @@ asio::awaitable<void> Connection::wait() {
   } else {
     start_read();
   }
-  co_await signal_.wait();
+  if (!signal_.take()) co_await signal_.next();
+  may_send_now_ = true;
   check_memory();
+}
+
+std::string_view Connection::send_now(std::string_view data) {
+  if (data.empty() || closed_ || !std::exchange(may_send_now_, false)) return data;
+  std::size_t count = transport_->write_now(asio::buffer(data.data(), data.size()));
+  sent_ += count;
+  return data.substr(count);
 }
 
 asio::awaitable<bool> Connection::send(std::string_view data) {
   while (!data.empty() && !closed_) {
     write_deadline_ = Clock::now() + service_.options.idle_timeout;
-    writing_ = true;
-    std::size_t count = co_await transport_->write_some(asio::buffer(data.data(), data.size()));
-    writing_ = false;
-    if (count == 0) abort("client went away");
-    sent_ += count;
-    data.remove_prefix(count);
+    // What waiting takes is allotted before there is anything to wait for.
+    asio::awaitable<void> written = write_signal_.next();
+    begin_write(data);
+    co_await std::move(written);
+    if (written_ == 0) abort("client went away");
+    sent_ += written_;
+    data.remove_prefix(written_);
   }
   co_return !closed_;
+}
+
+void Connection::begin_write(std::string_view data) {
+  Beginning beginning(is_beginning_);
+  transport_->write_some(asio::buffer(data.data(), data.size()), shared_from_this());
+  writing_ = true;
 }
 
 asio::awaitable<void> Connection::run() {
@@ -213,7 +269,24 @@ asio::awaitable<void> Connection::serve_all() {
   if (goes_on && !admitted_) {
     co_return co_await serve_turned_away();
   }
-  while (goes_on) goes_on = co_await serve_one();
+  while (goes_on) {
+    await_request();
+    while (input_.size() == 0 && !is_over()) {
+      start_read();
+      if (!signal_.take()) co_await signal_.next();
+    }
+    bool has_request = read_whole_request() || co_await read_request();
+    goes_on = has_request && co_await answer();
+  }
+}
+
+void Connection::await_request() {
+  reader_.reset();
+  sent_ = 0;
+  enter(Phase::kIdle,
+        has_served_ ? service_.options.keep_alive_timeout
+                    : std::min(service_.options.first_byte_timeout, service_.options.idle_timeout));
+  has_served_ = true;
 }
 
 // One of too many: it is told so, unless it asks whether the server lives.
@@ -228,28 +301,29 @@ asio::awaitable<void> Connection::serve_turned_away() {
   }
 }
 
-asio::awaitable<bool> Connection::serve_one() {
-  reader_.reset();
-  sent_ = 0;
-  enter(Phase::kIdle,
-        has_served_ ? service_.options.keep_alive_timeout
-                    : std::min(service_.options.first_byte_timeout, service_.options.idle_timeout));
-  has_served_ = true;
-  bool has_request = co_await read_request();
-  if (!has_request) co_return false;
-  bool goes_on = co_await answer();
-  co_return goes_on;
+bool Connection::read_whole_request() {
+  check_memory();
+  read_on();
+  return !read_error_ && reader_.is_done() && hold_input();
+}
+
+void Connection::read_on() {
+  HttpResult<std::size_t> used = reader_.put(input_.unused());
+  if (used) {
+    input_.consume(used.assume_value());
+  } else {
+    read_error_ = std::move(used.assume_error());
+  }
 }
 
 asio::awaitable<bool> Connection::read_request() {
   bool has_head = false;
   while (true) {
-    HttpResult<std::size_t> used = reader_.put(input_.unused());
-    if (!used) {
-      co_await refuse(used.assume_error());
+    if (!read_error_) read_on();
+    if (read_error_) {
+      co_await refuse(*read_error_);
       co_return false;
     }
-    input_.consume(used.assume_value());
     if (!hold_input()) {
       co_await refuse(buffers_full());
       co_return false;

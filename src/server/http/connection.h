@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,14 +25,14 @@
 
 namespace chorus::server {
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public TransportUser, public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
   // One that is not to be served is told that there are too many, and no more.
   Connection(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
              std::string peer, Admission admission, AddressPlace place);
-  ~Connection();
+  ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -50,13 +51,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // For an exchange.
   HttpService& service() { return service_; }
+  // When what it does now began.
+  Clock::time_point entered() const { return entered_; }
   Loop& loop() { return loop_; }
   Signal& signal() { return signal_; }
   const std::string& peer() const { return peer_; }
+  const std::string& address() const { return address_; }
+  // Whether its requests may be others', whom X-Forwarded-For names.
+  bool is_proxy() const { return is_proxy_; }
+  // For a whole answer; its memory is kept for the next one.
+  std::string& answer_buffer() { return answer_; }
   std::string_view abort_reason() const { return abort_reason_; }
   bool is_gone() const { return closed_; }
   bool is_expired() const { return expired_; }
   bool is_writing() const { return writing_; }
+  // Sends what the system takes without a turn of the loop, and returns the rest. The loop's other
+  // connections have their turn before it is done again: so nobody who sends many requests at once
+  // keeps the loop from them.
+  std::string_view send_now(std::string_view data);
   // Sends all of it; false if the client is gone.
   boost::asio::awaitable<bool> send(std::string_view data);
   // Raises the signal then, once, to within the clock's 50 ms.
@@ -68,18 +80,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Phase { kHandshake, kIdle, kRequest, kAnswer, kEnd };
 
   void enter(Phase phase, std::chrono::milliseconds time);
+  // For the transport.
+  void has_read(std::size_t count) override;
+  void has_written(std::size_t count) override;
+  void has_lost_read() override;
+  void has_lost_write() override;
   void set_idle(bool is_idle);
   boost::asio::awaitable<void> serve_turned_away();
   void start_read();
-  void take_input(std::size_t count);
+  void begin_write(std::string_view data);
   void check_memory() const;
+  bool is_over() const;
   bool hold_input();
   boost::asio::awaitable<bool> read_more();
   boost::asio::awaitable<void> serve_all();
-  // Whether another request may follow.
-  boost::asio::awaitable<bool> serve_one();
+  void await_request();
+  // A request that came as a whole is read here; whatever else, by read_request().
+  bool read_whole_request();
+  void read_on();
   // False: it could not be read, and was answered so if there was anybody to answer.
   boost::asio::awaitable<bool> read_request();
+  // Whether another request may follow.
   boost::asio::awaitable<bool> answer();
   boost::asio::awaitable<void> refuse(const HttpError& error);
   boost::asio::awaitable<void> refuse_without_memory();
@@ -91,22 +112,28 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const bool admitted_;
   const AddressPlace place_;
   std::unique_ptr<Transport> transport_;
-  std::string peer_;
-  Signal signal_;
+  const std::string peer_, address_;
+  const bool is_proxy_;
+  Signal signal_, write_signal_;  // of all else, and of the write's end
   RequestReader reader_;
+  std::optional<HttpError> read_error_;  // of what reader_ was given
+  std::string answer_;
 
   InputBuffer input_;
   HeldBytes held_;  // for input_ and the request's body
   std::array<char, 8192> chunk_;
   bool reading_ = false, at_end_ = false;  // of the input
+  bool is_beginning_ = false;              // a read or a write
   bool writing_ = false, closed_ = false;
+  std::size_t written_ = 0;  // by the last write
+  bool may_send_now_ = false;
   bool out_of_memory_ = false;  // for what came in
   std::size_t sent_ = 0;        // bytes, of what is being answered
   bool lingers_ = false;        // the client may still be sending what nobody will read
   std::string_view abort_reason_;
 
   Phase phase_ = Phase::kHandshake;
-  Clock::time_point deadline_, write_deadline_;
+  Clock::time_point entered_, deadline_, write_deadline_;
   Clock::time_point wake_ = Clock::time_point::max();
   bool expired_ = false;
   bool is_idle_ = false;

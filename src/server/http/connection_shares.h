@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/mutex.h"
+#include "server/http/spread_count.h"
 
 namespace chorus::server {
 
@@ -21,7 +22,7 @@ namespace chorus::server {
 struct AddressShare {
   std::atomic<std::size_t> connections{0};     // that are served, or are about to be
   std::atomic<std::size_t> turned_away{0};     // that are told that they are too many
-  std::atomic<std::int64_t> idle{0};           // of those served, how many have nothing to do
+  SpreadCount idle;                            // of those served, how many have nothing to do
   std::atomic<std::int64_t> to_be_put_out{0};  // of these, for new ones of the same address
 };
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "server/http/cors.h"
-#include "server/http/request_id.h"
 
 namespace chorus::server {
 namespace {
@@ -16,45 +15,55 @@ constexpr int kClientGone = 499;
 // A body that is sent behind its head, and not in one buffer with it.
 constexpr std::size_t kLongBody = 16 * 1024;
 
-std::string choose_id(const HttpRequest& request) {
-  std::string_view own = request.header("x-request-id");
-  return is_sane_request_id(own) ? std::string(own) : new_request_id();
-}
+// What an answer's buffer keeps for the next one.
+constexpr std::size_t kKept = 4 * 1024;
 
 }  // namespace
 
 Exchange::Exchange(Connection& connection, const HttpRequest& request)
     : connection_(connection),
       request_(request),
-      id_(choose_id(request)),
-      client_(connection.service().proxies.client(connection.peer(), request)),
-      keep_alive_(request.keep_alive && !connection.service().draining) {}
+      id_(request.header("x-request-id")),
+      client_(connection.address()),
+      keep_alive_(request.keep_alive && !connection.service().draining) {
+  if (!is_sane_request_id(id_)) {
+    new_id_ = new_request_id();
+    id_ = {new_id_.data(), new_id_.size()};
+  }
+  if (connection.is_proxy()) {
+    forwarded_for_ = service().proxies.client(connection.peer(), request);
+    client_ = forwarded_for_;
+  }
+}
 
-void Exchange::append_head(std::string& out, ResponseHead head, BodyFraming framing) {
+void Exchange::append_head(std::string& out, ResponseHead& head, BodyFraming framing) {
   status_ = head.status;
   for (auto& header : headers) head.headers.push_back(header);
-  head.headers.emplace_back("X-Request-Id", id_);
   add_cors(head, request_, service().options.cors_origins, service().handler.exposed_headers());
   if (service().draining) keep_alive_ = false;
   framing.close = !keep_alive_;
   framing.announce_keep_alive = keep_alive_ && request_.version == 10;
-  server::append_head(out, head, framing, connection_.loop().date());
+  server::append_head(out, head, framing, {.date = connection_.loop().date(), .request_id = id_});
 }
 
 asio::awaitable<bool> Exchange::send(std::string_view data) {
   bytes_ += data.size();
-  co_return co_await connection_.send(data);
+  return connection_.send(data);
 }
 
 asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body) {
-  std::string out;
+  std::string& out = connection_.answer_buffer();
+  out.clear();
   BodyFraming framing;
   if (head.status != 204 && head.status != 304) framing.length = body.size();
-  append_head(out, std::move(head), framing);
+  append_head(out, head, framing);
   bool is_long = body.size() > kLongBody;
   if (!is_head() && !is_long) out += body;
-  if (!co_await send(out) || is_head() || !is_long) co_return;
-  co_await send(body);
+  bytes_ += out.size();
+  std::string_view unsent = connection_.send_now(out);
+  bool is_sent = unsent.empty() || co_await connection_.send(unsent);
+  if (out.capacity() > kKept) std::string().swap(out);
+  if (is_sent && !is_head() && is_long) co_await send(body);
 }
 
 asio::awaitable<void> Exchange::respond(ResponseHead head, BodyPieces body) {
@@ -68,7 +77,7 @@ asio::awaitable<void> Exchange::respond(ResponseHead head, BodyPieces body) {
 
 asio::awaitable<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {
   std::string out;
-  append_head(out, std::move(head), {.length = length});
+  append_head(out, head, {.length = length});
   co_await send(out);
 }
 
@@ -76,7 +85,7 @@ void Exchange::begin_stream(ResponseHead head) {
   chunked_ = request_.version == 11;
   if (!chunked_) close_after();
   head.headers.emplace_back("X-Accel-Buffering", "no");  // nginx would hold it back
-  append_head(pending_, std::move(head), {.chunked = chunked_});
+  append_head(pending_, head, {.chunked = chunked_});
 }
 
 void Exchange::add_chunk(std::string_view data) {
@@ -89,7 +98,14 @@ void Exchange::add_chunk(std::string_view data) {
 
 asio::awaitable<bool> Exchange::flush() {
   std::string out = std::exchange(pending_, {});
-  co_return co_await send(out);
+  bytes_ += out.size();
+  std::string_view unsent = connection_.send_now(out);
+  bool goes_on = unsent.empty() ? !connection_.is_gone() : co_await connection_.send(unsent);
+  if (out.capacity() <= kKept && pending_.empty()) {
+    out.clear();
+    pending_ = std::move(out);
+  }
+  co_return goes_on;
 }
 
 asio::awaitable<void> Exchange::end_stream() {
@@ -98,7 +114,7 @@ asio::awaitable<void> Exchange::end_stream() {
 }
 
 void Exchange::report() {
-  std::chrono::duration<double> elapsed = Connection::Clock::now() - begun_;
+  std::chrono::duration<double> elapsed = Connection::Clock::now() - connection_.entered();
   service().observer.answered({.id = id_,
                                .peer = connection_.peer(),
                                .client = client_,
@@ -109,7 +125,7 @@ void Exchange::report() {
                                              : std::string_view(),
                                .model = model,
                                .outcome = connection_.abort_reason(),
-                               .error = error,
+                               .error = std::move(error),
                                .status = connection_.is_gone() ? kClientGone : status_,
                                .bytes = bytes_,
                                .seconds = elapsed.count(),

@@ -14,6 +14,7 @@
 #include "server/http/connection.h"
 #include "server/http/http_observer.h"
 #include "server/http/http_request.h"
+#include "server/http/request_id.h"
 #include "server/http/response_head.h"
 #include "server/http/target.h"
 
@@ -22,6 +23,8 @@ namespace chorus::server {
 class Exchange {
  public:
   Exchange(Connection& connection, const HttpRequest& request);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   HttpService& service() { return connection_.service(); }
   Connection& connection() { return connection_; }
@@ -30,9 +33,9 @@ class Exchange {
   const std::string& body() const { return decoded_ ? *decoded_ : request_.body; }
   void set_decoded(std::string body) { decoded_ = std::move(body); }
   bool is_head() const { return request_.method == "HEAD"; }
-  const std::string& id() const { return id_; }
+  std::string_view id() const { return id_; }
   // The client's address, whatever proxies stand between (client_address.h).
-  const std::string& client() const { return client_; }
+  std::string_view client() const { return client_; }
 
   // Of the target; set by the handler.
   Target target;
@@ -70,14 +73,15 @@ class Exchange {
   AnswerError error;  // if it is one
 
  private:
-  void append_head(std::string& out, ResponseHead head, BodyFraming framing);
+  void append_head(std::string& out, ResponseHead& head, BodyFraming framing);
 
   Connection& connection_;
   const HttpRequest& request_;
   std::optional<std::string> decoded_;
-  std::string id_, client_;
+  NewRequestId new_id_{};
+  std::string forwarded_for_;     // of a proxy's request
+  std::string_view id_, client_;  // the request's, the connection's, or these
   bool keep_alive_;
-  Connection::Clock::time_point begun_ = Connection::Clock::now();
 
   std::string pending_;  // of a stream: what is not sent yet
   bool chunked_ = false;

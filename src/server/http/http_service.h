@@ -14,6 +14,7 @@
 #include "server/http/http_handler.h"
 #include "server/http/http_observer.h"
 #include "server/http/http_options.h"
+#include "server/http/spread_count.h"
 
 namespace chorus::server {
 
@@ -54,11 +55,11 @@ struct HttpService {
   std::atomic<bool> draining{false};       // each connection gets one more answer at the most
   std::atomic<std::int64_t> listening{0};  // sockets that connections may still come from
   std::atomic<std::int64_t> arriving{
-      0};                                // connections that are accepted, and not yet counted below
-  std::atomic<std::int64_t> running{0};  // requests that are being answered
+      0};               // connections that are accepted, and not yet counted below
+  SpreadCount running;  // requests that are being answered
   std::atomic<std::size_t> connections{0};  // served; those that are turned away come on top
   std::atomic<std::size_t> turned_away{0};
-  std::atomic<std::int64_t> idle{0};           // of those served, how many have nothing to do
+  SpreadCount idle;                            // of those served, how many have nothing to do
   std::atomic<std::int64_t> to_be_put_out{0};  // of these, for new ones that were let in for them
 
   std::atomic<bool> shares_put_out{false};  // some addresses' are to go for their own new ones
@@ -73,7 +74,7 @@ struct HttpService {
       std::int64_t at_once =
           is_full ? 1
                   : std::max<std::int64_t>(8, static_cast<std::int64_t>(share->connections) / 16);
-      if (share->to_be_put_out < std::min<std::int64_t>(at_once, share->idle)) {
+      if (share->to_be_put_out < std::min<std::int64_t>(at_once, share->idle.sum())) {
         ++share->to_be_put_out;
         shares_put_out = true;
         return Admission::kServed;
@@ -81,7 +82,7 @@ struct HttpService {
       return is_full ? Admission::kTooMany : Admission::kTooManyOfAddress;
     }
     if (!is_full) return Admission::kServed;
-    if (idle <= to_be_put_out) return Admission::kTooMany;
+    if (idle.sum() <= to_be_put_out) return Admission::kTooMany;
     ++to_be_put_out;
     return Admission::kServed;
   }

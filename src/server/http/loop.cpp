@@ -4,6 +4,7 @@
 #include <chrono>
 #include <ctime>
 #include <new>
+#include <utility>
 
 #include "server/http/connection.h"
 #include "server/http/response_head.h"
@@ -18,7 +19,7 @@ constexpr int kMostPutOut = 256;
 
 }  // namespace
 
-Loop::Loop() : date_(http_date(std::time(nullptr))) {}
+Loop::Loop() { tell_time(); }
 
 Loop::~Loop() {
   stop();
@@ -92,9 +93,14 @@ void Loop::put_out_idle_of_addresses() {
   }
 }
 
+void Loop::tell_time() {
+  std::time_t now = std::time(nullptr);
+  if (std::exchange(time_, now) != now) date_ = http_date(now);
+}
+
 void Loop::tick() {
   has_tick_ = false;
-  date_ = http_date(std::time(nullptr));
+  tell_time();
   auto now = std::chrono::steady_clock::now();
   for (Connection* connection : connections_) {  // which end by themselves, later
     if (stopping_) {

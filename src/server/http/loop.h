@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <thread>
@@ -40,6 +41,7 @@ class Loop {
  private:
   void run();
   void tick();
+  void tell_time();
   void put_out_idle();
   void put_out_idle_of_addresses();
   bool is_over() const { return stopping_ && connections_.empty(); }
@@ -49,6 +51,7 @@ class Loop {
   std::unordered_set<Connection*> connections_;
   std::vector<std::function<void()>> at_ticks_;
   bool has_tick_ = false;  // the next one will come
+  std::time_t time_ = 0;   // of date_
   std::string date_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -1,9 +1,8 @@
 #include "server/http/request_id.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <random>
 
@@ -16,13 +15,20 @@ bool is_sane_request_id(std::string_view id) {
   });
 }
 
-std::string new_request_id() {
-  static const std::uint64_t process = [] {
+NewRequestId new_request_id() {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  static constexpr std::size_t kOfProcess = 16;
+  static const NewRequestId of_process = [] {
     std::random_device device;
-    return static_cast<std::uint64_t>(device()) << 32 | device();
+    NewRequestId id{};
+    for (std::size_t i = 0; i < kOfProcess; ++i) id[i] = kDigits[device() & 0xf];
+    return id;
   }();
   static std::atomic<std::uint32_t> count{0};
-  return fmt::format("{:016x}{:08x}", process, count.fetch_add(1, std::memory_order_relaxed));
+  std::uint32_t number = count.fetch_add(1, std::memory_order_relaxed);
+  NewRequestId id = of_process;
+  for (std::size_t i = id.size(); i > kOfProcess; number >>= 4) id[--i] = kDigits[number & 0xf];
+  return id;
 }
 
 }  // namespace chorus::server

@@ -2,7 +2,7 @@
 // sane, else a new one. Any thread.
 #pragma once
 
-#include <string>
+#include <array>
 #include <string_view>
 
 namespace chorus::server {
@@ -11,6 +11,7 @@ namespace chorus::server {
 bool is_sane_request_id(std::string_view id);
 
 // 24 hexadecimal digits, different for every call and every process.
-std::string new_request_id();
+using NewRequestId = std::array<char, 24>;
+NewRequestId new_request_id();
 
 }  // namespace chorus::server

@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cstddef>
+#include <memory_resource>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "core/ascii.h"
@@ -133,17 +137,29 @@ struct RequestReader::Impl {
   explicit Impl(ReaderLimits given) : limits(given) { start(); }
 
   void start() {
-    parser.emplace();
+    parser.reset();
+    memory.release();
+    parser.emplace(std::piecewise_construct, std::make_tuple(),
+                   std::make_tuple(std::pmr::polymorphic_allocator<char>(&memory)));
     parser->header_limit(static_cast<std::uint32_t>(limits.header));
     parser->body_limit(limits.body);
-    request = {};
+    // What was allotted for the last one's head serves the next one.
+    request.method.clear();
+    request.target.clear();
+    if (request.headers.capacity() > kKeptHeaders) {
+      request.headers = {};
+    } else {
+      request.headers.clear();
+    }
+    request.body = {};
+    request.expects_continue = false;
     has_begun = false;
   }
 
   HttpResult<void> take_head(std::string_view raw) {
     const auto& message = parser->get();
-    request.method = std::string(message.method_string());
-    request.target = std::string(message.target());
+    request.method = std::string_view(message.method_string());
+    request.target = std::string_view(message.target());
     request.version = static_cast<int>(message.version());
     request.keep_alive = parser->keep_alive();
     for (const auto& field : message) {
@@ -152,8 +168,14 @@ struct RequestReader::Impl {
     return check_head(raw, request);
   }
 
+  static constexpr std::size_t kKeptHeaders = 32;
+
   ReaderLimits limits;
-  std::optional<http::request_parser<http::string_body>> parser;
+  // Beast allots every header's line for itself: here, as long as they are few.
+  std::array<std::byte, 1024> room;
+  std::pmr::monotonic_buffer_resource memory{room.data(), room.size()};
+  std::optional<http::request_parser<http::string_body, std::pmr::polymorphic_allocator<char>>>
+      parser;
   HttpRequest request;
   bool has_begun = false;
 };

@@ -3,13 +3,28 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 #include <ctime>
 #include <iterator>
 
 namespace chorus::server {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 constexpr const char* kDateFormat = "%a, %d %b %Y %H:%M:%S GMT";
+
+void append_number(std::string& out, std::uint64_t number) {
+  std::array<char, 20> digits;
+  auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  out.append(digits.data(), end);
+}
+
+void append_header(std::string& out, std::string_view name, std::string_view value) {
+  out += name;
+  out += value;
+  out += "\r\n"sv;
+}
 
 }  // namespace
 
@@ -65,22 +80,32 @@ const char* reason_phrase(int status) {
 }
 
 void append_head(std::string& out, const ResponseHead& head, const BodyFraming& framing,
-                 std::string_view date) {
-  auto back = std::back_inserter(out);
-  fmt::format_to(back, "HTTP/1.1 {} {}\r\nDate: {}\r\n", head.status, reason_phrase(head.status),
-                 date);
+                 const AnswerMarks& marks) {
+  constexpr std::size_t kUsual = 512;
+  out.reserve(out.size() + kUsual);
+  out += "HTTP/1.1 "sv;
+  append_number(out, static_cast<std::uint64_t>(head.status));
+  out += ' ';
+  out += reason_phrase(head.status);
+  append_header(out, "\r\nDate: ", marks.date);
   if (!head.content_type.empty()) {
-    fmt::format_to(back, "Content-Type: {}\r\nX-Content-Type-Options: nosniff\r\n",
-                   head.content_type);
+    append_header(out, "Content-Type: ", head.content_type);
+    out += "X-Content-Type-Options: nosniff\r\n"sv;
   }
-  if (framing.length) fmt::format_to(back, "Content-Length: {}\r\n", *framing.length);
-  if (framing.chunked) out += "Transfer-Encoding: chunked\r\n";
-  if (framing.close) out += "Connection: close\r\n";
-  if (framing.announce_keep_alive) out += "Connection: keep-alive\r\n";
+  if (framing.length) {
+    out += "Content-Length: "sv;
+    append_number(out, *framing.length);
+    out += "\r\n"sv;
+  }
+  if (framing.chunked) out += "Transfer-Encoding: chunked\r\n"sv;
+  if (framing.close) out += "Connection: close\r\n"sv;
+  if (framing.announce_keep_alive) out += "Connection: keep-alive\r\n"sv;
   for (const auto& [name, value] : head.headers) {
-    fmt::format_to(back, "{}: {}\r\n", name, value);
+    out += name;
+    append_header(out, ": ", value);
   }
-  out += "\r\n";
+  append_header(out, "X-Request-Id: ", marks.request_id);
+  out += "\r\n"sv;
 }
 
 void append_chunk(std::string& out, std::string_view data) {

@@ -35,9 +35,15 @@ struct BodyFraming {
   bool announce_keep_alive = false;          // for HTTP/1.0
 };
 
-// Appends the status line and all headers, with the empty line. `date` as HTTP writes it.
+// What every answer says.
+struct AnswerMarks {
+  std::string_view date;  // as HTTP writes it
+  std::string_view request_id;
+};
+
+// Appends the status line and all headers, with the empty line.
 void append_head(std::string& out, const ResponseHead& head, const BodyFraming& framing,
-                 std::string_view date);
+                 const AnswerMarks& marks);
 
 // Appends a chunk; an empty one is left out, as it would end the body.
 void append_chunk(std::string& out, std::string_view data);

@@ -22,14 +22,17 @@ class Signal {
 
   // Throws std::bad_alloc before it waits.
   boost::asio::awaitable<void> wait() {
-    if (!state_->raised) {
-      auto keep = [state = state_.get()](Handler handler) {
-        state->waiter.emplace(std::move(handler));
-      };
-      co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
-          keep, boost::asio::use_awaitable);
-    }
-    state_->raised = false;
+    if (!take()) co_await next();
+  }
+  // The same in two parts, for who waits often: whether it is raised, which it then is no more; and,
+  // only if it is not, the waiting.
+  bool take() { return std::exchange(state_->raised, false); }
+  boost::asio::awaitable<void> next() {
+    auto keep = [state = state_.get()](Handler handler) {
+      state->waiter.emplace(std::move(handler));
+    };
+    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
+        keep, boost::asio::use_awaitable);
   }
 
   void raise() {
@@ -37,10 +40,15 @@ class Signal {
     if (!state_->waiter || std::exchange(state_->posted, true)) return;
     state_->slot.post(executor_, [state = state_] {
       state->posted = false;
-      Handler handler = std::move(*state->waiter);
-      state->waiter.reset();
-      handler();
+      resume(*state);
     });
+  }
+  // The same without a turn of the loop: the last thing that one of the loop's own handlers does.
+  void raise_at_once() {
+    state_->raised = true;
+    if (!state_->waiter || state_->posted) return;
+    std::shared_ptr<State> state = state_;  // the signal may end meanwhile
+    resume(*state);
   }
 
  private:
@@ -51,6 +59,13 @@ class Signal {
     bool raised = false, posted = false;
     HandlerSlot slot;
   };
+
+  static void resume(State& state) {
+    Handler handler = std::move(*state.waiter);
+    state.waiter.reset();
+    state.raised = false;
+    handler();
+  }
 
   boost::asio::io_context::executor_type executor_;
   std::shared_ptr<State> state_;

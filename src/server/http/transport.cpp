@@ -1,5 +1,7 @@
 #include "server/http/transport.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -13,6 +15,29 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 using TlsStream = asio::ssl::stream<Socket>;
+
+// Tells the user how it ended: also where Asio has no memory to go on, and drops it.
+template <void (TransportUser::*kEnded)(std::size_t), void (TransportUser::*kLost)()>
+class Completion {
+ public:
+  explicit Completion(std::shared_ptr<TransportUser> user) : user_(std::move(user)) {}
+  Completion(Completion&&) = default;
+  Completion& operator=(Completion&&) = delete;
+  ~Completion() {
+    if (user_ != nullptr) ((*user_).*kLost)();
+  }
+
+  void operator()(error_code error, std::size_t count) {
+    std::shared_ptr<TransportUser> user = std::move(user_);
+    ((*user).*kEnded)(error ? 0 : count);
+  }
+
+ private:
+  std::shared_ptr<TransportUser> user_;
+};
+
+using ReadCompletion = Completion<&TransportUser::has_read, &TransportUser::has_lost_read>;
+using WriteCompletion = Completion<&TransportUser::has_written, &TransportUser::has_lost_write>;
 
 template <class Stream>
 class StreamTransport : public Transport {
@@ -30,18 +55,22 @@ class StreamTransport : public Transport {
     co_return !error;
   }
 
-  void read_some(asio::mutable_buffer buffer, ReadHandler handler) override {
-    stream_.async_read_some(buffer,
-                            [handler = std::move(handler)](error_code error, std::size_t count) {
-                              handler(error ? 0 : count);
-                            });
+  void read_some(asio::mutable_buffer buffer, std::shared_ptr<TransportUser> user) override {
+    stream_.async_read_some(buffer, ReadCompletion(std::move(user)));
   }
 
-  asio::awaitable<std::size_t> write_some(asio::const_buffer data) override {
-    error_code error;
-    std::size_t count =
-        co_await stream_.async_write_some(data, asio::redirect_error(asio::use_awaitable, error));
-    co_return error ? 0 : count;
+  void write_some(asio::const_buffer data, std::shared_ptr<TransportUser> user) override {
+    stream_.async_write_some(data, WriteCompletion(std::move(user)));
+  }
+
+  std::size_t write_now(asio::const_buffer data) override {
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      return 0;
+    } else {
+      ssize_t count =
+          ::send(stream_.native_handle(), data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      return count < 0 ? 0 : static_cast<std::size_t>(count);  // an error will be met again
+    }
   }
 
   asio::awaitable<void> shutdown() override {
