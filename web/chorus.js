@@ -198,11 +198,11 @@ function drawRates(isLast = false) {
   const seconds = (Math.max(...samples.map((s) => s.ended)) - Math.min(...samples.map((s) => s.begun))) / 1000;
   const rate = seconds > 0 ? (tokens - samples.length) / seconds : 0;
   const limit = limitOf(run?.request.model ?? "", samples.length);
-  find("rates").textContent = `${rounded(rate)} tokens/s in all, `;
-  find("rates").append(limit
-    ? make("abbr", { title: limit.words, text: `of ${rounded(limit.rate)} that this machine's ${limit.by} allows` })
-    : make("abbr", { title: "The server measures it when no request runs.", text: "of what this machine allows (not known yet)" }),
-  ` · ${tokens} tokens in ${inTexts(samples.length)}`);
+  find("rates").replaceChildren(
+    `${rounded(rate)} ${limit ? `of ${rounded(limit.rate)} ` : ""}tokens/s `,
+    limit ? make("abbr", { title: limit.words, text: `that this machine's ${limit.by} allows` })
+      : make("abbr", { title: "The server measures it when no request runs.", text: "(what this machine allows is not known yet)" }),
+    ` · ${tokens} tokens in ${inTexts(samples.length)}`);
 }
 
 const drawLastRates = () => drawRates(true);
@@ -264,6 +264,7 @@ export async function start() {
   if (running !== stopper) return false;
   find("stop-all").disabled = true;
   drawRates(true);
+  if (request.model) learnLimits(request.model, drawLastRates);
   const isWhole = samples.every((sample) => sample.state === "done");
   if (isWhole) say(samples.length === 1 ? "The text is written." : `All ${samples.length} texts are written.`);
   else if (samples.some((sample) => sample.state === "stopped")) say("Stopped.");

@@ -1,7 +1,8 @@
 // How many tokens per second the machine allows, as the server has measured it: what a rate is worth.
 import { askJson } from "./api.js";
 
-const AGAIN = 5000; // milliseconds until a busy server is asked again: it measures in an idle moment
+const BUSY = 5000; // milliseconds until a busy server is asked again: it measures in an idle moment
+const OLD = 60000; // until a limit is asked for again: others may have had the machine when it was measured
 
 /** @typedef {{model: string, dtype: string, threads: number, bytes_per_step: number, operations_per_token: number,
  *   bytes_per_second: number|null, operations_per_second: number|null, tokens_per_second_each: number|null,
@@ -9,6 +10,8 @@ const AGAIN = 5000; // milliseconds until a busy server is asked again: it measu
 
 /** @type {Map<string, Limits>} */
 const known = new Map();
+/** @type {Map<string, number>} when each was learnt */
+const learntAt = new Map();
 /** @type {Map<string, Set<() => void>>} who waits for a model's */
 const waiting = new Map();
 
@@ -18,15 +21,17 @@ async function askFor(model) {
     const limits = await askJson(`v1/limits?model=${encodeURIComponent(model)}`, undefined, { quiet: true });
     if (limits.tokens_per_second !== null) known.set(model, limits);
   } catch {} // nothing is known then, and that is shown
-  if (!known.has(model)) return void setTimeout(askFor, AGAIN, model);
-  for (const learned of waiting.get(model) ?? []) learned();
+  if (!known.has(model)) return void setTimeout(askFor, BUSY, model);
+  learntAt.set(model, performance.now());
+  const learned = waiting.get(model) ?? [];
   waiting.delete(model);
+  for (const one of learned) one();
 }
 
-/** Asks for the limits of a model, again and again until they are known.
- * @param {string} model @param {() => void} learned is called then */
+/** Asks for the limits of a model, again and again until they are known, and again when they are old.
+ * @param {string} model @param {() => void} learned is called when there are new ones */
 export function learnLimits(model, learned) {
-  if (known.has(model)) return learned();
+  if (performance.now() - (learntAt.get(model) ?? -Infinity) < OLD) return;
   const others = waiting.get(model);
   if (others) return void others.add(learned);
   waiting.set(model, new Set([learned]));
@@ -43,11 +48,11 @@ export function limitOf(model, texts) {
   const limits = known.get(model);
   if (!limits || limits.tokens_per_second_each === null || limits.tokens_per_second === null) return null;
   const byMemory = limits.tokens_per_second_each * texts, byArithmetic = limits.tokens_per_second;
-  const reading = `A step reads all ${(limits.bytes_per_step / 1e6).toFixed(0)} MB of weights and gives each text a token. ` +
-    `This machine reads them ${rounded(limits.tokens_per_second_each)} times a second (${(Number(limits.bytes_per_second) / 1e9).toFixed(1)} GB/s)`;
-  const computing = `A token takes ${(limits.operations_per_token / 1e6).toFixed(0)} million operations, of which ` +
-    `this machine does ${(Number(limits.operations_per_second) / 1e9).toFixed(0)} thousand million a second`;
-  return byMemory <= byArithmetic
-    ? { rate: byMemory, by: "memory", words: `${reading}, so ${texts === 1 ? "one text" : `${texts} texts together`} can have ${rounded(byMemory)} tokens/s at most.` }
-    : { rate: byArithmetic, by: "arithmetic", words: `${computing}, so all texts together can have ${rounded(byArithmetic)} tokens/s at most. (${reading}: enough for more.)` };
+  if (byMemory <= byArithmetic) {
+    return { rate: byMemory, by: "memory", words: `A step reads all ${(limits.bytes_per_step / 1e6).toFixed(0)} MB of weights and gives each text a token. ` +
+      `This machine reads them ${rounded(limits.tokens_per_second_each)} times a second (${(Number(limits.bytes_per_second) / 1e9).toFixed(1)} GB/s), ` +
+      `so ${texts === 1 ? "one text" : `${texts} texts together`} can have ${rounded(byMemory)} tokens/s at most.` };
+  }
+  return { rate: byArithmetic, by: "arithmetic", words: `A token takes ${(limits.operations_per_token / 1e6).toFixed(0)} million operations, of which ` +
+    `this machine does ${rounded(Number(limits.operations_per_second) / 1e9)} billion a second, so all texts together can have ${rounded(byArithmetic)} tokens/s at most.` };
 }

@@ -98,7 +98,7 @@ async function showModels() {
     return showError(error, "models");
   }
   drawModels();
-  for (const model of models) if (!limitOf(model.id, 1)) learnLimits(model.id, drawModels);
+  for (const model of models) learnLimits(model.id, drawModels);
 }
 
 export function openServer() {

@@ -95,7 +95,7 @@ function draw() {
   if (!box.querySelector('[tabindex="0"]') && box.firstElementChild) box.firstElementChild.tabIndex = 0;
   const sum = tokens.reduce((all, token) => all + (token.logprob ?? 0), 0);
   const bits = tokens.length ? -sum / tokens.length / Math.log(2) : 0;
-  find("thought-state").textContent = `Seed ${sample.seed} · ${tokens.length} tokens · ${bits.toFixed(2)} bits each in the mean` +
+  find("thought-state").textContent = `Seed ${sample.seed} · ${tokens.length} tokens · ${bits.toFixed(2)} bits a token` +
     (sample.state === "writing" || sample.state === "waiting" ? " · being written" : sample.finish === "stop" ? " · ended" : "");
   find("thought-stop").disabled = !(current.stopper && sample.isOpen);
 }

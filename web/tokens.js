@@ -16,7 +16,7 @@ const classOf = (limits, value) => limits.filter((limit) => value >= limit).leng
 /** @param {string} colour */
 export function legendOf(colour) {
   const words = colour === "rank" ? ["likeliest", "2–10", "11–100", "101–1000", "over 1000"]
-    : ["under 1 bit", "1–3", "3–6", "6–10", "10 and more"];
+    : ["under 1 bit", "1–3", "3–6", "6–10", "10+"];
   if (colour === "none") return [];
   return [make("span", { class: "soft", text: colour === "rank" ? "Rank: " : "Surprisal: " }),
     ...words.map((text, i) => make("span", { class: "tok", "data-s": i, "data-r": i, text }))];
@@ -195,7 +195,8 @@ export function walk(container) {
     if (!span) return;
     for (const other of container.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;
     span.tabIndex = 0;
-    if (!shown?.isPinned) show(container, span, false);
+    // A pointer's focus is followed by its click; what is shown before may move the text away from under it.
+    if (!shown?.isPinned && span.matches(":focus-visible")) show(container, span, false);
   });
   container.addEventListener("focusout", hideSoon);
   container.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {

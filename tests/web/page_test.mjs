@@ -66,7 +66,7 @@ await test("16 streams of one request are what curl gets with the same seeds", a
   }));
   assert.deepEqual(shown, alone);
   assert.equal(new Set(shown).size, 16);
-  await page.waitForFunction(() => /^[\d,.]+ tokens\/s in all, of [\d,.]+ that this machine's (memory|arithmetic) allows · \d+ tokens in 16 texts$/
+  await page.waitForFunction(() => /^[\d,.]+ of [\d,.]+ tokens\/s that this machine's (memory|arithmetic) allows · \d+ tokens in 16 texts$/
     .test(document.getElementById("rates").textContent), null, { timeout: 60000 });
   assert.match(await page.textContent("#headers"), /x-request-id/);
 });
@@ -80,13 +80,13 @@ await test("a rate stands beside the lower of two limits, or beside none that is
     fresh.route("**/v1/limits*", (route) => route.fulfill({ json: isKnown ? known : unknown })) });
   await write(other, { prompt: "Once", n: 4, max_length: 20 });
   await status(other, /All 4 texts/);
-  assert.match(await other.textContent("#rates"), /of what this machine allows \(not known yet\) · \d+ tokens in 4 texts/);
+  assert.match(await other.textContent("#rates"), /^[\d,.]+ tokens\/s \(what this machine allows is not known yet\) · \d+ tokens in 4 texts/);
   isKnown = true;
   const limit = (words) => other.waitForFunction((part) => document.getElementById("rates").textContent.includes(part), words, { timeout: 60000 });
-  await limit("of 400 that this machine's memory allows");
+  await limit("of 400 tokens/s that this machine's memory allows");
   assert.match(await other.getAttribute("#rates abbr", "title"), /reads all 30 MB .* 100 times a second \(3.0 GB\/s\), so 4 texts together can have 400 tokens\/s/);
   await write(other, { n: 16 });
-  await limit("of 1,000 that this machine's arithmetic allows");
+  await limit("of 1,000 tokens/s that this machine's arithmetic allows");
   await other.goto(base + "/#server");
   await other.waitForFunction(() => /at most100 tokens\/s.*at most1,000 tokens\/s/.test(document.getElementById("server-models").textContent));
   other.check();
