@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <string>
-#include <string_view>
 
 #include "core/aligned_buffer.h"
 #include "kernels/amx.h"
@@ -23,7 +22,7 @@ struct Shape {
   std::size_t inputs, outputs;
 };
 constexpr Shape kShapes[] = {{768, 3072}, {3072, 768}, {768, 50304}};
-constexpr std::size_t kRows[] = {1, 4, 8, 12, 32, 64, 512};
+constexpr std::size_t kRows[] = {1, 4, 8, 12, 14, 32, 64, 512};
 constexpr std::size_t kWalk = std::size_t{768} << 20;  // bytes of weights walked over
 
 template <class Weight>
@@ -45,6 +44,17 @@ template <class Weight>
 const AlignedBuffer<Weight>& walked_weights() {
   static const AlignedBuffer<Weight> weights = filled<Weight>(kWalk / sizeof(Weight));
   return weights;
+}
+
+// Of products with `count` weights.
+void set_rates(benchmark::State& state, std::size_t count, std::size_t rows,
+               std::size_t weight_bytes) {
+  using benchmark::Counter;
+  auto weights = static_cast<double>(count);
+  state.counters["GFLOP/s"] =
+      Counter(2e-9 * weights * static_cast<double>(rows), Counter::kIsIterationInvariantRate);
+  state.counters["GB/s"] = Counter(1e-9 * weights * static_cast<double>(weight_bytes),
+                                   Counter::kIsIterationInvariantRate);
 }
 
 template <class Weight>
@@ -71,12 +81,37 @@ void multiply(benchmark::State& state, void (*matmul)(const kernels::MatmulArgs&
     benchmark::ClobberMemory();
     next = (next + 1) % matrices;
   }
-  using benchmark::Counter;
-  auto count = static_cast<double>(matrix);
-  state.counters["GFLOP/s"] =
-      Counter(2e-9 * count * static_cast<double>(rows), Counter::kIsIterationInvariantRate);
-  state.counters["GB/s"] =
-      Counter(1e-9 * count * sizeof(Weight), Counter::kIsIterationInvariantRate);
+  set_rates(state, matrix, rows, sizeof(Weight));
+}
+
+// In bf16's own arithmetic, of rows that were rounded before.
+void multiply_bf16(benchmark::State& state, const kernels::Bf16Kernels& bf16, Shape shape,
+                   std::size_t rows) {
+  const AlignedBuffer<std::uint16_t>& weights = walked_weights<std::uint16_t>();
+  std::size_t groups = shape.inputs / kernels::kGroup, row_bytes = bf16.row_bytes(groups);
+  std::size_t matrix = shape.inputs * shape.outputs;
+  std::size_t matrices = weights.size() / matrix;
+  AlignedBuffer<float> values = filled<float>(shape.inputs);
+  AlignedBuffer<std::byte> x(rows * row_bytes);
+  for (std::size_t r = 0; r < rows; ++r) {
+    bf16.round(values.data(), shape.inputs, x.data() + r * row_bytes);
+  }
+  AlignedBuffer<float> out(rows * shape.outputs);
+  std::size_t next = 0;
+  for (auto _ : state) {
+    bf16.matmul({.x = x.data(),
+                 .x_stride = row_bytes,
+                 .rows = rows,
+                 .groups = groups,
+                 .weights = weights.data() + next * matrix,
+                 .panels = shape.outputs / kPanelWidth,
+                 .bias = nullptr,
+                 .out = out.data(),
+                 .out_stride = shape.outputs});
+    benchmark::ClobberMemory();
+    next = (next + 1) % matrices;
+  }
+  set_rates(state, matrix, rows, sizeof(std::uint16_t));
 }
 
 struct IntegerFormat {
@@ -136,44 +171,62 @@ void quantise(benchmark::State& state, const kernels::Kernels& table) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kInputs * sizeof(float)));
 }
 
+// One for each shape and number of rows, called PREFIX/K:../N:../rows:..
+template <class Run>
+void register_shapes(const std::string& prefix, Run run) {
+  for (Shape shape : kShapes) {
+    for (std::size_t rows : kRows) {
+      if (prefix.starts_with("scalar") && rows > 12) continue;  // slow, and says nothing new
+      std::string name =
+          fmt::format("{}/K:{}/N:{}/rows:{}", prefix, shape.inputs, shape.outputs, rows);
+      benchmark::RegisterBenchmark(
+          name.c_str(), [run, shape, rows](benchmark::State& state) { run(state, shape, rows); });
+    }
+  }
+}
+
 void register_integers(const kernels::Kernels& table, const char* extension) {
   std::string prefix = fmt::format("{}{}/", table.name, extension);
   benchmark::RegisterBenchmark((prefix + "quantise").c_str(),
                                [&table](benchmark::State& state) { quantise(state, table); });
   for (const IntegerFormat& format : kIntegerFormats) {
-    for (Shape shape : kShapes) {
-      for (std::size_t rows : kRows) {
-        if (table.name == std::string_view("scalar") && rows > 12) continue;
-        std::string name = fmt::format("{}{}/K:{}/N:{}/rows:{}", prefix, format.name, shape.inputs,
-                                       shape.outputs, rows);
-        benchmark::RegisterBenchmark(name.c_str(),
-                                     [&table, &format, shape, rows](benchmark::State& state) {
-                                       multiply_integers(state, table, format, shape, rows);
-                                     });
-      }
-    }
+    register_shapes(prefix + format.name,
+                    [&table, &format](benchmark::State& state, Shape shape, std::size_t rows) {
+                      multiply_integers(state, table, format, shape, rows);
+                    });
   }
+}
+
+template <class Weight>
+void register_floats(const std::string& name, void (*matmul)(const kernels::MatmulArgs&)) {
+  register_shapes(name, [matmul](benchmark::State& state, Shape shape, std::size_t rows) {
+    multiply<Weight>(state, matmul, shape, rows);
+  });
+}
+
+void register_bf16(const std::string& name, const kernels::Bf16Kernels& bf16) {
+  register_shapes(name, [&bf16](benchmark::State& state, Shape shape, std::size_t rows) {
+    multiply_bf16(state, bf16, shape, rows);
+  });
 }
 
 void register_all() {
   for (kernels::Isa isa : {kernels::Isa::kAvx512, kernels::Isa::kAvx2, kernels::Isa::kScalar}) {
     if (!kernels::is_supported(isa)) continue;
     const kernels::Kernels& table = kernels::kernels_for(isa);
+    std::string name = table.name;
     register_integers(kernels::kernels_for(isa, false), "");
     if (kernels::has_vnni(isa)) register_integers(kernels::kernels_for(isa, true), "_vnni");
-    if (isa == kernels::Isa::kAvx512 && kernels::amx().int8) {
-      register_integers(kernels::kernels_with_amx(), "_amx");
+    register_floats<float>(name + "/f32", table.matmul.f32);
+    register_floats<std::uint16_t>(name + "/bf16-f32", table.matmul.bf16_f32);
+    register_bf16(name + "/bf16", kernels::bf16_kernels_for(isa, false));
+    if (kernels::has_bf16_pairs(isa)) {
+      register_bf16(name + "_pairs/bf16", kernels::bf16_kernels_for(isa, true));
     }
-    for (Shape shape : kShapes) {
-      for (std::size_t rows : kRows) {
-        if (isa == kernels::Isa::kScalar && rows > 12) continue;  // slow, and says nothing new
-        std::string name = "/K:" + std::to_string(shape.inputs) +
-                           "/N:" + std::to_string(shape.outputs) + "/rows:" + std::to_string(rows);
-        benchmark::RegisterBenchmark((std::string(table.name) + "/f32" + name).c_str(),
-                                     multiply<float>, table.matmul.f32, shape, rows);
-        benchmark::RegisterBenchmark((std::string(table.name) + "/bf16-f32" + name).c_str(),
-                                     multiply<std::uint16_t>, table.matmul.bf16_f32, shape, rows);
-      }
+    if (isa != kernels::Isa::kAvx512) continue;
+    if (kernels::amx().int8) register_integers(kernels::kernels_with_amx(), "_amx");
+    if (kernels::amx().bf16) {
+      register_bf16(name + "_amx/bf16", kernels::kernels_with_amx().matmul.bf16);
     }
   }
 }
