@@ -17,6 +17,7 @@
 #if defined(__x86_64__)
 
 #include "kernels/vector/avx512.h"
+#include "kernels/vector/prefetch.h"
 #include "kernels/vector/tiles.h"
 
 namespace chorus::kernels {

@@ -14,6 +14,7 @@
 
 #include "kernels/vector/avx512.h"
 #include "kernels/vector/lanes.h"
+#include "kernels/vector/prefetch.h"
 #include "kernels/vector/tiles.h"
 
 namespace chorus::kernels {

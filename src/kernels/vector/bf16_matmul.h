@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/vector/lanes.h"
+#include "kernels/vector/prefetch.h"
 
 namespace chorus::kernels {
 namespace {
@@ -12,28 +13,151 @@ constexpr std::size_t kPairPanelVectors = kPanelWidth / kLanes;
 constexpr std::size_t kPairElements = 2 * kLanes;  // of a vector of pairs
 constexpr std::size_t kPairRow = 2 * kPanelWidth;  // elements between two inputs and the next two
 
-// How many bytes ahead of its use a panel is fetched.
-constexpr std::size_t pair_prefetch(std::size_t rows) { return rows <= 3 ? 2048 : 8192; }
+constexpr std::size_t kPairGroupBytes = kGroup * kPanelWidth * sizeof(std::uint16_t);
 
-// Which groups of K a tile adds, and whether they are the first, which begin from the bias.
+// Which groups of K a tile adds; the first begin from the bias.
 struct GroupRange {
   std::size_t begin, end;
 };
 
-// A tile: kRows rows by kVectors vectors of outputs, whose first is vector `first` of panel `panel`.
-// A group's two sums of each output stay in registers.
+// The width of a tile of `rows` rows, with room for weights beside the sums: of both chains or, with 16
+// registers and many rows, of one.
+constexpr std::size_t bf16_tile_vectors(std::size_t rows) {
+  if (kLanes == 16) return rows == 1 ? 8 : rows <= 3 ? 4 : 2;  // 32 registers
+  return rows == 1 ? 4 : 2;                                    // 16 registers
+}
+constexpr bool bf16_chains_in_turn(std::size_t rows) { return kLanes == 8 && rows > 3; }
+constexpr std::size_t kMaxBf16Rows = 6;
+// Whether rows go through a panel once, and not in blocks of K.
+constexpr bool bf16_is_one_walk(std::size_t rows) {
+  return rows <= (kLanes == 8 ? 1 : kMaxBf16Rows);
+}
+
+// A tile's operands: `weights` and `x` at a group.
+template <class Pairs>
+struct PairTile {
+  const std::uint16_t* weights;
+  std::size_t panel_size;
+  const std::byte* x;
+  std::size_t x_stride;
+  bool is_one_walk;
+
+  static constexpr std::size_t kPasses = kGroup / Pairs::kInputs;  // of a group
+  static constexpr std::size_t kPassRowBytes = Pairs::kGroupBytes / kPasses;
+
+  const std::uint16_t* weights_of(std::size_t pass, std::size_t v) const {
+    return weights + pass * Pairs::kInputs * kPanelWidth + v / kPairPanelVectors * panel_size +
+           v % kPairPanelVectors * kPairElements;
+  }
+  auto activation(std::size_t pass, std::size_t row, std::size_t chain) const {
+    return Pairs::activation(x + row * x_stride + pass * kPassRowBytes, chain);
+  }
+  // A pass's weights, a little ahead of their use. Near a panel's end this is the next panel, or memory
+  // that is not ours, which does no harm.
+  template <std::size_t kVectors>
+  void fetch(std::size_t pass, std::size_t bytes_ahead) const {
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      if (v * kPairElements * 2 % 64 != 0) continue;
+      for (std::size_t i = 0; i < Pairs::kInputs / 2; ++i) {
+        __builtin_prefetch(reinterpret_cast<const char*>(weights_of(pass, v) + i * kPairRow) +
+                           bytes_ahead);
+      }
+    }
+  }
+};
+
+// sums = the even chain + the odd chain of a group. With 32 registers both are added up together.
 template <class Pairs, std::size_t kRows, std::size_t kVectors>
-void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, std::size_t row, std::size_t panel,
-               std::size_t first) {
-  constexpr std::size_t kPasses = kGroup / Pairs::kInputs;  // of a group
+[[gnu::always_inline]] inline void add_chains_together(const PairTile<Pairs>& tile,
+                                                       Vector (&sums)[kRows][kVectors]) {
+  Vector even[kRows][kVectors], odd[kRows][kVectors];
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) even[r][v] = odd[r][v] = Vector::zero();
+  }
+#pragma GCC unroll 1
+  for (std::size_t pass = 0; pass < tile.kPasses; ++pass) {
+    typename Pairs::Weights w[kVectors];
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kVectors; ++v) w[v] = Pairs::even(tile.weights_of(pass, v));
+    if (tile.is_one_walk) tile.template fetch<kVectors>(pass, kRows <= 3 ? 2048 : 8192);
+#pragma GCC unroll 12
+    for (std::size_t r = 0; r < kRows; ++r) {
+      auto value = tile.activation(pass, r, 0);
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        even[r][v] = Pairs::add(even[r][v], value, w[v]);
+      }
+    }
+    // Loaded again: with 16 registers there is none to keep them in.
+    if (kLanes == 8) asm volatile("" ::: "memory");
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kVectors; ++v) w[v] = Pairs::odd(tile.weights_of(pass, v));
+#pragma GCC unroll 12
+    for (std::size_t r = 0; r < kRows; ++r) {
+      auto value = tile.activation(pass, r, 1);
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kVectors; ++v) odd[r][v] = Pairs::add(odd[r][v], value, w[v]);
+    }
+  }
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) sums[r][v] = even[r][v] + odd[r][v];
+  }
+}
+
+// The same with 16 registers: first the even chain, whose sums then wait in memory, and then the odd
+// one. So as many sums are under way as in a product of f32, and a vector of weights serves as many rows.
+template <class Pairs, std::size_t kRows, std::size_t kVectors>
+[[gnu::always_inline]] inline void add_chains_in_turn(const PairTile<Pairs>& tile,
+                                                      Vector (&sums)[kRows][kVectors]) {
+  alignas(64) float even[kRows][kVectors][kLanes];
+#pragma GCC unroll 2
+  for (std::size_t chain = 0; chain < 2; ++chain) {
+    for (std::size_t r = 0; r < kRows; ++r) {
+      for (std::size_t v = 0; v < kVectors; ++v) sums[r][v] = Vector::zero();
+    }
+#pragma GCC unroll 1
+    for (std::size_t pass = 0; pass < tile.kPasses; ++pass) {
+      typename Pairs::Weights w[kVectors];
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        const std::uint16_t* from = tile.weights_of(pass, v);
+        w[v] = chain == 0 ? Pairs::even(from) : Pairs::odd(from);
+      }
+#pragma GCC unroll 12
+      for (std::size_t r = 0; r < kRows; ++r) {
+        auto value = tile.activation(pass, r, chain);
+#pragma GCC unroll 8
+        for (std::size_t v = 0; v < kVectors; ++v) {
+          sums[r][v] = Pairs::add(sums[r][v], value, w[v]);
+        }
+      }
+    }
+    for (std::size_t r = 0; r < kRows; ++r) {
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        if (chain == 0) {
+          sums[r][v].store(even[r][v]);
+        } else {
+          sums[r][v] = Vector::load(even[r][v]) + sums[r][v];
+        }
+      }
+    }
+  }
+}
+
+// A tile: kRows rows by kVectors vectors of outputs, whose first is vector `first` of panel `panel`.
+template <class Pairs, std::size_t kRows, std::size_t kVectors>
+void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch, std::size_t row,
+               std::size_t panel, std::size_t first) {
   std::size_t panel_size = bf16_panel_size(args.groups);
-  const std::uint16_t* weights = args.weights + panel * panel_size + first * kPairElements +
-                                 groups.begin * kGroup * kPanelWidth;
   std::size_t output = panel * kPanelWidth + first * kLanes;
   float* out = args.out + row * args.out_stride + output;
-  std::size_t x_stride = args.x_stride;
-  const std::byte* x = args.x + row * x_stride + groups.begin * Pairs::kGroupBytes;
-
+  PairTile<Pairs> tile{.weights = args.weights + panel * panel_size + first * kPairElements +
+                                  groups.begin * kGroup * kPanelWidth,
+                       .panel_size = panel_size,
+                       .x = args.x + row * args.x_stride + groups.begin * Pairs::kGroupBytes,
+                       .x_stride = args.x_stride,
+                       .is_one_walk = bf16_is_one_walk(args.rows)};
   alignas(64) float results[kRows][kVectors][kLanes];
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -44,54 +168,20 @@ void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, std::size_t row, s
     }
   }
   for (std::size_t g = groups.begin; g < groups.end; ++g) {
-    Vector even[kRows][kVectors], odd[kRows][kVectors];
-    for (std::size_t r = 0; r < kRows; ++r) {
-      for (std::size_t v = 0; v < kVectors; ++v) even[r][v] = odd[r][v] = Vector::zero();
-    }
-#pragma GCC unroll 1
-    for (std::size_t pass = 0; pass < kPasses; ++pass) {
-      auto place = [weights, panel_size](std::size_t v) {
-        return weights + v / kPairPanelVectors * panel_size + v % kPairPanelVectors * kPairElements;
-      };
-      typename Pairs::Weights w[kVectors];
-#pragma GCC unroll 8
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        w[v] = Pairs::even(place(v));
-        for (std::size_t i = 0; i < Pairs::kInputs / 2; ++i) {
-          if (v * kPairElements * 2 % 64 == 0) {
-            __builtin_prefetch(reinterpret_cast<const char*>(place(v) + i * kPairRow) +
-                               pair_prefetch(kRows));
-          }
-        }
-      }
-#pragma GCC unroll 12
-      for (std::size_t r = 0; r < kRows; ++r) {
-        auto value = Pairs::activation(x + r * x_stride, 0);
-#pragma GCC unroll 8
-        for (std::size_t v = 0; v < kVectors; ++v) {
-          even[r][v] = Pairs::add(even[r][v], value, w[v]);
-        }
-      }
-      // Loaded again: with 16 registers there is none to keep them in.
-      if (kLanes == 8) asm volatile("" ::: "memory");
-#pragma GCC unroll 8
-      for (std::size_t v = 0; v < kVectors; ++v) w[v] = Pairs::odd(place(v));
-#pragma GCC unroll 12
-      for (std::size_t r = 0; r < kRows; ++r) {
-        auto value = Pairs::activation(x + r * x_stride, 1);
-#pragma GCC unroll 8
-        for (std::size_t v = 0; v < kVectors; ++v) {
-          odd[r][v] = Pairs::add(odd[r][v], value, w[v]);
-        }
-      }
-      weights += Pairs::kInputs * kPanelWidth;
-      x += Pairs::kGroupBytes / kPasses;
+    prefetch.advance();
+    Vector sums[kRows][kVectors];
+    if constexpr (bf16_chains_in_turn(kRows)) {
+      add_chains_in_turn(tile, sums);
+    } else {
+      add_chains_together(tile, sums);
     }
     for (std::size_t r = 0; r < kRows; ++r) {
       for (std::size_t v = 0; v < kVectors; ++v) {
-        (Vector::load(results[r][v]) + (even[r][v] + odd[r][v])).store(results[r][v]);
+        (Vector::load(results[r][v]) + sums[r][v]).store(results[r][v]);
       }
     }
+    tile.weights += kGroup * kPanelWidth;
+    tile.x += Pairs::kGroupBytes;
   }
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -100,21 +190,14 @@ void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, std::size_t row, s
   }
 }
 
-// The width of a tile of `rows` rows: two sums of each output, with room for weights.
-constexpr std::size_t bf16_tile_vectors(std::size_t rows) {
-  if (kLanes == 16) return rows == 1 ? 8 : rows <= 3 ? 4 : 2;  // 32 registers
-  return rows == 1 ? 4 : 2;                                    // 16 registers
-}
-constexpr std::size_t kMaxBf16Rows = kLanes == 16 ? 6 : 3;
-
 template <class Pairs, std::size_t kRows>
-void bf16_rows(const Bf16MatmulArgs& args, GroupRange groups, std::size_t row, std::size_t panel,
-               std::size_t panels) {
+void bf16_rows(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch, std::size_t row,
+               std::size_t panel, std::size_t panels) {
   constexpr std::size_t kVectors = bf16_tile_vectors(kRows);
   constexpr std::size_t kTilePanels = kVectors / kPairPanelVectors;
   if constexpr (kTilePanels > 1) {
     while (panels >= kTilePanels) {
-      bf16_tile<Pairs, kRows, kVectors>(args, groups, row, panel, 0);
+      bf16_tile<Pairs, kRows, kVectors>(args, groups, prefetch, row, panel, 0);
       panel += kTilePanels;
       panels -= kTilePanels;
     }
@@ -122,37 +205,46 @@ void bf16_rows(const Bf16MatmulArgs& args, GroupRange groups, std::size_t row, s
   constexpr std::size_t kStep = kVectors < kPairPanelVectors ? kVectors : kPairPanelVectors;
   for (; panels > 0; ++panel, --panels) {
     for (std::size_t first = 0; first < kPairPanelVectors; first += kStep) {
-      bf16_tile<Pairs, kRows, kStep>(args, groups, row, panel, first);
+      bf16_tile<Pairs, kRows, kStep>(args, groups, prefetch, row, panel, first);
     }
   }
 }
 
 // `rows` in [1, kRows]: the template is unrolled downwards to the number wanted.
 template <class Pairs, std::size_t kRows>
-void bf16_some_rows(const Bf16MatmulArgs& args, GroupRange groups, std::size_t row,
-                    std::size_t rows, std::size_t panel, std::size_t panels) {
-  if (rows == kRows) return bf16_rows<Pairs, kRows>(args, groups, row, panel, panels);
-  if constexpr (kRows > 1) bf16_some_rows<Pairs, kRows - 1>(args, groups, row, rows, panel, panels);
+void bf16_some_rows(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch,
+                    std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
+  if (rows == kRows) return bf16_rows<Pairs, kRows>(args, groups, prefetch, row, panel, panels);
+  if constexpr (kRows > 1) {
+    bf16_some_rows<Pairs, kRows - 1>(args, groups, prefetch, row, rows, panel, panels);
+  }
 }
 
-// Rows that fill several tiles go through a panel in blocks of K, which stay in the first-level
-// cache for all of them; each of the tiles has as many rows as the others, or one more.
+// Rows go through a panel in blocks of K, which stay in the first-level cache for all of their tiles;
+// each of these has as many rows as the others, or one more, and meanwhile all of them fetch the block
+// that comes next.
 template <PairProducts<Vector> Pairs>
 void matmul_bf16(const Bf16MatmulArgs& args) {
   constexpr std::size_t kBlock = 8;  // groups
   if (args.rows == 0) return;
-  std::size_t tiles = (args.rows + kMaxBf16Rows - 1) / kMaxBf16Rows;
-  if (tiles == 1) {
-    return bf16_some_rows<Pairs, kMaxBf16Rows>(args, {0, args.groups}, 0, args.rows, 0,
+  if (bf16_is_one_walk(args.rows)) {
+    Prefetch nothing(nullptr, 0);
+    return bf16_some_rows<Pairs, kMaxBf16Rows>(args, {0, args.groups}, nothing, 0, args.rows, 0,
                                                args.panels);
   }
+  std::size_t tiles = (args.rows + kMaxBf16Rows - 1) / kMaxBf16Rows;
+  std::size_t walks =
+      tiles * (kPanelWidth / kLanes / 2);  // through a block, by tiles of two vectors
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     for (std::size_t begin = 0; begin < args.groups; begin += kBlock) {
       GroupRange groups{begin, args.groups - begin < kBlock ? args.groups : begin + kBlock};
+      Prefetch prefetch(
+          args.weights + panel * bf16_panel_size(args.groups) + groups.end * kGroup * kPanelWidth,
+          (kPairGroupBytes + walks - 1) / walks);
       for (std::size_t tile = 0; tile < tiles; ++tile) {
         std::size_t first = args.rows * tile / tiles;
         std::size_t end = args.rows * (tile + 1) / tiles;
-        bf16_some_rows<Pairs, kMaxBf16Rows>(args, groups, first, end - first, panel, 1);
+        bf16_some_rows<Pairs, kMaxBf16Rows>(args, groups, prefetch, first, end - first, panel, 1);
       }
     }
   }

@@ -76,22 +76,5 @@ static_assert(sizeof(TileConfig) == 64 && offsetof(TileConfig, row_bytes) == 16 
 
 inline void release_tiles() { asm volatile("tilerelease"); }
 
-// Asks for what the next tiles will read, evenly over a tile's products, into the second-level
-// cache: the first is small, and full of sums and activations.
-class Prefetch {
- public:
-  Prefetch(const void* from, std::size_t bytes_for_each_product)
-      : next_(static_cast<const std::byte*>(from)), step_(bytes_for_each_product) {}
-
-  // Beyond the matrix this is memory that is not ours, which does no harm.
-  void advance() {
-    for (due_ += step_; due_ >= 64; due_ -= 64, next_ += 64) __builtin_prefetch(next_, 0, 1);
-  }
-
- private:
-  const std::byte* next_;
-  std::size_t step_, due_ = 0;
-};
-
 }  // namespace
 }  // namespace chorus::kernels
