@@ -1,7 +1,8 @@
 """GPT-2 in plain PyTorch, as the peer of measurements: the talk's generation, which runs the whole
-text again for every token, and the same with a KV cache. One sequence; no other libraries.
+text again for every token, and the same with a KV cache, of one sequence or a batch of equal lengths. No
+other libraries.
 
-Dimensions: V vocab_size, T block_size, C n_embd, H n_head, HS head size.
+Dimensions: B sequences, V vocab_size, T block_size, C n_embd, H n_head, HS head size.
 """
 
 import math
@@ -14,12 +15,12 @@ FUSED_ATTENTION = getattr(F, "scaled_dot_product_attention", None)
 
 
 def attention(q, k, v, causal):
-    """[H, rows, HS] over [H, positions, HS]."""
+    """[B, H, rows, HS] over [B, H, positions, HS]."""
     if FUSED_ATTENTION is not None:
         return FUSED_ATTENTION(q, k, v, is_causal=causal)
-    scores = q @ k.transpose(1, 2) * (1.0 / math.sqrt(q.shape[-1]))
+    scores = q @ k.transpose(-2, -1) * (1.0 / math.sqrt(q.shape[-1]))
     if causal:
-        future = torch.ones(scores.shape[1:], dtype=torch.bool).triu(1)
+        future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
         scores = scores.masked_fill(future, -math.inf)
     return torch.softmax(scores, dim=-1) @ v
 
@@ -44,8 +45,8 @@ class Gpt2Peer:
         names = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
         return [(state[f"{prefix}{name}.weight"], state[f"{prefix}{name}.bias"]) for name in names]
 
-    def start_cache(self):
-        shape = (self.n_layer, 2, self.n_head, self.block_size, self.n_embd // self.n_head)
+    def start_cache(self, sequences=1):
+        shape = (self.n_layer, 2, sequences, self.n_head, self.block_size, self.n_embd // self.n_head)
         self.cache = torch.empty(shape, dtype=self.wte.dtype)
 
     def weight_bytes(self):
@@ -55,22 +56,22 @@ class Gpt2Peer:
         return elements * self.wte.element_size()
 
     def forward(self, ids, position=0, last_only=True):
-        """Logits [1 or rows, V] of `ids`; with a cache, those before `position` are in it."""
-        rows, c = len(ids), self.n_embd
+        """Logits [B, 1 or rows, V] of `ids` [B, rows]; with a cache, those before `position` are in it."""
+        (sequences, rows), c = ids.shape, self.n_embd
         x = self.wte[ids] + self.wpe[position:position + rows]
         for i, (ln_1, c_attn, c_proj, ln_2, c_fc, mlp_proj) in enumerate(self.layers):
             qkv = F.linear(F.layer_norm(x, (c,), *ln_1), *c_attn)
-            q, k, v = qkv.view(rows, 3, self.n_head, -1).permute(1, 2, 0, 3)
+            q, k, v = qkv.view(sequences, rows, 3, self.n_head, -1).permute(2, 0, 3, 1, 4)
             if self.cache is not None:
                 keys, values = self.cache[i]
-                keys[:, position:position + rows] = k
-                values[:, position:position + rows] = v
-                k, v = keys[:, :position + rows], values[:, :position + rows]
-            y = attention(q, k, v, causal=rows > 1).transpose(0, 1).reshape(rows, c)
+                keys[:, :, position:position + rows] = k
+                values[:, :, position:position + rows] = v
+                k, v = keys[:, :, :position + rows], values[:, :, :position + rows]
+            y = attention(q, k, v, causal=rows > 1).transpose(1, 2).reshape(sequences, rows, c)
             x = x + F.linear(y, *c_proj)
             hidden = F.linear(F.layer_norm(x, (c,), *ln_2), *c_fc)
             x = x + F.linear(F.gelu(hidden, approximate="tanh"), *mlp_proj)
-        x = F.layer_norm(x[-1:] if last_only else x, (c,), *self.final_norm)
+        x = F.layer_norm(x[:, -1:] if last_only else x, (c,), *self.final_norm)
         return F.linear(x, self.head)
 
     @torch.inference_mode()
@@ -85,10 +86,10 @@ class Gpt2Peer:
         done = 0
         while len(ids) < max_length:
             if use_cache:
-                logits = self.forward(ids[done:], done)
+                logits = self.forward(ids[None, done:], done)[0]
                 done = len(ids)
             else:
-                logits = self.forward(ids, last_only=False)[-1:]
+                logits = self.forward(ids[None], last_only=False)[0, -1:]
             probabilities = torch.softmax(logits.float(), dim=-1)
             values, indices = torch.topk(probabilities, top_k, dim=-1)
             choice = torch.multinomial(values, 1, generator=generator)
@@ -99,4 +100,19 @@ class Gpt2Peer:
     def first_token(self, prompt_ids):
         """The likeliest token after the prompt: one forward, the last row through the head."""
         self.start_cache()
-        return self.forward(torch.tensor(prompt_ids)).argmax().item()
+        return self.forward(torch.tensor([prompt_ids])).argmax().item()
+
+    @torch.inference_mode()
+    def generate_batch(self, prompts, new_tokens, top_k, seed):
+        """As generate() with a cache, for `prompts` of one length; yields when each step has its tokens."""
+        generator = torch.Generator().manual_seed(seed)
+        ids = torch.tensor(prompts)
+        self.start_cache(len(prompts))
+        done = 0
+        for _ in range(new_tokens):
+            logits = self.forward(ids[:, done:], done)[:, -1]
+            done = ids.shape[1]
+            values, indices = torch.topk(torch.softmax(logits.float(), dim=-1), top_k, dim=-1)
+            choice = torch.multinomial(values, 1, generator=generator)
+            ids = torch.cat([ids, indices.gather(1, choice)], dim=1)
+            yield

@@ -1,8 +1,9 @@
 """Measures `chorus generate` against PyTorch and against what memory allows, all in one run.
 
-usage: vs_pytorch.py --chorus CHORUS --limits BENCH_LIMITS [--rounds N] [--threads 1,2] NAME=MODEL.pt...
+usage: vs_pytorch.py --chorus CHORUS --limits BENCH_LIMITS [--rounds N] [--threads 1,2] [--streams 14,32] NAME=MODEL.pt...
 
-For each model and number of threads, one table in Markdown. Every round measures each contender
+For each model and number of threads, one table in Markdown of one sequence, and with --streams one of
+many at once (`chorus bench` beside PyTorch with KV cache, whose sequences are a batch). Every round measures each contender
 once, one after the other, so that a machine that changes its speed changes it for all; figures are
 medians over the rounds, and in brackets the least and the most. What other processes took of the
 processors meanwhile is counted: --wait S waits up to S seconds before each measurement for them to
@@ -102,12 +103,14 @@ def run_json_lines(command, environment, requests):
 
 def chorus_contender(chorus, model, dtype, threads, isa):
     command = [chorus, "generate", "--model", model, "--dtype", dtype, "--threads", str(threads),
-               "--jsonl"]
+               "--jsonl", "--parallel", "1"]
     environment = {"CHORUS_ISA": isa} if isa else {}
 
     def ask(request):
         sampling = {"top_k": TOP_K, "seed": SEED}
-        warm_up = {"prompt_ids": request["prompt_ids"], "max_length": len(request["prompt_ids"]) + 4}
+        # Before it another prompt of that length, of which no prefix is found again.
+        other = [(i + 1) % 50000 for i in request["prompt_ids"]]
+        warm_up = {"prompt_ids": other, "max_length": len(other) + 4}
         return run_json_lines(command, environment,
                               [warm_up | sampling, request | sampling])[1]
 
@@ -215,8 +218,60 @@ def measure_model(options, name, model, threads):
             bandwidths[dtype].append((rate, load.others))
         for contender in contenders:
             contender.measure(options.wait)
-    print_table(f"{name}, {threads} thread{'s' if threads > 1 else ''}", contenders, bandwidths,
-                weight_bytes)
+    title = f"{name}, {threads} thread{'s' if threads > 1 else ''}"
+    print_table(title, contenders, bandwidths, weight_bytes)
+    if options.streams:
+        measure_streams(options, title, peers, model, threads)
+
+
+STREAMS_PROMPT, STREAMS_TOKENS = 4, 32  # chorus bench generates after prompts of 4 tokens
+
+
+def chorus_streams(options, model, threads):
+    """Generated tokens per second of all streams, by (name, dtype, streams)."""
+    command = [options.chorus, "bench", "--model", model, "--dtype", "f32,bf16,bf16-f32,int8", "--threads",
+               str(threads), "--streams", options.streams, "--prompt-tokens", "16", "--new-tokens",
+               str(STREAMS_TOKENS), "--rounds", "1", "--json"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {("chorus", each["dtype"], each["streams"]): each["tokens_per_second"]
+            for each in json.loads(output.stdout)["results"] if each["test"] == "tg"}
+
+
+def torch_streams(peer, dtype, threads, streams):
+    torch.set_num_threads(threads)
+    prompts = [[(7919 * i + 31 * j + 11) % 50000 for i in range(STREAMS_PROMPT)] for j in range(streams)]
+    steps = peer.generate_batch(prompts, STREAMS_TOKENS, TOP_K, SEED)
+    next(steps)
+    seconds, count = timed(lambda: sum(1 for _ in steps))
+    return {("PyTorch, KV cache", dtype, streams): count * streams / seconds}
+
+
+def measure_streams(options, title, peers, model, threads):
+    streams = [int(n) for n in options.streams.split(",")]
+    works = [lambda: chorus_streams(options, model, threads)]
+    for dtype, peer in peers.items():
+        for n in streams:
+            works.append(lambda peer=peer, dtype=dtype, n=n: torch_streams(peer, dtype, threads, n))
+    rates = {}
+    for _ in range(options.rounds):
+        for work in works:
+            wait_for_idle(options.wait)
+            with Load() as load:
+                result = work()
+            for key, rate in result.items():
+                rates.setdefault(key, []).append((rate, load.others))
+    print(f"\n### {title}, many streams\n")
+    print("| | weights |" + "".join(f" {n} streams, tokens/s | to PyTorch, bf16 |" for n in streams))
+    print("|---|---|" + "---|---|" * len(streams))
+    for name, dtype in dict.fromkeys(key[:2] for key in rates):
+        print(f"| {name} | {dtype} |", end="")
+        for n in streams:
+            own, peer = rates[name, dtype, n], rates["PyTorch, KV cache", "bf16", n]
+            print(f" {spread(own)} | {median(own) / median(peer):.2f} |", end="")
+        print()
+    everything = [m for measurements in rates.values() for m in measurements]
+    disturbed = sum(others >= DISTURBED for _, others in everything)
+    print(f"\nOther processes disturbed {disturbed} of {len(everything)} measurements.", flush=True)
 
 
 def describe_peer():
@@ -237,6 +292,8 @@ def parse_arguments():
     parser.add_argument("--limits", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", default=f"1,{len(os.sched_getaffinity(0))}")
+    parser.add_argument("--streams", default="", metavar="N,...",
+                        help="also measure so many streams at once (default: none)")
     parser.add_argument("--wait", type=float, default=0.0, metavar="S")
     parser.add_argument("--isa", default=",avx2",
                         help="values of CHORUS_ISA, an empty one for the best (default: ',avx2')")

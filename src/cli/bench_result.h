@@ -43,7 +43,7 @@ double operations_per_token(const checkpoint::ModelConfig& config, bool with_hea
 
 // Tokens per second. A prompt is held against the arithmetic peak. Generation also reads all
 // weights once a step, which gives a token to every stream: the smaller of the two counts. The peak
-// is int8's for weights of int8 and int4 (AMX's, where it is used), else f32's.
+// is int8's for weights of int8 and int4, bf16's for bf16 (AMX's, where it is used), else f32's.
 double prompt_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
                     const limits::Limits& limits);
 double generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,

@@ -229,7 +229,7 @@ void add_bench(CLI::App& app) {
       "a token.\n"
       "The limit of tg is the smaller of READ / (bytes of all weights) * streams and\n"
       "PEAK / (2 * weights of the layers and the head). READ and PEAK (of int8 products for int8 "
-      "and int4, else of f32\n"
+      "and int4, of bf16's for bf16, else of f32\n"
       "multiply-adds) are the best that was measured at the start with as many threads. READ is "
       "that "
       "of the last-level\n"

@@ -214,8 +214,8 @@ void multiply(const Bf16MatmulArgs& args) {
   release_tiles();
 }
 
-// By vectors, for which activations are widened first.
-void multiply_few_rows(const Bf16MatmulArgs& args) {
+// By vectors, for which activations are widened first. (Not inline: tiles need none of its stack.)
+[[gnu::noinline]] void multiply_few_rows(const Bf16MatmulArgs& args) {
   alignas(64) float x[kMostWidened * kGroup];
   float* to = x;
   for (std::size_t r = 0; r < args.rows; ++r) {
