@@ -14,18 +14,20 @@ void grow(AlignedBuffer<T>& buffer, std::size_t size) {
   if (buffer.size() < size) buffer = AlignedBuffer<T>(size);
 }
 
-// Rows of floats, padded to whole panels.
+// Rows of floats, padded to whole panels and one cache line more: rows whose distance is a multiple of
+// 4 KiB meet in a few sets of the first-level cache and put each other out.
 class RowBuffer {
  public:
   // Makes room; contents are unspecified. Throws std::bad_alloc.
   void resize(std::size_t rows, std::size_t columns) {
-    stride_ = kernels::padded(columns);
+    stride_ = kernels::padded(columns) + kCacheLine / sizeof(float);
     grow(values_, rows * stride_);
   }
   float* row(std::size_t i) { return values_.data() + i * stride_; }
   std::size_t stride() const { return stride_; }
 
  private:
+  static constexpr std::size_t kCacheLine = 64;
   AlignedBuffer<float> values_;
   std::size_t stride_ = 0;
 };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/vector/lanes.h"
+#include "kernels/vector/prefetch.h"
 
 namespace chorus::kernels {
 namespace {
@@ -27,8 +28,9 @@ constexpr std::size_t kCacheLine = 64;
 // page and has not caught up when many rows keep the registers busy; with one row of f32, which
 // does nothing but read, it needs less help. Measured: bench/kernels_bench.cpp.
 template <class Weight>
-constexpr std::size_t prefetch_bytes(std::size_t rows) {
-  return rows == 1 && sizeof(Weight) == 4 ? 512 : rows < 8 ? 2048 : 8192;
+constexpr std::size_t prefetch_bytes(std::size_t rows, bool is_one_of_several) {
+  if (rows == 1 && sizeof(Weight) == 4) return 512;
+  return rows < 8 || is_one_of_several ? 2048 : 8192;
 }
 
 template <class Weight>
@@ -40,20 +42,28 @@ inline const Weight* panel_at(const MatmulArgs& args, std::size_t panel) {
 }
 
 // A tile: kRows rows by kVectors vectors of outputs, whose sums stay in registers for all of k. Its
-// first output is vector `first` of panel `panel`.
-template <class Weight, std::size_t kRows, std::size_t kVectors>
-void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std::size_t first) {
+// first output is vector `first` of panel `panel`. One of several tiles fetches `next` for all of them.
+template <class Weight, std::size_t kRows, std::size_t kVectors, bool kIsOneOfSeveral>
+void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std::size_t first,
+                 Prefetch& next) {
   constexpr std::size_t kTilePanels = (kVectors + kPanelVectors - 1) / kPanelVectors;
   const Weight* weights[kTilePanels];
   for (std::size_t p = 0; p < kTilePanels; ++p) {
     weights[p] = panel_at<Weight>(args, panel + p) + first * kLanes;
   }
-  const float* x = args.x + row * args.x_stride;
+  // A pointer for three rows: for one each there are not registers enough.
+  constexpr std::size_t kPointers = (kRows + 2) / 3;
+  const float* x[kPointers];
+  for (std::size_t i = 0; i < kPointers; ++i) x[i] = args.x + (row + 3 * i) * args.x_stride;
+  std::size_t x_stride = args.x_stride;
+  Prefetch prefetch = next;
   std::size_t output = panel * kPanelWidth + first * kLanes;
   float* out = args.out + row * args.out_stride + output;
 
   Vector sums[kRows][kVectors];
+#pragma GCC unroll 12
   for (std::size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
       if (args.accumulate) {
         sums[r][v] = Vector::load(out + r * args.out_stride + v * kLanes);
@@ -73,17 +83,24 @@ void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std
       w[v] = load_weights(at);
       // Near a panel's end this is the next panel, or memory that is not ours, which does no harm.
       if (v * kLanes * sizeof(Weight) % kCacheLine == 0) {
-        __builtin_prefetch(reinterpret_cast<const char*>(at) + prefetch_bytes<Weight>(kRows));
+        __builtin_prefetch(reinterpret_cast<const char*>(at) +
+                           prefetch_bytes<Weight>(kRows, kIsOneOfSeveral));
       }
     }
+    if constexpr (kIsOneOfSeveral) prefetch.advance_at_once();
 #pragma GCC unroll 12
     for (std::size_t r = 0; r < kRows; ++r) {
-      Vector value = Vector::broadcast(x[r * args.x_stride + k]);
+      Vector value = Vector::broadcast(x[r / 3][r % 3 * x_stride]);
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < kVectors; ++v) sums[r][v] = fma(value, w[v], sums[r][v]);
     }
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kPointers; ++i) ++x[i];
   }
+  next = prefetch;
+#pragma GCC unroll 12
   for (std::size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
       sums[r][v].store(out + r * args.out_stride + v * kLanes);
     }
@@ -96,96 +113,77 @@ constexpr std::size_t tile_vectors(std::size_t rows) {
   return rows == 1 ? 8 : rows <= 3 ? 4 : 2;                    // 16 registers
 }
 constexpr std::size_t kMaxTileRows = kLanes == 16 ? 12 : 6;
+constexpr std::size_t kManyRowsVectors = tile_vectors(kMaxTileRows);
+// Of a tile that is as wide as a panel, so that no other need follow it over the same one.
+constexpr std::size_t kMaxOneTileRows = kLanes == 16 ? kMaxTileRows : 3;
+static_assert(tile_vectors(kMaxOneTileRows) >= kPanelVectors);
 
-template <class Weight, std::size_t kRows>
-void matmul_rows(const MatmulArgs& args, std::size_t row, std::size_t panel, std::size_t panels) {
-  constexpr std::size_t kVectors = tile_vectors(kRows);
+// Panels from `panel` on, kVectors vectors of outputs at a time; what is left in halves of that.
+template <class Weight, std::size_t kRows, std::size_t kVectors>
+void matmul_panels(const MatmulArgs& args, std::size_t panel) {
   constexpr std::size_t kTilePanels = kVectors / kPanelVectors;
-  if constexpr (kTilePanels > 1) {
-    while (panels >= kTilePanels) {
-      matmul_tile<Weight, kRows, kVectors>(args, row, panel, 0);
-      panel += kTilePanels;
-      panels -= kTilePanels;
-    }
+  Prefetch nothing(nullptr, 0);
+  for (; args.panels - panel >= kTilePanels; panel += kTilePanels) {
+    matmul_tile<Weight, kRows, kVectors, false>(args, 0, panel, 0, nothing);
   }
-  constexpr std::size_t kStep = kVectors < kPanelVectors ? kVectors : kPanelVectors;
-  for (; panels > 0; ++panel, --panels) {
-    for (std::size_t first = 0; first < kPanelVectors; first += kStep) {
-      matmul_tile<Weight, kRows, kStep>(args, row, panel, first);
-    }
+  if constexpr (kTilePanels > 1) matmul_panels<Weight, kRows, kVectors / 2>(args, panel);
+}
+
+// All rows in one tile. Templates are unrolled downwards to the number of rows that is wanted.
+template <class Weight, std::size_t kRows = kMaxOneTileRows>
+void matmul_one_tile(const MatmulArgs& args) {
+  if (args.rows == kRows) return matmul_panels<Weight, kRows, tile_vectors(kRows)>(args, 0);
+  if constexpr (kRows > 1) matmul_one_tile<Weight, kRows - 1>(args);
+}
+
+// One of several tiles, each of which has at least half of the most rows.
+template <class Weight, std::size_t kRows = kMaxTileRows>
+void matmul_one_of_several(const MatmulArgs& args, std::size_t row, std::size_t rows,
+                           std::size_t first, Prefetch& next) {
+  if (rows == kRows) {
+    return matmul_tile<Weight, kRows, kManyRowsVectors, true>(args, row, 0, first, next);
+  }
+  if constexpr (kRows > kMaxTileRows / 2) {
+    matmul_one_of_several<Weight, kRows - 1>(args, row, rows, first, next);
   }
 }
 
+// A panel stays in the second-level cache while all tiles of rows pass over it. All get as many rows,
+// or one more. What lies behind the panel is what is read next.
 template <class Weight>
-void matmul_some_rows(const MatmulArgs& args, std::size_t row, std::size_t rows, std::size_t panel,
-                      std::size_t panels) {
-  switch (rows) {
-    case 1:
-      return matmul_rows<Weight, 1>(args, row, panel, panels);
-    case 2:
-      return matmul_rows<Weight, 2>(args, row, panel, panels);
-    case 3:
-      return matmul_rows<Weight, 3>(args, row, panel, panels);
-    case 4:
-      return matmul_rows<Weight, 4>(args, row, panel, panels);
-    case 5:
-      return matmul_rows<Weight, 5>(args, row, panel, panels);
-    case 6:
-      return matmul_rows<Weight, 6>(args, row, panel, panels);
-    default:
-      break;
-  }
-  if constexpr (kMaxTileRows > 6) {
-    switch (rows) {
-      case 7:
-        return matmul_rows<Weight, 7>(args, row, panel, panels);
-      case 8:
-        return matmul_rows<Weight, 8>(args, row, panel, panels);
-      case 9:
-        return matmul_rows<Weight, 9>(args, row, panel, panels);
-      case 10:
-        return matmul_rows<Weight, 10>(args, row, panel, panels);
-      case 11:
-        return matmul_rows<Weight, 11>(args, row, panel, panels);
-      default:
-        return matmul_rows<Weight, 12>(args, row, panel, panels);
-    }
-  }
-}
-
-// Panels outside, tiles of rows inside: a panel is read from memory once and stays in the cache for
-// all the rows. All tiles get as many rows, or one more.
-template <class Weight>
-void matmul_slice(const MatmulArgs& args) {
+void matmul_panel(const MatmulArgs& args) {
   std::size_t tiles = (args.rows + kMaxTileRows - 1) / kMaxTileRows;
-  std::size_t group = tiles == 1 ? args.panels : 4;
-  for (std::size_t panel = 0; panel < args.panels; panel += group) {
-    std::size_t panels = args.panels - panel < group ? args.panels - panel : group;
-    for (std::size_t tile = 0; tile < tiles; ++tile) {
-      std::size_t begin = args.rows * tile / tiles;
-      std::size_t end = args.rows * (tile + 1) / tiles;
-      matmul_some_rows<Weight>(args, begin, end - begin, panel, panels);
+  std::size_t passes = tiles * (kPanelVectors / kManyRowsVectors);
+  Prefetch next(static_cast<const Weight*>(args.weights) + args.k * kPanelWidth,
+                (kPanelWidth * sizeof(Weight) + passes - 1) / passes);
+  for (std::size_t tile = 0; tile < tiles; ++tile) {
+    std::size_t begin = args.rows * tile / tiles;
+    std::size_t end = args.rows * (tile + 1) / tiles;
+    for (std::size_t first = 0; first < kPanelVectors; first += kManyRowsVectors) {
+      matmul_one_of_several<Weight>(args, begin, end - begin, first, next);
     }
   }
 }
 
-// More rows than a tile's go through K in slices, so that x and the panels stay in the caches.
+// More rows than a tile's go through K in slices, so that x and the panel stay in the cache.
 template <class Weight>
 void matmul(const MatmulArgs& args) {
   constexpr std::size_t kSlice = 768;
   if (args.rows == 0) return;
-  if (args.rows <= kMaxTileRows || args.k <= kSlice) return matmul_slice<Weight>(args);
-  MatmulArgs slice = args;
-  for (std::size_t k = 0; k < args.k; k += kSlice) {
-    slice.k = args.k - k < kSlice ? args.k - k : kSlice;
-    matmul_slice<Weight>(slice);
-    slice.x += kSlice;
-    if (slice.panel_table != nullptr) {
-      slice.panel_offset += kSlice * kPanelWidth * sizeof(Weight);
-    } else {
-      slice.weights = static_cast<const Weight*>(slice.weights) + kSlice * kPanelWidth;
+  if (args.rows <= kMaxOneTileRows) return matmul_one_tile<Weight>(args);
+  for (std::size_t panel = 0; panel < args.panels; ++panel) {
+    const Weight* weights = panel_at<Weight>(args, panel);
+    for (std::size_t k = 0; k < args.k; k += kSlice) {
+      MatmulArgs slice = args;
+      slice.x += k;
+      slice.k = args.k - k < kSlice ? args.k - k : kSlice;
+      slice.weights = weights + k * kPanelWidth;
+      slice.panel_table = nullptr;
+      if (args.bias != nullptr) slice.bias += panel * kPanelWidth;
+      slice.accumulate = args.accumulate || k > 0;
+      slice.out += panel * kPanelWidth;
+      matmul_panel<Weight>(slice);
     }
-    slice.accumulate = true;
   }
 }
 

@@ -19,6 +19,11 @@ class Prefetch {
   void advance() {
     for (due_ += step_; due_ >= 64; due_ -= 64, next_ += 64) __builtin_prefetch(next_, 0, 2);
   }
+  // The same without a branch, for inner loops and steps of a line at most: it may ask for one twice.
+  void advance_at_once() {
+    __builtin_prefetch(next_, 0, 2);
+    next_ += step_;
+  }
 
  private:
   const std::byte* next_;
