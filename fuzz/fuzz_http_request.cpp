@@ -2,8 +2,6 @@
 // first bytes tell, on a transport in memory. No model is loaded, so every route is reached and
 // none computes. It must end, answer nothing that is no HTTP, and leak nothing.
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <cstdint>
 #include <cstdlib>
@@ -28,7 +26,7 @@ class MemoryTransport : public Transport {
                   std::string& output)
       : context_(context), input_(input), piece_(piece), output_(output) {}
 
-  asio::awaitable<bool> handshake() override { co_return true; }
+  Task<bool> handshake() override { co_return true; }
   void read_some(asio::mutable_buffer buffer, std::shared_ptr<TransportUser> user) override {
     std::size_t count = std::min({buffer.size(), piece_, input_.size()});
     std::memcpy(buffer.data(), input_.data(), count);
@@ -41,7 +39,7 @@ class MemoryTransport : public Transport {
   }
   // A part only, or nothing.
   std::size_t write_now(asio::const_buffer data) override { return take(data, 4 * (piece_ % 128)); }
-  asio::awaitable<void> shutdown() override { co_return; }
+  Task<void> shutdown() override { co_return; }
   void close() override {}
 
  private:
@@ -80,13 +78,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   std::string output;
   Loop loop;
-  auto serve = [&]() -> asio::awaitable<void> {
+  auto serve = [&]() -> Task<void> {
     auto connection = std::make_shared<Connection>(
         service, loop, std::make_unique<MemoryTransport>(loop.context(), input, piece, output),
         "fuzz", Admission::kServed, AddressPlace(nullptr, true));
     co_await connection->run();
   };
-  asio::co_spawn(loop.context(), serve(), asio::detached);
+  chorus::server::start(serve());
   loop.context().run();
   if (!output.empty() && !output.starts_with("HTTP/1.1 ")) std::abort();
   if (service.connections != 0 || service.running.sum() != 0) std::abort();

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <exception>
@@ -20,6 +18,7 @@
 #include "server/http/exchange.h"
 #include "server/http/handler_slot.h"
 #include "server/http/signal.h"
+#include "server/http/task.h"
 
 namespace chorus::server {
 
@@ -59,7 +58,7 @@ class OffloadedJob : public std::enable_shared_from_this<OffloadedJob<Function>>
     Lock lock(mutex_);
     return state_ == State::kDone;
   }
-  boost::asio::awaitable<void> wait() { return signal_.wait(); }
+  Signal::Wait wait() { return signal_.wait(); }
   Value take() {
     if (failure_) std::rethrow_exception(failure_);
     return std::move(*value_);
@@ -103,10 +102,9 @@ struct BlockAtEnd {
 
 // Throws what the function throws, and std::bad_alloc.
 template <class Function>
-boost::asio::awaitable<std::invoke_result_t<Function>> offload(App& app, Function function) {
+Task<std::invoke_result_t<Function>> offload(App& app, Exchange& exchange, Function function) {
   using Job = OffloadedJob<Function>;
-  boost::asio::any_io_executor loop = co_await boost::asio::this_coro::executor;
-  auto executor = *loop.target<boost::asio::io_context::executor_type>();
+  auto executor = exchange.connection().loop().context().get_executor();
   auto job = std::make_shared<Job>(executor, Signal(executor), std::move(function));
   boost::asio::post(app.workers, [job] { job->run(); });
   BlockAtEnd<Job> end(*job);
@@ -119,8 +117,9 @@ boost::asio::awaitable<std::invoke_result_t<Function>> offload(App& app, Functio
 // returned. The function is given a flag that says so while it runs.
 using GivenUp = std::atomic<bool>;
 template <class Function>
-boost::asio::awaitable<std::optional<std::invoke_result_t<Function, const GivenUp&>>> offload_for(
-    App& app, Exchange& exchange, Function function) {
+Task<std::optional<std::invoke_result_t<Function, const GivenUp&>>> offload_for(App& app,
+                                                                                Exchange& exchange,
+                                                                                Function function) {
   Connection& connection = exchange.connection();
   auto is_given_up = std::make_shared<GivenUp>(false);
   auto run = [function = std::move(function), is_given_up]() mutable {
@@ -149,8 +148,9 @@ inline constexpr std::size_t kMostBytesOnLoop = 16 * 1024;
 // `function` returns an ApiResult, and depends on `bytes` of the request. Errors: also that the client
 // is gone, or the request's time is over.
 template <class Function>
-boost::asio::awaitable<std::invoke_result_t<Function, const GivenUp&>> by_length(
-    App& app, Exchange& exchange, std::size_t bytes, Function function) {
+Task<std::invoke_result_t<Function, const GivenUp&>> by_length(App& app, Exchange& exchange,
+                                                               std::size_t bytes,
+                                                               Function function) {
   if (bytes <= kMostBytesOnLoop) {
     const GivenUp never(false);
     co_return function(never);

@@ -123,6 +123,11 @@ TEST(EngineMemory, SeveralInARowDoTooWithMoreThreads) {
   fail_each(*engine, short_request(), 8);
 }
 
+TEST(EngineMemory, FiftyInARowDoToo) {
+  auto engine = load({});
+  fail_each(*engine, long_request(), 50);
+}
+
 TEST(EngineMemory, WithoutThePrefixCache) {
   auto engine = load({.prefix_cache = false});
   Request request = long_request();

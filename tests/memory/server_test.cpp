@@ -1,5 +1,5 @@
 // Running out of memory in the server: every allocation of whole HTTP requests fails once, one after
-// another, on whichever thread it is. The request that asked gets 503 (or its answer, where it could
+// another, or with those after it, on whichever thread it is. The request that asked gets 503 (or its answer, where it could
 // do without), and nothing else: the server lives, and the next request has the text that it always
 // has.
 
@@ -71,32 +71,42 @@ class ServerMemory : public ServerTest {
     }
   }
 
-  void fail_each(const std::string& request) {
+  // `count`: how many fail in a row; then one beginning for each half of it.
+  void fail_each(const std::string& request, std::uint64_t count = 1) {
     std::string expected = text_of(ask(request));
     ASSERT_EQ(expected.substr(0, 4), "200 ") << expected;
+    HttpClient bystander(server_->port());
+    auto expect_bystander = [&] {
+      bystander.get("/plaintext");
+      ASSERT_EQ(bystander.answer().body, "Hello, World!");
+    };
+    expect_bystander();
     std::uint64_t nth = 1;
-    for (bool has_failed = true; has_failed && nth < kMost; ++nth) {
-      SCOPED_TRACE(fmt::format("allocation {}", nth));
-      FailingAllocations failing(nth);
+    for (bool has_failed = true; has_failed && nth < kMost; nth += (count + 1) / 2) {
+      SCOPED_TRACE(fmt::format("allocation {}, {} of them", nth, count));
+      FailingAllocations failing(nth, count);
       HttpAnswer answer = ask(request);
       failing.stop();
       has_failed = failing.has_failed();
       expect_refusal(answer, expected);
       expect_intact();
       ASSERT_EQ(text_of(ask(request)), expected);
+      expect_bystander();
       if (HasFailure()) break;
     }
     EXPECT_LT(nth, kMost);
-    EXPECT_GT(refused_, 20) << "of " << nth;
-    EXPECT_LE(closed_, 40);
+    if (count == 1) {  // where more fail, mostly nobody can be told
+      EXPECT_GT(refused_, 20) << "of " << nth;
+      EXPECT_LE(closed_, 40);
+    }
     RecordProperty("allocations", std::to_string(nth - 1));
     RecordProperty("refused", refused_);
     RecordProperty("closed", closed_);
     RecordProperty("broken", broken_);
-    // Every connection but the one that asks has gone.
+    // Every connection but the bystander's and the one that asks has gone.
     bool is_alone = false;
     for (int i = 0; i < 500 && !is_alone; ++i, pause()) {
-      is_alone = get("/metrics").body.find("chorus_http_connections 1\n") != std::string::npos;
+      is_alone = get("/metrics").body.find("chorus_http_connections 2\n") != std::string::npos;
     }
     EXPECT_TRUE(is_alone);
   }
@@ -142,6 +152,24 @@ TEST_F(ServerMemory, ASmallAnswerAllotsNothing) {
 }
 
 TEST_F(ServerMemory, Texts) { fail_each(R"(/detokenize {"tokens":[1,2,3,4,5]})"); }
+
+// As where the machine itself has nothing left: who asks loses the answer and maybe the connection.
+class ServerMemoryManyInARow : public ServerMemory, public testing::WithParamInterface<int> {};
+
+TEST_P(ServerMemoryManyInARow, OnlyWhoAsksLosesAnything) {
+  auto count = static_cast<std::uint64_t>(GetParam());
+  for (const char* request :
+       {"/generate/One%20two?max_length=6&seed=1",
+        R"(/v1/completions {"prompt":"One","max_tokens":4,"logprobs":2,"stream":true,"seed":1})",
+        R"(/v1/score {"text":"A text to score.","top_logprobs":1})",
+        R"(/tokenize {"content":"Some words, and more of them"})"}) {
+    SCOPED_TRACE(request);
+    fail_each(request, count);
+    if (HasFailure()) break;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, ServerMemoryManyInARow, testing::Values(5, 50));
 
 }  // namespace
 }  // namespace chorus::server

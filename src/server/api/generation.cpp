@@ -90,8 +90,7 @@ ApiResult<void> Generation::submit(Request request) {
   return submit(std::move(requests));
 }
 
-boost::asio::awaitable<std::vector<QueuedEvent>> Generation::next(
-    Connection::Clock::time_point until) {
+Task<std::vector<QueuedEvent>> Generation::next(Connection::Clock::time_point until) {
   Connection& connection = exchange_.connection();
   while (!connection.is_gone() && !error_) {
     std::vector<QueuedEvent> events = queue_->take();

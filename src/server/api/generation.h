@@ -4,7 +4,6 @@
 // Thread contract: all on the connection's thread, in its coroutine.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "server/api/open_choices.h"
 #include "server/http/byte_budget.h"
 #include "server/http/exchange.h"
+#include "server/http/task.h"
 #include "server/metrics.h"
 
 namespace chorus::server {
@@ -44,7 +44,7 @@ class Generation {
 
   // Waits for events; none if there will be no more for this exchange: the client is gone, or
   // error() says what is the matter. None, too, when `until` has passed.
-  boost::asio::awaitable<std::vector<QueuedEvent>> next(
+  Task<std::vector<QueuedEvent>> next(
       Connection::Clock::time_point until = Connection::Clock::time_point::max());
   // The deadline has passed, or the engine has failed.
   const std::optional<ApiError>& error() const { return error_; }

@@ -7,8 +7,6 @@
 
 namespace chorus::server {
 
-namespace asio = boost::asio;
-
 std::string header_value(std::string_view text) {
   std::string value;
   for (char c : text) value += c >= ' ' && c <= '~' ? c : '?';
@@ -28,7 +26,7 @@ void tell_ignored(Exchange& exchange, const std::vector<std::string>& fields) {
   if (!names.empty()) exchange.headers.emplace_back("X-Ignored-Fields", names);
 }
 
-asio::awaitable<void> respond_json(Exchange& exchange, std::string_view body) {
+Task<void> respond_json(Exchange& exchange, std::string_view body) {
   co_await exchange.respond(ResponseHead(200, "application/json"), body);
 }
 
@@ -57,7 +55,7 @@ ApiError not_done(Exchange& exchange) {
                   "timeout");
 }
 
-asio::awaitable<void> respond_error(Exchange& exchange, ApiError error) {
+Task<void> respond_error(Exchange& exchange, ApiError error) {
   note_error(exchange, error);
   ResponseHead head(error.status, "application/json");
   if (error.status == 429 || error.status == 503) head.headers.emplace_back("Retry-After", "1");

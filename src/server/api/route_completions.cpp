@@ -24,8 +24,6 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 // Log-probabilities that are written, and bytes of a body that are joined, on the connection's own
 // loop: about a millisecond. More are the workers', so that other connections do not wait.
 constexpr std::size_t kMostLogprobsOnLoop = 2000;
@@ -57,35 +55,34 @@ bool are_many(const std::vector<QueuedEvent>& events) {
 }
 
 // The server-sent events that they make.
-asio::awaitable<std::string> add(App& app, GenerationAnswer& answer,
-                                 const std::vector<QueuedEvent>& events) {
+Task<std::string> add(App& app, Exchange& exchange, GenerationAnswer& answer,
+                      const std::vector<QueuedEvent>& events) {
   auto add_all = [&answer, &events] {
     std::string out;
     for (const QueuedEvent& queued : events) out += answer.add(queued.request, queued.event);
     return out;
   };
   if (!are_many(events)) co_return add_all();
-  co_return co_await offload(app, add_all);
+  co_return co_await offload(app, exchange, add_all);
 }
 
 // `held` is the answer's share of what may be held for all clients.
-asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& generation,
-                                   GenerationAnswer& answer, std::size_t expected,
-                                   HeldBytes& held) {
+Task<void> answer_whole(App& app, Exchange& exchange, Generation& generation,
+                        GenerationAnswer& answer, std::size_t expected, HeldBytes& held) {
   while (!answer.is_done()) {
     std::vector<QueuedEvent> events = co_await generation.next();
     if (events.empty()) {
       if (generation.error()) co_await respond_error(exchange, *generation.error());
       co_return;
     }
-    co_await add(app, answer, events);
+    co_await add(app, exchange, answer, events);
     if (!held.resize(std::max(expected, answer.bytes()))) {
       co_return co_await respond_error(exchange, buffers_full());
     }
   }
   BodyPieces body;
   if (answer.bytes() > kMostJoinedOnLoop) {
-    body = co_await offload(app, [&answer] { return answer.body(); });
+    body = co_await offload(app, exchange, [&answer] { return answer.body(); });
   } else {
     body = answer.body();
   }
@@ -95,8 +92,8 @@ asio::awaitable<void> answer_whole(App& app, Exchange& exchange, Generation& gen
 // The head goes out with the first event, so that until then an error still has its status; with
 // --early-head at once, and comments while there is none. Later an error is an event of its own.
 // `cancel_id`: by which choices may be cancelled; empty: they may not.
-asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation& generation,
-                                       GenerationAnswer& answer, const std::string& cancel_id) {
+Task<void> answer_streaming(App& app, Exchange& exchange, Generation& generation,
+                            GenerationAnswer& answer, const std::string& cancel_id) {
   using Clock = Connection::Clock;
   bool has_head = false;
   Clock::time_point comment_at = app.options.early_head ? Clock::now() : Clock::time_point::max();
@@ -116,7 +113,7 @@ asio::awaitable<void> answer_streaming(App& app, Exchange& exchange, Generation&
       exchange.add_chunk(": keep-alive\n\n");
       comment_at = Clock::now() + app.options.comment_every;
     } else {
-      exchange.add_chunk(co_await add(app, answer, events));
+      exchange.add_chunk(co_await add(app, exchange, answer, events));
       comment_at = Clock::time_point::max();
     }
     if (!co_await exchange.flush()) co_return;
@@ -158,7 +155,7 @@ ApiResult<PreparedCompletions> prepare_completions(const App& app,
 
 // `parse` makes a request of the body.
 template <class Parse>
-asio::awaitable<void> complete(App& app, Exchange& exchange, Parse parse) {
+Task<void> complete(App& app, Exchange& exchange, Parse parse) {
   std::vector<std::string> ignored;
   const std::string& json = exchange.body();
   ApiResult<PreparedCompletions> prepared = co_await by_length(
@@ -190,11 +187,11 @@ asio::awaitable<void> complete(App& app, Exchange& exchange, Parse parse) {
 
 }  // namespace
 
-asio::awaitable<void> completions(App& app, Exchange& exchange) {
+Task<void> completions(App& app, Exchange& exchange) {
   co_await complete(app, exchange, [](std::string_view body) { return parse_completions(body); });
 }
 
-asio::awaitable<void> cancel_choice(App& app, Exchange& exchange) {
+Task<void> cancel_choice(App& app, Exchange& exchange) {
   ApiResult<boost::json::object> object = parse_body(exchange.body());
   if (!object) co_return co_await respond_error(exchange, object.assume_error());
   JsonFields fields(object.assume_value());
@@ -211,7 +208,7 @@ asio::awaitable<void> cancel_choice(App& app, Exchange& exchange) {
   co_await respond_json(exchange, fmt::format(R"({{"id":"{}","index":{}}})", id, index));
 }
 
-asio::awaitable<void> chat_completions(App& app, Exchange& exchange) {
+Task<void> chat_completions(App& app, Exchange& exchange) {
   if (app.options.chat_template.kind == ChatTemplateOption::Kind::kNone) {
     co_return co_await respond_error(
         exchange,

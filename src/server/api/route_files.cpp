@@ -9,13 +9,11 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr std::uint64_t kPiece = 64 * 1024;
 
 }  // namespace
 
-asio::awaitable<void> send_file(Exchange& exchange, StaticFile file, ResponseHead::Headers more) {
+Task<void> send_file(Exchange& exchange, StaticFile file, ResponseHead::Headers more) {
   FileAnswer answer = answer_file(exchange.request(), file);
   for (auto& header : more) answer.head.headers.push_back(std::move(header));
   if (answer.head.status == 304) co_return co_await exchange.respond(answer.head, "");
@@ -29,9 +27,8 @@ asio::awaitable<void> send_file(Exchange& exchange, StaticFile file, ResponseHea
   }
 }
 
-asio::awaitable<bool> send_if_found(Exchange& exchange,
-                                    HttpResult<std::optional<StaticFile>>& found,
-                                    const ResponseHead::Headers& more) {
+Task<bool> send_if_found(Exchange& exchange, HttpResult<std::optional<StaticFile>>& found,
+                         const ResponseHead::Headers& more) {
   if (!found) {
     ApiError error(found.assume_error());
     co_await respond_error(exchange, error);

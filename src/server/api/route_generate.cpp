@@ -16,8 +16,6 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 // What the origin's page calls its default model. Where none has that name, ours is it.
 constexpr const char* kOriginsModel = "gpt2";
 
@@ -57,8 +55,8 @@ ApiResult<PreparedText> prepare_text(const App& app, ApiResult<GenerateRequest> 
 // The head goes out with the first event, so that until then an error still has its status; with
 // --early-head at once. Later
 // the text breaks off without its last chunk, which clients notice.
-asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, ResponseHead head,
-                                  const std::string& prompt, bool early_head) {
+Task<void> stream_text(Exchange& exchange, Generation& generation, ResponseHead head,
+                       const std::string& prompt, bool early_head) {
   bool has_begun = false;
   if (early_head) {
     exchange.begin_stream(head);
@@ -89,7 +87,7 @@ asio::awaitable<void> stream_text(Exchange& exchange, Generation& generation, Re
 
 // `parse` makes a request of `bytes` of the target or the body.
 template <class Parse>
-asio::awaitable<void> answer(App& app, Exchange& exchange, std::size_t bytes, Parse parse) {
+Task<void> answer(App& app, Exchange& exchange, std::size_t bytes, Parse parse) {
   ApiResult<PreparedText> prepared = co_await by_length(
       app, exchange, bytes, [&app, parse](const GivenUp&) { return prepare_text(app, parse()); });
   if (!prepared) co_return co_await respond_error(exchange, prepared.assume_error());
@@ -113,7 +111,7 @@ asio::awaitable<void> answer(App& app, Exchange& exchange, std::size_t bytes, Pa
 
 }  // namespace
 
-asio::awaitable<void> generate(App& app, Exchange& exchange) {
+Task<void> generate(App& app, Exchange& exchange) {
   // "/generate/" has an empty prompt, "/generate" none.
   std::optional<std::string_view> prompt;
   if (exchange.rest.data() != nullptr) prompt = exchange.rest;
@@ -121,7 +119,7 @@ asio::awaitable<void> generate(App& app, Exchange& exchange) {
                   [prompt, &exchange] { return parse_generate(prompt, exchange.target); });
 }
 
-asio::awaitable<void> post_generate(App& app, Exchange& exchange) {
+Task<void> post_generate(App& app, Exchange& exchange) {
   const std::string& body = exchange.body();
   co_await answer(app, exchange, body.size(), [&body] { return parse_generate_body(body); });
 }

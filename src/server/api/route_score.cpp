@@ -17,8 +17,6 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 // Windows of one request that are with the engine at once: more would only stand in others' way.
 constexpr std::size_t kMostAtOnce = 16;
 
@@ -108,8 +106,8 @@ BodyPieces body(const std::string& model, const ScoreTexts& asked,
 }
 
 // False: it was answered with an error, or the client is gone.
-asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std::vector<Job>& jobs,
-                          std::vector<TextScore>& scores) {
+Task<bool> run(Exchange& exchange, Generation& generation, const std::vector<Job>& jobs,
+               std::vector<TextScore>& scores) {
   std::size_t submitted = 0;
   while (submitted < jobs.size() || generation.open() > 0) {
     while (submitted < jobs.size() && generation.open() < kMostAtOnce) {
@@ -138,7 +136,7 @@ asio::awaitable<bool> run(Exchange& exchange, Generation& generation, const std:
 
 }  // namespace
 
-asio::awaitable<void> score(App& app, Exchange& exchange) {
+Task<void> score(App& app, Exchange& exchange) {
   std::vector<std::string> ignored;
   const std::string& json = exchange.body();
   ApiResult<PreparedScores> prepared = co_await by_length(
@@ -159,7 +157,8 @@ asio::awaitable<void> score(App& app, Exchange& exchange) {
   std::string name = served.name;
   Generation generation(exchange, app, std::move(served), asked.cache_salt);
   if (co_await run(exchange, generation, jobs, scores)) {
-    BodyPieces pieces = co_await offload(app, [&] { return body(name, asked, scores, *engine); });
+    BodyPieces pieces =
+        co_await offload(app, exchange, [&] { return body(name, asked, scores, *engine); });
     co_await exchange.respond(ResponseHead(200, "application/json"), std::move(pieces));
   }
 }

@@ -11,8 +11,6 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr std::string_view kRouteList = R"(<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -43,7 +41,7 @@ ResponseHead health_head(bool is_ready) {
 
 }  // namespace
 
-asio::awaitable<void> health(App& app, Exchange& exchange) {
+Task<void> health(App& app, Exchange& exchange) {
   const char* state = exchange.service().draining ? "draining"
                       : app.models.all_ready()    ? "ok"
                                                   : "loading";
@@ -51,12 +49,12 @@ asio::awaitable<void> health(App& app, Exchange& exchange) {
                             fmt::format("{{\"status\":\"{}\"}}\n", state));
 }
 
-asio::awaitable<void> metrics(App& app, Exchange& exchange) {
+Task<void> metrics(App& app, Exchange& exchange) {
   co_await exchange.respond(ResponseHead(200, "text/plain; version=0.0.4; charset=utf-8"),
                             app.metrics.text());
 }
 
-asio::awaitable<void> list_models(App& app, Exchange& exchange) {
+Task<void> list_models(App& app, Exchange& exchange) {
   std::vector<std::string> models;
   for (const ServedModel& model : app.models.all()) {
     if (model.engine != nullptr) models.push_back(model_card(model, app.options));
@@ -65,13 +63,13 @@ asio::awaitable<void> list_models(App& app, Exchange& exchange) {
                         fmt::format(R"({{"object":"list","data":[{}]}})", fmt::join(models, ",")));
 }
 
-asio::awaitable<void> show_model(App& app, Exchange& exchange) {
+Task<void> show_model(App& app, Exchange& exchange) {
   ApiResult<ServedModel> model = app.models.find(std::string(exchange.rest));
   if (!model) co_return co_await respond_error(exchange, model.assume_error());
   co_await respond_json(exchange, model_card(model.assume_value(), app.options));
 }
 
-asio::awaitable<void> machine_limits(App& app, Exchange& exchange) {
+Task<void> machine_limits(App& app, Exchange& exchange) {
   const std::string* name = exchange.target.parameter("model");
   ApiResult<ServedModel> found = app.models.find(name == nullptr ? "" : *name);
   if (!found) co_return co_await respond_error(exchange, found.assume_error());
@@ -83,11 +81,11 @@ asio::awaitable<void> machine_limits(App& app, Exchange& exchange) {
   co_await respond_json(exchange, limits_json(model, *limits));
 }
 
-asio::awaitable<void> plaintext(App&, Exchange& exchange) {
+Task<void> plaintext(App&, Exchange& exchange) {
   return exchange.respond(ResponseHead(200, "text/plain"), "Hello, World!");
 }
 
-asio::awaitable<void> list_routes(Exchange& exchange) {
+Task<void> list_routes(Exchange& exchange) {
   co_await exchange.respond(ResponseHead(200, "text/html; charset=utf-8"), kRouteList);
 }
 

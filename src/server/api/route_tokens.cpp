@@ -24,8 +24,6 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 struct TokenizeRequest {
   std::string model;  // empty: the first
   std::string content;
@@ -204,7 +202,7 @@ ApiResult<ToBeText> to_be_text(const App& app, const std::string& json,
 
 }  // namespace
 
-asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
+Task<void> tokenize(App& app, Exchange& exchange) {
   std::vector<std::string> ignored;
   const std::string& json = exchange.body();
   ApiResult<Tokenized> found = co_await by_length(
@@ -231,7 +229,7 @@ asio::awaitable<void> tokenize(App& app, Exchange& exchange) {
   co_await respond_json(exchange, body.assume_value());
 }
 
-asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
+Task<void> detokenize(App& app, Exchange& exchange) {
   std::vector<std::string> ignored;
   const std::string& json = exchange.body();
   ApiResult<ToBeText> found = co_await by_length(
@@ -264,7 +262,7 @@ asio::awaitable<void> detokenize(App& app, Exchange& exchange) {
                             detokenized(std::move(text), std::move(pieces)));
 }
 
-asio::awaitable<void> tokenizer_info(App& app, Exchange& exchange) {
+Task<void> tokenizer_info(App& app, Exchange& exchange) {
   const std::string* name = exchange.target.parameter("model");
   ApiResult<ServedModel> model = app.models.find(name == nullptr ? "" : *name);
   if (!model) co_return co_await respond_error(exchange, model.assume_error());

@@ -15,8 +15,6 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 // Scripts, styles and requests are this server's alone, and no text can become markup.
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -81,7 +79,7 @@ UiAnswer answer_of(const HttpRequest& request, const UiFile& file) {
   return answer;
 }
 
-asio::awaitable<void> answer_ui(App& app, Exchange& exchange, std::string_view name) {
+Task<void> answer_ui(App& app, Exchange& exchange, std::string_view name) {
   if (!app.options.ui_dir.empty()) {
     HttpResult<std::optional<StaticFile>> file = app.ui_files.find("/" + std::string(name));
     const ResponseHead::Headers headers = page_headers();
@@ -97,7 +95,7 @@ asio::awaitable<void> answer_ui(App& app, Exchange& exchange, std::string_view n
 
 }  // namespace
 
-asio::awaitable<void> front_page(App& app, Exchange& exchange) {
+Task<void> front_page(App& app, Exchange& exchange) {
   HttpResult<std::optional<StaticFile>> file = app.files.find("/");
   const ResponseHead::Headers none;
   bool is_answered = co_await send_if_found(exchange, file, none);
@@ -108,7 +106,7 @@ asio::awaitable<void> front_page(App& app, Exchange& exchange) {
   co_await list_routes(exchange);
 }
 
-asio::awaitable<void> ui_file(App& app, Exchange& exchange) {
+Task<void> ui_file(App& app, Exchange& exchange) {
   co_await answer_ui(app, exchange, exchange.rest);
 }
 

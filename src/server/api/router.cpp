@@ -20,13 +20,11 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 struct Route {
   const char* pattern;    // as logs and metrics name it
   std::string_view path;  // the whole of it; or, ending with '*', its beginning
   const char* method;     // GET (and with it HEAD) or POST
-  asio::awaitable<void> (*answer)(App&, Exchange&);
+  Task<void> (*answer)(App&, Exchange&);
   bool is_work = false;   // refused while draining, and without a key
   bool is_quiet = false;  // logged at debug level
 };
@@ -136,7 +134,7 @@ ResponseHead wrong_method_head(const std::string& methods) {
   return ResponseHead(405, "application/json", {{"Allow", methods}});
 }
 
-asio::awaitable<void> refuse_method(Exchange& exchange, std::string methods) {
+Task<void> refuse_method(Exchange& exchange, std::string methods) {
   ApiError error(405, fmt::format("the method: expected one of {}", methods));
   note_error(exchange, error);
   co_await exchange.respond(wrong_method_head(methods), to_json(error) + "\n");
@@ -169,8 +167,7 @@ std::string all_codings(const HttpRequest& request) {
 }
 
 // Takes the coding off the request's body. `held`: its share of what may be held for all clients.
-asio::awaitable<std::optional<ApiError>> decode_body(App& app, Exchange& exchange,
-                                                     HeldBytes& held) {
+Task<std::optional<ApiError>> decode_body(App& app, Exchange& exchange, HeldBytes& held) {
   const HttpRequest& request = exchange.request();
   std::string coding = all_codings(request);
   if (is_identity(coding)) co_return std::nullopt;
@@ -193,7 +190,7 @@ asio::awaitable<std::optional<ApiError>> decode_body(App& app, Exchange& exchang
   co_return std::nullopt;
 }
 
-asio::awaitable<void> answer_coded(App& app, Exchange& exchange, const Route& route) {
+Task<void> answer_coded(App& app, Exchange& exchange, const Route& route) {
   HeldBytes held(exchange.service().buffers);
   if (auto error = co_await decode_body(app, exchange, held)) {
     co_return co_await respond_error(exchange, std::move(*error));
@@ -223,7 +220,7 @@ bool Router::is_for_everybody(const HttpRequest& request) const {
 }
 
 // No coroutine: what most requests take is not worth a frame.
-asio::awaitable<void> Router::answer(Exchange& exchange) {
+Task<void> Router::answer(Exchange& exchange) {
   const HttpRequest& request = exchange.request();
   if (request.target == "*") {
     return exchange.respond(options_head(exchange, "GET, HEAD, POST, OPTIONS"), "");
@@ -269,7 +266,7 @@ asio::awaitable<void> Router::answer(Exchange& exchange) {
   return has_coding(request) ? answer_coded(app_, exchange, route) : route.answer(app_, exchange);
 }
 
-asio::awaitable<void> Router::refuse(Exchange& exchange, const HttpError& error) {
+Task<void> Router::refuse(Exchange& exchange, const HttpError& error) {
   HttpResult<Target> target = parse_target(exchange.request().target);
   if (target) {
     exchange.route = find(target.assume_value().path, exchange.request().method).route->pattern;
@@ -279,7 +276,7 @@ asio::awaitable<void> Router::refuse(Exchange& exchange, const HttpError& error)
 
 std::string_view Router::exposed_headers() const { return kExposedHeaders; }
 
-asio::awaitable<void> static_file(App& app, Exchange& exchange) {
+Task<void> static_file(App& app, Exchange& exchange) {
   HttpResult<std::optional<StaticFile>> file = app.files.find(exchange.target.path);
   const ResponseHead::Headers none;
   bool is_answered = co_await send_if_found(exchange, file, none);

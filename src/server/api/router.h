@@ -4,13 +4,13 @@
 // Thread contract: any loop.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string_view>
 
 #include "server/app.h"
 #include "server/http/exchange.h"
 #include "server/http/http_handler.h"
+#include "server/http/task.h"
 
 namespace chorus::server {
 
@@ -20,8 +20,8 @@ class Router : public HttpHandler {
 
   std::optional<HttpError> check_head(const HttpRequest& request) const override;
   bool is_for_everybody(const HttpRequest& request) const override;
-  boost::asio::awaitable<void> answer(Exchange& exchange) override;
-  boost::asio::awaitable<void> refuse(Exchange& exchange, const HttpError& error) override;
+  Task<void> answer(Exchange& exchange) override;
+  Task<void> refuse(Exchange& exchange, const HttpError& error) override;
   std::string_view exposed_headers() const override;
 
  private:

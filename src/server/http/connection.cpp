@@ -187,7 +187,7 @@ void Connection::check_memory() const {
 // Nothing more of a request is to be waited for.
 bool Connection::is_over() const { return at_end_ || closed_ || expired_ || out_of_memory_; }
 
-asio::awaitable<bool> Connection::read_more() {
+Task<bool> Connection::read_more() {
   std::size_t before = input_.size();
   start_read();
   while (input_.size() == before && !is_over()) co_await signal_.wait();
@@ -198,7 +198,7 @@ asio::awaitable<bool> Connection::read_more() {
 // False: the clients' bytes are more than may be held together.
 bool Connection::hold_input() { return held_.resize(input_.memory() + reader_.body_bytes()); }
 
-asio::awaitable<void> Connection::wait() {
+Task<void> Connection::wait() {
   // Who does not read cannot see the client go away.
   if (input_.size() > service_.options.max_header + service_.options.max_body) {
     abort("too much sent ahead");
@@ -207,7 +207,7 @@ asio::awaitable<void> Connection::wait() {
   } else {
     start_read();
   }
-  if (!signal_.take()) co_await signal_.next();
+  co_await signal_.wait();
   may_send_now_ = true;
   check_memory();
 }
@@ -219,13 +219,11 @@ std::string_view Connection::send_now(std::string_view data) {
   return data.substr(count);
 }
 
-asio::awaitable<bool> Connection::send(std::string_view data) {
+Task<bool> Connection::send(std::string_view data) {
   while (!data.empty() && !closed_) {
     write_deadline_ = Clock::now() + service_.options.idle_timeout;
-    // What waiting takes is allotted before there is anything to wait for.
-    asio::awaitable<void> written = write_signal_.next();
     begin_write(data);
-    co_await std::move(written);
+    co_await write_signal_.wait();
     if (written_ == 0) abort("client went away");
     sent_ += written_;
     data.remove_prefix(written_);
@@ -239,7 +237,7 @@ void Connection::begin_write(std::string_view data) {
   writing_ = true;
 }
 
-asio::awaitable<void> Connection::run() {
+Task<void> Connection::run() {
   // However it ends, what is still being read or written ends with it.
   struct CloseAtEnd {
     explicit CloseAtEnd(Connection& its) : connection(its) {}
@@ -264,7 +262,7 @@ asio::awaitable<void> Connection::run() {
   co_await finish();
 }
 
-asio::awaitable<void> Connection::serve_all() {
+Task<void> Connection::serve_all() {
   bool goes_on = co_await transport_->handshake();
   if (goes_on && !admitted_) {
     co_return co_await serve_turned_away();
@@ -273,7 +271,7 @@ asio::awaitable<void> Connection::serve_all() {
     await_request();
     while (input_.size() == 0 && !is_over()) {
       start_read();
-      if (!signal_.take()) co_await signal_.next();
+      co_await signal_.wait();
     }
     bool has_request = read_whole_request() || co_await read_request();
     goes_on = has_request && co_await answer();
@@ -290,7 +288,7 @@ void Connection::await_request() {
 }
 
 // One of too many: it is told so, unless it asks whether the server lives.
-asio::awaitable<void> Connection::serve_turned_away() {
+Task<void> Connection::serve_turned_away() {
   enter(Phase::kIdle, kTurnedAwayTime);
   bool has_request = co_await read_request();
   if (has_request && service_.handler.is_for_everybody(reader_.request())) {
@@ -316,7 +314,7 @@ void Connection::read_on() {
   }
 }
 
-asio::awaitable<bool> Connection::read_request() {
+Task<bool> Connection::read_request() {
   bool has_head = false;
   while (true) {
     if (!read_error_) read_on();
@@ -351,7 +349,7 @@ asio::awaitable<bool> Connection::read_request() {
   }
 }
 
-asio::awaitable<bool> Connection::answer() {
+Task<bool> Connection::answer() {
   enter(Phase::kAnswer, service_.options.request_timeout);
   Counted running(service_.running);
   Exchange exchange(*this, reader_.request());
@@ -372,7 +370,7 @@ asio::awaitable<bool> Connection::answer() {
 }
 
 // For what is no request: there is nothing to route.
-asio::awaitable<void> Connection::refuse(const HttpError& error) {
+Task<void> Connection::refuse(const HttpError& error) {
   enter(Phase::kAnswer, service_.options.idle_timeout);
   lingers_ = true;
   Exchange exchange(*this, reader_.request());
@@ -382,7 +380,7 @@ asio::awaitable<void> Connection::refuse(const HttpError& error) {
 }
 
 // In place of an answer of which nothing was sent.
-asio::awaitable<void> Connection::refuse_without_memory() {
+Task<void> Connection::refuse_without_memory() {
   bool is_asked = phase_ == Phase::kAnswer || phase_ == Phase::kRequest || reader_.has_begun();
   if (!is_asked || sent_ > 0 || closed_) co_return;
   bool is_answered = true;
@@ -395,7 +393,7 @@ asio::awaitable<void> Connection::refuse_without_memory() {
 }
 
 // Closing with unread input would reset the connection, and the client might never see the answer.
-asio::awaitable<void> Connection::finish() {
+Task<void> Connection::finish() {
   enter(Phase::kEnd, kLingerTime);
   if (!closed_) co_await transport_->shutdown();
   std::size_t discarded = 0;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -21,6 +20,7 @@
 #include "server/http/loop.h"
 #include "server/http/request_reader.h"
 #include "server/http/signal.h"
+#include "server/http/task.h"
 #include "server/http/transport.h"
 
 namespace chorus::server {
@@ -37,7 +37,7 @@ class Connection final : public TransportUser, public std::enable_shared_from_th
   Connection& operator=(const Connection&) = delete;
 
   // Serves it to its end. Held by a shared pointer: a read that is pending keeps it, too.
-  boost::asio::awaitable<void> run();
+  Task<void> run();
 
   // For the loop: what its deadlines say now.
   void tick(Clock::time_point now);
@@ -70,11 +70,11 @@ class Connection final : public TransportUser, public std::enable_shared_from_th
   // keeps the loop from them.
   std::string_view send_now(std::string_view data);
   // Sends all of it; false if the client is gone.
-  boost::asio::awaitable<bool> send(std::string_view data);
+  Task<bool> send(std::string_view data);
   // Raises the signal then, once, to within the clock's 50 ms.
   void wake_at(Clock::time_point time) { wake_ = time; }
   // Waits for the signal. Meanwhile the client's going away cuts the connection.
-  boost::asio::awaitable<void> wait();
+  Task<void> wait();
 
  private:
   enum class Phase { kHandshake, kIdle, kRequest, kAnswer, kEnd };
@@ -86,25 +86,25 @@ class Connection final : public TransportUser, public std::enable_shared_from_th
   void has_lost_read() override;
   void has_lost_write() override;
   void set_idle(bool is_idle);
-  boost::asio::awaitable<void> serve_turned_away();
+  Task<void> serve_turned_away();
   void start_read();
   void begin_write(std::string_view data);
   void check_memory() const;
   bool is_over() const;
   bool hold_input();
-  boost::asio::awaitable<bool> read_more();
-  boost::asio::awaitable<void> serve_all();
+  Task<bool> read_more();
+  Task<void> serve_all();
   void await_request();
   // A request that came as a whole is read here; whatever else, by read_request().
   bool read_whole_request();
   void read_on();
   // False: it could not be read, and was answered so if there was anybody to answer.
-  boost::asio::awaitable<bool> read_request();
+  Task<bool> read_request();
   // Whether another request may follow.
-  boost::asio::awaitable<bool> answer();
-  boost::asio::awaitable<void> refuse(const HttpError& error);
-  boost::asio::awaitable<void> refuse_without_memory();
-  boost::asio::awaitable<void> finish();
+  Task<bool> answer();
+  Task<void> refuse(const HttpError& error);
+  Task<void> refuse_without_memory();
+  Task<void> finish();
 
   HttpService& service_;
   Loop& loop_;

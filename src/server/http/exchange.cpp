@@ -7,8 +7,6 @@
 namespace chorus::server {
 namespace {
 
-namespace asio = boost::asio;
-
 // What a client that went away is counted as, after nginx.
 constexpr int kClientGone = 499;
 
@@ -46,12 +44,12 @@ void Exchange::append_head(std::string& out, ResponseHead& head, BodyFraming fra
   server::append_head(out, head, framing, {.date = connection_.loop().date(), .request_id = id_});
 }
 
-asio::awaitable<bool> Exchange::send(std::string_view data) {
+Task<bool> Exchange::send(std::string_view data) {
   bytes_ += data.size();
   return connection_.send(data);
 }
 
-asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body) {
+Task<void> Exchange::respond(ResponseHead head, std::string_view body) {
   std::string& out = connection_.answer_buffer();
   out.clear();
   BodyFraming framing;
@@ -66,7 +64,7 @@ asio::awaitable<void> Exchange::respond(ResponseHead head, std::string_view body
   if (is_sent && !is_head() && is_long) co_await send(body);
 }
 
-asio::awaitable<void> Exchange::respond(ResponseHead head, BodyPieces body) {
+Task<void> Exchange::respond(ResponseHead head, BodyPieces body) {
   co_await send_head(std::move(head), body.size());
   std::vector<BodyPiece> pieces = body.take();
   for (BodyPiece& piece : pieces) {
@@ -75,7 +73,7 @@ asio::awaitable<void> Exchange::respond(ResponseHead head, BodyPieces body) {
   }
 }
 
-asio::awaitable<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {
+Task<void> Exchange::send_head(ResponseHead head, std::uint64_t length) {
   std::string out;
   append_head(out, head, {.length = length});
   co_await send(out);
@@ -96,7 +94,7 @@ void Exchange::add_chunk(std::string_view data) {
   }
 }
 
-asio::awaitable<bool> Exchange::flush() {
+Task<bool> Exchange::flush() {
   std::string out = std::exchange(pending_, {});
   bytes_ += out.size();
   std::string_view unsent = connection_.send_now(out);
@@ -108,7 +106,7 @@ asio::awaitable<bool> Exchange::flush() {
   co_return goes_on;
 }
 
-asio::awaitable<void> Exchange::end_stream() {
+Task<void> Exchange::end_stream() {
   if (chunked_ && !is_head()) pending_ += kLastChunk;
   co_await flush();
 }

@@ -3,7 +3,6 @@
 // Thread contract: all on the connection's thread, in its coroutine.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +16,7 @@
 #include "server/http/request_id.h"
 #include "server/http/response_head.h"
 #include "server/http/target.h"
+#include "server/http/task.h"
 
 namespace chorus::server {
 
@@ -44,20 +44,20 @@ class Exchange {
   ResponseHead::Headers headers;
 
   // A whole answer. For HEAD its body is left out.
-  boost::asio::awaitable<void> respond(ResponseHead head, std::string_view body);
+  Task<void> respond(ResponseHead head, std::string_view body);
   // Each piece is let go when it has been sent.
-  boost::asio::awaitable<void> respond(ResponseHead head, BodyPieces body);
+  Task<void> respond(ResponseHead head, BodyPieces body);
 
   // An answer of known length that comes in pieces: send_head(), then send() for all of it.
-  boost::asio::awaitable<void> send_head(ResponseHead head, std::uint64_t length);
-  boost::asio::awaitable<bool> send(std::string_view data);
+  Task<void> send_head(ResponseHead head, std::uint64_t length);
+  Task<bool> send(std::string_view data);
 
   // An answer whose length is not known: chunks, or for HTTP/1.0 bytes up to the connection's end.
   // flush() sends what was begun and added since the last one; false: the client is gone.
   void begin_stream(ResponseHead head);
   void add_chunk(std::string_view data);
-  boost::asio::awaitable<bool> flush();
-  boost::asio::awaitable<void> end_stream();
+  Task<bool> flush();
+  Task<void> end_stream();
 
   void close_after() { keep_alive_ = false; }
   bool keeps_alive() const { return keep_alive_; }

@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -123,9 +121,8 @@ class Arriving {
   HttpService* service_;
 };
 
-asio::awaitable<void> serve(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
-                            std::string peer, Admission admission, AddressPlace place,
-                            Arriving arriving) {
+Task<void> serve(HttpService& service, Loop& loop, std::unique_ptr<Transport> transport,
+                 std::string peer, Admission admission, AddressPlace place, Arriving arriving) {
   auto connection = std::make_shared<Connection>(service, loop, std::move(transport),
                                                  std::move(peer), admission, std::move(place));
   arriving.end();
@@ -417,10 +414,8 @@ void Listener::hand_over(Loop& loop, Socket socket, const Protocol::endpoint& en
              [&service = service_, &loop, transport = std::move(transport), peer = std::move(peer),
               admission, place = AddressPlace(std::move(share), is_served),
               arriving = Arriving(service_)]() mutable {
-               asio::co_spawn(loop.context(),
-                              serve(service, loop, std::move(transport), std::move(peer), admission,
-                                    std::move(place), std::move(arriving)),
-                              asio::detached);
+               server::start(serve(service, loop, std::move(transport), std::move(peer), admission,
+                                   std::move(place), std::move(arriving)));
              });
 }
 

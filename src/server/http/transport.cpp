@@ -2,11 +2,11 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <type_traits>
 #include <utility>
+
+#include "server/http/signal.h"
 
 namespace chorus::server {
 namespace {
@@ -39,6 +39,32 @@ class Completion {
 using ReadCompletion = Completion<&TransportUser::has_read, &TransportUser::has_lost_read>;
 using WriteCompletion = Completion<&TransportUser::has_written, &TransportUser::has_lost_write>;
 
+// What a coroutine waits for that is neither a read nor a write.
+struct Step {
+  explicit Step(const asio::io_context::executor_type& executor) : ended(executor) {}
+  Signal ended;
+  bool is_done = false;
+};
+
+class StepEnd {
+ public:
+  explicit StepEnd(std::shared_ptr<Step> step) : step_(std::move(step)) {}
+  StepEnd(StepEnd&&) = default;
+  StepEnd& operator=(StepEnd&&) = delete;
+  ~StepEnd() {
+    if (step_ != nullptr) step_->ended.raise();
+  }
+
+  void operator()(error_code error) {
+    std::shared_ptr<Step> step = std::move(step_);
+    step->is_done = !error;
+    step->ended.raise_at_once();
+  }
+
+ private:
+  std::shared_ptr<Step> step_;
+};
+
 template <class Stream>
 class StreamTransport : public Transport {
  public:
@@ -46,13 +72,14 @@ class StreamTransport : public Transport {
   explicit StreamTransport(Arguments&&... arguments)
       : stream_(std::forward<Arguments>(arguments)...) {}
 
-  asio::awaitable<bool> handshake() override {
-    error_code error;
+  Task<bool> handshake() override {
     if constexpr (std::is_same_v<Stream, TlsStream>) {
-      co_await stream_.async_handshake(asio::ssl::stream_base::server,
-                                       asio::redirect_error(asio::use_awaitable, error));
+      auto step = std::make_shared<Step>(stream_.get_executor());
+      stream_.async_handshake(asio::ssl::stream_base::server, StepEnd(step));
+      co_await step->ended.wait();
+      co_return step->is_done;
     }
-    co_return !error;
+    co_return true;
   }
 
   void read_some(asio::mutable_buffer buffer, std::shared_ptr<TransportUser> user) override {
@@ -73,12 +100,14 @@ class StreamTransport : public Transport {
     }
   }
 
-  asio::awaitable<void> shutdown() override {
-    error_code ignored;
+  Task<void> shutdown() override {
     if constexpr (std::is_same_v<Stream, TlsStream>) {
       // Sends close_notify and would wait for the other's: the connection's deadline ends that.
-      co_await stream_.async_shutdown(asio::redirect_error(asio::use_awaitable, ignored));
+      auto step = std::make_shared<Step>(stream_.get_executor());
+      stream_.async_shutdown(StepEnd(step));
+      co_await step->ended.wait();
     } else {
+      error_code ignored;
       stream_.shutdown(asio::socket_base::shutdown_send, ignored);
     }
   }

@@ -7,7 +7,6 @@
 
 #include <openssl/types.h>
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -15,6 +14,8 @@
 #include <boost/asio/ssl/context.hpp>
 #include <cstddef>
 #include <memory>
+
+#include "server/http/task.h"
 
 namespace chorus::server {
 
@@ -40,7 +41,7 @@ class Transport {
  public:
   virtual ~Transport() = default;
   // What comes before the first byte. False: it failed.
-  virtual boost::asio::awaitable<bool> handshake() = 0;
+  virtual Task<bool> handshake() = 0;
   // These hold the user until they have ended. Without memory to begin they throw std::bad_alloc.
   virtual void read_some(boost::asio::mutable_buffer buffer,
                          std::shared_ptr<TransportUser> user) = 0;
@@ -50,7 +51,7 @@ class Transport {
   // Not while a write is under way.
   virtual std::size_t write_now(boost::asio::const_buffer data) = 0;
   // Tells the other side that nothing follows.
-  virtual boost::asio::awaitable<void> shutdown() = 0;
+  virtual Task<void> shutdown() = 0;
   // Ends reads and writes that are under way. May be called again.
   virtual void close() = 0;
 };
