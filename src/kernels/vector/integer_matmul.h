@@ -3,14 +3,18 @@
 #pragma once
 
 #include "kernels/vector/concepts.h"
+#include "kernels/vector/prefetch.h"
 
 namespace chorus::kernels {
 namespace {
 
 static_assert(IntegerVector<Integers, Vector>);
 
-// What differs between the two formats: how a group's products are added up.
+// What differs between the two formats: how a group's products are added up, and whether a few tiles
+// of rows fetch the next panels for each other. int4 gains nothing by that: of its weights there are
+// half as many for as much arithmetic. Measured: docs/measurements.md.
 struct Int8 {
+  static constexpr bool kFewTilesShareFetching = true;
   static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
   static constexpr std::size_t kInputs = kInt8PassInputs;
   static Integers start(std::int32_t value) { return Integers::int8_start(value); }
@@ -33,6 +37,7 @@ struct Int8 {
 };
 
 struct Int4 {
+  static constexpr bool kFewTilesShareFetching = false;
   static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
   static constexpr std::size_t kInputs = kInt4PassInputs;
   static Integers start(std::int32_t value) { return Integers::broadcast(value); }
@@ -72,9 +77,10 @@ constexpr std::size_t integer_prefetch(std::size_t rows) { return rows >= 4 ? 81
 constexpr int kIntegerPrefetchHint = kIntegerLanes == 16 ? 2 : 3;
 
 // A tile: kRows rows by kVectors vectors of outputs. The integer sums of a group stay in registers.
-template <class Format, std::size_t kRows, std::size_t kVectors>
+// With kSharesFetching it fetches `next` for others, as they have fetched its weights.
+template <class Format, std::size_t kRows, std::size_t kVectors, bool kSharesFetching>
 void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t panel,
-                  std::size_t first) {
+                  std::size_t first, Prefetch& next) {
   std::size_t panel_bytes = args.groups * Format::kGroupBytes;
   std::size_t panel_scales = args.groups * kPanelWidth;
   const std::uint8_t* weights = args.weights + panel * panel_bytes + first * kVectorBytes;
@@ -93,6 +99,7 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
       }
     }
   }
+  Prefetch prefetch = next;
   for (std::size_t g = 0; g < args.groups; ++g) {
     Integers sums[kRows][kVectors];
 #pragma GCC unroll 16
@@ -110,11 +117,12 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
         const std::uint8_t* at = group + pass * kPassBytes +
                                  v / kIntegerPanelVectors * panel_bytes +
                                  v % kIntegerPanelVectors * kVectorBytes;
-        if (v * kVectorBytes % 64 == 0) {
+        if (!kSharesFetching && v * kVectorBytes % 64 == 0) {
           __builtin_prefetch(at + integer_prefetch(kRows), 0, kIntegerPrefetchHint);
         }
         return at;
       };
+      if constexpr (kSharesFetching) prefetch.advance_at_once();
       Format::template add<kRows, kVectors>(sums, place, x, pass * Format::kInputs);
     }
 #pragma GCC unroll 8
@@ -129,6 +137,7 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
     }
     for (std::size_t r = 0; r < kRows; ++r) ++x[r];
   }
+  next = prefetch;
   float* out = args.out + row * args.out_stride + output;
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -144,48 +153,76 @@ constexpr std::size_t integer_tile_vectors(std::size_t rows) {
 }
 constexpr std::size_t kMaxIntegerRows = kIntegerLanes == 16 ? 8 : 4;
 
-template <class Format, std::size_t kRows>
-void integer_rows(const IntegerMatmulArgs& args, std::size_t row, std::size_t panel,
-                  std::size_t panels) {
-  constexpr std::size_t kVectors = integer_tile_vectors(kRows);
+constexpr std::size_t kManyIntegerRowsVectors = integer_tile_vectors(kMaxIntegerRows);
+// Of a tile that is as wide as a panel, so that no other need follow it over the same one.
+constexpr std::size_t kMaxOneIntegerTileRows = kIntegerLanes == 16 ? kMaxIntegerRows : 1;
+static_assert(integer_tile_vectors(kMaxOneIntegerTileRows) >= kIntegerPanelVectors);
+
+// Panels from `panel` on, kVectors vectors of outputs at a time; what is left in halves of that.
+template <class Format, std::size_t kRows, std::size_t kVectors>
+void integer_panels(const IntegerMatmulArgs& args, std::size_t panel) {
   constexpr std::size_t kTilePanels = kVectors / kIntegerPanelVectors;
-  if constexpr (kTilePanels > 1) {
-    while (panels >= kTilePanels) {
-      integer_tile<Format, kRows, kVectors>(args, row, panel, 0);
-      panel += kTilePanels;
-      panels -= kTilePanels;
-    }
+  Prefetch nothing(nullptr, 0);
+  for (; args.panels - panel >= kTilePanels; panel += kTilePanels) {
+    integer_tile<Format, kRows, kVectors, false>(args, 0, panel, 0, nothing);
   }
-  constexpr std::size_t kStep = kVectors < kIntegerPanelVectors ? kVectors : kIntegerPanelVectors;
-  for (; panels > 0; ++panel, --panels) {
-    for (std::size_t first = 0; first < kIntegerPanelVectors; first += kStep) {
-      integer_tile<Format, kRows, kStep>(args, row, panel, first);
+  if constexpr (kTilePanels > 1) integer_panels<Format, kRows, kVectors / 2>(args, panel);
+}
+
+// All rows in one tile. Templates are unrolled downwards to the number of rows that is wanted.
+template <class Format, std::size_t kRows = kMaxOneIntegerTileRows>
+void integer_one_tile(const IntegerMatmulArgs& args) {
+  if (args.rows == kRows) {
+    return integer_panels<Format, kRows, integer_tile_vectors(kRows)>(args, 0);
+  }
+  if constexpr (kRows > 1) integer_one_tile<Format, kRows - 1>(args);
+}
+
+// One of several tiles, over one panel.
+template <class Format, bool kSharesFetching, std::size_t kRows = kMaxIntegerRows>
+void integer_one_of_several(const IntegerMatmulArgs& args, std::size_t row, std::size_t rows,
+                            std::size_t panel, Prefetch& next) {
+  if (rows == kRows) {
+    constexpr std::size_t kVectors = kManyIntegerRowsVectors;
+    for (std::size_t first = 0; first < kIntegerPanelVectors; first += kVectors) {
+      integer_tile<Format, kRows, kVectors, kSharesFetching>(args, row, panel, first, next);
     }
+    return;
+  }
+  if constexpr (kRows > 1) {
+    integer_one_of_several<Format, kSharesFetching, kRows - 1>(args, row, rows, panel, next);
   }
 }
 
-// `rows` in [1, kRows]: the template is unrolled downwards to the number wanted.
-template <class Format, std::size_t kRows>
-void integer_some_rows(const IntegerMatmulArgs& args, std::size_t row, std::size_t rows,
-                       std::size_t panel, std::size_t panels) {
-  if (rows == kRows) return integer_rows<Format, kRows>(args, row, panel, panels);
-  if constexpr (kRows > 1) integer_some_rows<Format, kRows - 1>(args, row, rows, panel, panels);
-}
-
-// Panels outside, tiles of rows inside, each of as many rows as the others, as in matmul.h.
-template <class Format>
-void integer_matmul(const IntegerMatmulArgs& args) {
-  if (args.rows == 0) return;
-  std::size_t tiles = (args.rows + kMaxIntegerRows - 1) / kMaxIntegerRows;
-  std::size_t step = tiles == 1 ? args.panels : 4;
-  for (std::size_t panel = 0; panel < args.panels; panel += step) {
-    std::size_t panels = args.panels - panel < step ? args.panels - panel : step;
+// Panels outside, a few together, tiles of rows inside, each of as many rows as the others.
+template <class Format, bool kShareFetching>
+void integer_several_tiles(const IntegerMatmulArgs& args, std::size_t tiles) {
+  constexpr std::size_t kTogether = kShareFetching ? 2 : 4;
+  std::size_t passes = tiles * (kIntegerPanelVectors / kManyIntegerRowsVectors);
+  for (std::size_t panel = 0; panel < args.panels; panel += kTogether) {
+    std::size_t panels = args.panels - panel < kTogether ? args.panels - panel : kTogether;
+    Prefetch next(args.weights + (panel + panels) * args.groups * Format::kGroupBytes,
+                  (kPassBytes + passes - 1) / passes);
     for (std::size_t tile = 0; tile < tiles; ++tile) {
       std::size_t begin = args.rows * tile / tiles;
       std::size_t end = args.rows * (tile + 1) / tiles;
-      integer_some_rows<Format, kMaxIntegerRows>(args, begin, end - begin, panel, panels);
+      for (std::size_t p = panel; p < panel + panels; ++p) {
+        integer_one_of_several<Format, kShareFetching>(args, begin, end - begin, p, next);
+      }
     }
   }
+}
+
+// More than three tiles compute for longer than the memory takes, and gain nothing.
+template <class Format>
+void integer_matmul(const IntegerMatmulArgs& args) {
+  if (args.rows == 0) return;
+  if (args.rows <= kMaxOneIntegerTileRows) return integer_one_tile<Format>(args);
+  std::size_t tiles = (args.rows + kMaxIntegerRows - 1) / kMaxIntegerRows;
+  if constexpr (Format::kFewTilesShareFetching) {
+    if (tiles <= 3) return integer_several_tiles<Format, true>(args, tiles);
+  }
+  integer_several_tiles<Format, false>(args, tiles);
 }
 
 void matmul_int8(const IntegerMatmulArgs& args) { integer_matmul<Int8>(args); }
