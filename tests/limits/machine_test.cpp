@@ -18,7 +18,8 @@ namespace {
 class ProgramsTest : public testing::TestWithParam<kernels::Isa> {
  protected:
   void SetUp() override {
-    if (!kernels::is_supported(GetParam())) GTEST_SKIP() << "this processor does not have it";
+    if (!kernels::is_supported(GetParam()))
+      GTEST_SKIP() << "this processor lacks " << kernels::isa_name(GetParam());
   }
   Programs programs() const { return programs_for(kernels::isa_name(GetParam())); }
 };
