@@ -20,10 +20,12 @@ using checkpoint::ModelConfig;
 using test::odd_config;
 using test::TinyModel;
 
-// Pages of sequences, full of NaN (all bits set) at first: nothing unwritten may reach a result.
+// Pages of sequences, each of whose bytes is `before` until it is written. All bits set are NaN, in f32
+// as in bf16: nothing unwritten may reach a result.
 class Pages {
  public:
-  explicit Pages(const Model& model) : store_(model.kv_layout(), 1000) {}
+  explicit Pages(const Model& model, std::byte before = std::byte{0xff})
+      : store_(model.kv_layout(), 1000), before_(before) {}
 
   // The table of one sequence's pages: of numbers that neither ascend nor lie together.
   std::vector<PageNumber> table(std::size_t positions) {
@@ -31,7 +33,7 @@ class Pages {
     for (PageNumber& page : result) {
       page = (next_ += 700) %= 999;
       store_.allot(page);
-      std::fill_n(store_.data(page), store_.layout().page_bytes(), std::byte{0xff});
+      std::fill_n(store_.data(page), store_.layout().page_bytes(), before_);
     }
     return result;
   }
@@ -39,6 +41,7 @@ class Pages {
 
  private:
   KvStore store_;
+  std::byte before_;
   PageNumber next_ = 0;
 };
 
@@ -59,8 +62,8 @@ std::unique_ptr<const Model> load(TinyModel& tiny, ThreadTeam& team,
 
 // The logits of every row of `ids`, run in pieces of the given size.
 std::vector<float> run(const Model& model, ThreadTeam& team, const std::vector<std::int32_t>& ids,
-                       std::size_t piece) {
-  Pages pages(model);
+                       std::size_t piece, std::byte unwritten = std::byte{0xff}) {
+  Pages pages(model, unwritten);
   std::vector<PageNumber> table = pages.table(ids.size());
   Workspace workspace;
   std::vector<float> result;
@@ -176,6 +179,24 @@ TEST_P(EveryType, TheBitsDoNotDependOnThreadsOrOnPieces) {
       ThreadTeam team(threads);
       expect_same_bits(run(*load(tiny, team, GetParam()), team, ids, ids.size()), whole);
       expect_same_bits(run(*model, team, ids, 7), whole);
+    }
+  }
+}
+
+// So the memory of pages need not be cleared, whoever had it before. As numbers the bytes are 0, 3.4e38,
+// which overflows in any sum, -1.2e-38, whose products are -0, and NaN.
+TEST_P(EveryType, TheBitsDoNotDependOnWhatIsInAPageBeforeItIsWritten) {
+  for (const ModelConfig& config : configs()) {
+    TinyModel tiny(config);
+    ThreadTeam team(1);
+    auto model = load(tiny, team, GetParam());
+    auto ids = some_ids(static_cast<std::size_t>(config.block_size), config.vocab_size);
+    for (std::size_t piece : {1u, 13u, 64u}) {
+      std::vector<float> cleared = run(*model, team, ids, piece, std::byte{0});
+      EXPECT_TRUE(std::ranges::all_of(cleared, [](float logit) { return std::isfinite(logit); }));
+      for (std::byte before : {std::byte{0x7f}, std::byte{0x80}, std::byte{0xff}}) {
+        expect_same_bits(run(*model, team, ids, piece, before), cleared);
+      }
     }
   }
 }
