@@ -249,10 +249,13 @@ class TileInstruction {
     std::memcpy(place, &sum, 4);
   }
 
-  static float without_subnormals(float value) {
+  // Not instrumented either, for the same reason.
+  __attribute__((no_sanitize("thread", "address", "undefined"))) static float without_subnormals(
+      float value) {
     return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
   }
-  static float bf16(const std::uint8_t* place) {
+  __attribute__((no_sanitize("thread", "address", "undefined"))) static float bf16(
+      const std::uint8_t* place) {
     std::uint16_t bits;
     std::memcpy(&bits, place, 2);
     return without_subnormals(std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16));
@@ -260,8 +263,8 @@ class TileInstruction {
 
   // Two chains of fused multiply-adds, over the even and the odd inputs; then their sum is added.
   // Rounded to nearest; subnormal numbers are zero wherever they stand.
-  static void add_bf16(std::uint8_t* place, const std::uint8_t* a, const Tile& b, std::size_t n,
-                       std::size_t count) {
+  __attribute__((no_sanitize("thread", "address", "undefined"))) static void add_bf16(
+      std::uint8_t* place, const std::uint8_t* a, const Tile& b, std::size_t n, std::size_t count) {
     float even = 0.0f, odd = 0.0f, sum;
     for (std::size_t k = 0; k < count; ++k) {
       const std::uint8_t* pair = b.data[k] + 4 * n;
