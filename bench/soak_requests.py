@@ -118,7 +118,7 @@ def wrong(max_queue):
         post("type", 400, {"prompt": "a", "temperature": "hot"}),
         post("stops", 400, {"prompt": "a", "stop": ["a"] * 65}),
         post("suffix", 400, {"prompt": "a", "suffix": "b"}),
-        post("too many", 429, {"prompt": ["a"] * (max_queue // 64 + 1), "n": 64}),
+        post("too many", 400, {"prompt": ["a"] * (max_queue // 64 + 1), "n": 64}),
     ]
 
 

@@ -145,6 +145,9 @@ Task<std::optional<std::invoke_result_t<Function, const GivenUp&>>> offload_for(
 // loop: about a millisecond. More would hold up the loop's other connections.
 inline constexpr std::size_t kMostBytesOnLoop = 16 * 1024;
 
+// What this says of a request is done beside the loop, however short it is.
+inline constexpr std::size_t kNeverOnLoop = kMostBytesOnLoop + 1;
+
 // `function` returns an ApiResult, and depends on `bytes` of the request. Errors: also that the client
 // is gone, or the request's time is over.
 template <class Function>

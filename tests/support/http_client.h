@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -109,6 +110,22 @@ class HttpClient {
       input_.clear();
     }
     return count;
+  }
+
+  // Sends all of a request but its last two bytes, and waits until its head was read: 100, or the status of
+  // whoever refuses it. Then the connection is not idle until end_half_request().
+  int half_request() {
+    send(
+        "GET /plaintext HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+        "Expect: 100-continue\r\n\r\n");
+    return answer().status;
+  }
+  void end_half_request() { send("ok"); }
+
+  // Whether there is something to receive, or the end, within this time.
+  bool has_input(int milliseconds) {
+    pollfd one{socket_, POLLIN, 0};
+    return !input_.empty() || ::poll(&one, 1, milliseconds) > 0;
   }
 
   // Whether nothing more comes: the connection was closed.

@@ -24,6 +24,9 @@ struct ChatTemplateOption {
   };
   Kind kind = Kind::kNone;
   std::string source = {};  // of kGiven, in Jinja
+
+  // Whether few bytes may take long, up to the tenth of a second or so that a template is given.
+  bool is_program() const { return kind == Kind::kModel || kind == Kind::kGiven; }
 };
 
 // "plain", "model" or the path of a file in Jinja; "" is kNone. Errors: those of the file.

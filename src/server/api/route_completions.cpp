@@ -153,13 +153,13 @@ ApiResult<PreparedCompletions> prepare_completions(const App& app,
   return PreparedCompletions{std::move(asked), std::move(served), std::move(requests), expected};
 }
 
-// `parse` makes a request of the body.
+// `parse` makes a request of the body, which is as much work as so many bytes.
 template <class Parse>
-Task<void> complete(App& app, Exchange& exchange, Parse parse) {
+Task<void> complete(App& app, Exchange& exchange, std::size_t work, Parse parse) {
   std::vector<std::string> ignored;
   const std::string& json = exchange.body();
   ApiResult<PreparedCompletions> prepared = co_await by_length(
-      app, exchange, json.size(), [&app, &ignored, &json, parse](const GivenUp& is_given_up) {
+      app, exchange, work, [&app, &ignored, &json, parse](const GivenUp& is_given_up) {
         return prepare_completions(app, parse(json), ignored, is_given_up);
       });
   tell_ignored(exchange, ignored);
@@ -188,7 +188,8 @@ Task<void> complete(App& app, Exchange& exchange, Parse parse) {
 }  // namespace
 
 Task<void> completions(App& app, Exchange& exchange) {
-  co_await complete(app, exchange, [](std::string_view body) { return parse_completions(body); });
+  co_await complete(app, exchange, exchange.body().size(),
+                    [](std::string_view body) { return parse_completions(body); });
 }
 
 Task<void> cancel_choice(App& app, Exchange& exchange) {
@@ -218,7 +219,8 @@ Task<void> chat_completions(App& app, Exchange& exchange) {
                  "/v1/completions with prompt, or start it with --chat-template model or plain",
                  {}, "not_found"));
   }
-  co_await complete(app, exchange, [](std::string_view body) { return parse_chat(body); });
+  std::size_t work = app.options.chat_template.is_program() ? kNeverOnLoop : exchange.body().size();
+  co_await complete(app, exchange, work, [](std::string_view body) { return parse_chat(body); });
 }
 
 }  // namespace chorus::server

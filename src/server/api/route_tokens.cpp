@@ -205,8 +205,9 @@ ApiResult<ToBeText> to_be_text(const App& app, const std::string& json,
 Task<void> tokenize(App& app, Exchange& exchange) {
   std::vector<std::string> ignored;
   const std::string& json = exchange.body();
+  std::size_t work = app.options.chat_template.is_program() ? kNeverOnLoop : json.size();
   ApiResult<Tokenized> found = co_await by_length(
-      app, exchange, json.size(),
+      app, exchange, work,
       [&app, &json, &ignored](const GivenUp&) { return tokenized(app, json, ignored); });
   tell_ignored(exchange, ignored);
   if (!found) co_return co_await respond_error(exchange, found.assume_error());

@@ -332,6 +332,8 @@ Task<bool> Connection::read_request() {
     }
     if (!has_head && reader_.head_is_done()) {
       has_head = true;
+      // One of too many is told so by its head, before it sends a body.
+      if (!admitted_ && !service_.handler.is_for_everybody(reader_.request())) co_return false;
       if (auto error = service_.handler.check_head(reader_.request())) {
         co_await refuse(*error);
         co_return false;

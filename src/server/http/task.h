@@ -15,6 +15,18 @@
 #include <optional>
 #include <utility>
 
+// The address sanitizer is to see the end of every frame.
+#if defined(__SANITIZE_ADDRESS__)
+#define CHORUS_KEEPS_FRAMES 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHORUS_KEEPS_FRAMES 0
+#endif
+#endif
+#ifndef CHORUS_KEEPS_FRAMES
+#define CHORUS_KEEPS_FRAMES 1
+#endif
+
 namespace chorus::server {
 
 // The memory of frames.
@@ -51,7 +63,7 @@ class FrameMemory {
   static Kept* kept_of(std::size_t size) {
     thread_local OfThread of_thread;
     std::size_t index = (size - 1) / kStep;
-    return index < kSizes ? &of_thread.sizes[index] : nullptr;
+    return CHORUS_KEEPS_FRAMES && index < kSizes ? &of_thread.sizes[index] : nullptr;
   }
 };
 

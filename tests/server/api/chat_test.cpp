@@ -258,6 +258,41 @@ TEST_F(ChatRoute, WhatATemplateRaisesIsTheClientsMistake) {
   EXPECT_EQ(error.at("message"), "messages: the chat template: the user begins");
 }
 
+// A template may take a tenth of a second for a few bytes. The loop goes on meanwhile: who asks for something
+// small on the same loop, and later, has the answer first. (On a busy machine now and then it does not.)
+TEST_F(ChatRoute, AnExpensiveTemplateHoldsUpNobody) {
+  ServerOptions options;
+  options.io_threads = 1;
+  options.chat_template = {ChatTemplateOption::Kind::kGiven,
+                           "{% for a in messages %}{% for b in messages %}{% for c in messages %}"
+                           "{% if a.role == b.content + c.content %}x{% endif %}"
+                           "{% endfor %}{% endfor %}{% endfor %}"};
+  start(std::move(options));
+  std::string messages;
+  for (int i = 0; i < 60; ++i) {
+    messages += std::string(i > 0 ? "," : "") + R"({"role":"user","content":"a"})";
+  }
+  const std::string body = "{\"messages\":[" + messages + "]}";
+  ASSERT_LT(body.size(), 16u * 1024);
+  for (const char* target : {"/v1/chat/completions", "/tokenize"}) {
+    int first = 0;
+    for (int i = 0; i < 30 && first < 3; ++i) {
+      HttpClient chat(server_->port()), small(server_->port());
+      for (HttpClient* client : {&chat, &small}) {  // both are being served
+        client->get("/plaintext");
+        ASSERT_EQ(client->answer().status, 200);
+      }
+      chat.post(target, body);
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));  // it is being rendered
+      small.get("/plaintext");
+      ASSERT_EQ(small.answer().status, 200);
+      if (!chat.has_input(0)) ++first;
+      EXPECT_NE(chat.answer().status, 0);
+    }
+    EXPECT_EQ(first, 3) << target;
+  }
+}
+
 TEST_F(ChatRoute, AModelWithoutATemplateStopsTheStart) {
   ServerOptions options{
       .port = 0, .chat_template = {ChatTemplateOption::Kind::kModel}, .log_level = "off"};

@@ -130,8 +130,7 @@ TEST_F(Http, ANewConnectionHasItsFirstByteSoon) {
 TEST_F(Http, TooManyConnectionsAre503) {
   start_bare({.http = {.max_connections = 1}});
   HttpClient first(server_->port());
-  first.send("GET /plaintext HTTP/1.1\r\nHost: localhost\r\n");  // it is not idle
-  pause();
+  ASSERT_EQ(first.half_request(), 100);                     // it is not idle
   EXPECT_EQ(get("/health").header("connection"), "close");  // answered even now
   for (bool asks : {false, true}) {                         // before it reads
     HttpClient second(server_->port());
@@ -143,7 +142,7 @@ TEST_F(Http, TooManyConnectionsAre503) {
     EXPECT_EQ(error(refused).at("code"), "connections");
     EXPECT_TRUE(second.is_closed());
   }
-  first.send("\r\n");
+  first.end_half_request();
   EXPECT_EQ(first.answer().status, 200);
   first.close();
   for (int i = 0; i < 200; ++i) {
@@ -460,7 +459,11 @@ TEST_F(Http, TheDrainTimeoutCutsWhatIsLeft) {
 
 TEST_F(Http, MetricsCount) {
   start();
-  get("/generate/Hello%20there?max_length=12&seed=1");
+  HttpClient client(server_->port());
+  client.get("/generate/Hello%20there?max_length=12&seed=1", "Connection: close\r\n");
+  EXPECT_TRUE(client.answer().is_whole);
+  EXPECT_TRUE(client.is_closed());  // by then it was counted
+  EXPECT_TRUE(becomes_idle());
   std::string text = get("/metrics").body;
   for (const char* line :
        {"chorus_num_requests_running{model_name=\"tiny\"} 0",
