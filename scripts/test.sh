@@ -5,8 +5,8 @@
 # FUZZ_SECONDS (default 5) is the time for each fuzz target; 0 leaves fuzzing out.
 # CHORUS_REQUIRE_ALL=1 makes the tests against other people's programs (PyTorch, transformers, clients, a
 # browser, promtool ...) fail, not skip, where these cannot be had.
-# FREE_THREADED=1 also makes a Python without the global interpreter lock from Debian's sources, about
-# two minutes, and runs the Python package's tests there.
+# FREE_THREADED=0 leaves out the Python package's tests in a Python without the global interpreter lock, which is
+# compiled for that from Debian's sources. They are skipped, and that is said, where these cannot be fetched.
 # Works from any folder.
 set -eu
 cd "$(dirname "$0")/.."
@@ -32,6 +32,15 @@ build() {
 run sh scripts/install-deps.sh --test
 run sh scripts/python-packages.sh
 
+# In the time that tests leave, since those wait a lot. What goes wrong there is said when it is needed.
+python=
+if [ "${FREE_THREADED-}" != 0 ]; then
+  echo "+ sh scripts/free-threaded-python.sh (beside what follows)"
+  mkdir -p build
+  nice -n 10 sh scripts/free-threaded-python.sh >build/free-threaded-python.log 2>&1 &
+  python=$!
+fi
+
 # PyTorch's own libraries, other people's clients and a browser are no business of the sanitizers: their
 # tests run with the release. So do those of failing allocations, thousands of requests that take a
 # sanitizer minutes (`ctest --preset asan -R '^memory/'`).
@@ -55,7 +64,8 @@ fi
 
 run cmake --preset release -DCHORUS_TESTS=ON
 run cmake --build --preset release -j "$jobs"
-if [ "${FREE_THREADED-}" = 1 ]; then
+if [ -n "$python" ]; then
+  wait "$python" || true
   run sh scripts/test-free-threaded.sh || [ $? -eq 77 ]
 fi
 run ctest --preset release -j "$jobs"

@@ -54,6 +54,7 @@ Result<EngineHandle::Loaded> EngineHandle::load_now(const LoadOptions& options) 
 
 // On a thread of its own, so that Ctrl-C need not wait for it: what it has loaded is dropped then.
 std::unique_ptr<EngineHandle> EngineHandle::load(LoadOptions options) {
+  Waiting counted;
   struct State {
     std::mutex mutex;
     std::condition_variable changed;
@@ -141,6 +142,7 @@ std::unique_ptr<Job> EngineHandle::submit(const Ids& prompt, const nb::dict& fie
 nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32_t stride,
                              bool rank_and_entropy,
                              const std::optional<std::string>& boundary) const {
+  Waiting counted;
   std::shared_ptr<Engine> engine = this->engine();
   std::optional<WordBoundary> word_boundary;
   if (boundary) word_boundary = value_or_fail(in_place(parse_word_boundary(*boundary), "boundary"));
@@ -179,6 +181,7 @@ nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32
 }
 
 nb::ndarray<nb::numpy, float, nb::ndim<3>> EngineHandle::logits(const IdRows& ids) const {
+  Waiting counted;
   std::shared_ptr<Engine> engine = this->engine();
   std::size_t rows = ids.shape(0), length = ids.shape(1);
   auto vocabulary = static_cast<std::size_t>(info().vocab_size);

@@ -2,20 +2,24 @@
 // Thrown and translated with the interpreter's lock held.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "chorus/error.h"
+#include "waiting.h"
 
 namespace chorus::python {
 
-// Carries an Error through nanobind to the translator.
+// Carries an Error through nanobind to the translator. Its thread counts as one that waits until then.
 struct Failure {
   Error error;
+  std::shared_ptr<Waiting> counted = std::make_shared<Waiting>();
 };
 
 [[noreturn]] inline void fail(Error error) { throw Failure{std::move(error)}; }
 [[noreturn]] inline void refuse(std::string message) {
-  throw Failure{{ErrorCode::kInvalidArgument, std::move(message)}};
+  fail({ErrorCode::kInvalidArgument, std::move(message)});
 }
 
 template <class T>

@@ -91,6 +91,7 @@ void Job::fail_if_failed(std::unique_lock<std::mutex>& lock) const {
 }
 
 nb::list Job::result() {
+  Waiting counted;
   guard_.check();
   try {
     wait_for([this](std::chrono::milliseconds slice) {
@@ -113,6 +114,7 @@ nb::list Job::result() {
 }
 
 nb::object Job::next() {
+  Waiting counted;
   guard_.check();
   std::optional<Piece> piece;
   try {

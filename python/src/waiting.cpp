@@ -62,7 +62,7 @@ void let_waiting_return() {
   if (waiting_threads == 0) return;
   waiting_changed.wait_for(lock, std::chrono::seconds(2), [] { return waiting_threads == 0; });
   lock.unlock();
-  // The last of the way, on which an Error becomes Python's exception, is not counted.
+  // The last steps, out of nanobind, are not counted.
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 

@@ -15,7 +15,9 @@ namespace chorus::python {
 // Whether Python would handle signals on this thread: it does on the process's first.
 bool is_main_thread();
 
-// Counts a thread that waits, while it is there.
+// Counts a thread that waits, while it is there. A function that waits has one until it returns or its error has
+// become Python's (Failure): the end of the interpreter ends other threads wherever they meet it, and in C++ that must
+// not be.
 class Waiting {
  public:
   Waiting();
