@@ -32,7 +32,7 @@ as_root() {
 
 # With what it is compiled.
 missing=
-[ -x build/python/bin/python ] || { echo "free-threaded-python.sh: run scripts/python-packages.sh before" >&2; exit 1; }
+[ -x build/python/bin/python ] || cannot_fetch "what scripts/python-packages.sh installs"
 for package in build-essential dpkg-dev zlib1g-dev; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
