@@ -27,7 +27,7 @@ def install(folder):
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
          "--timeout", "30", "--retries", "1", "-r", os.path.join(HERE, "python_clients.txt")]]
     for command in commands:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
         if result.returncode != 0:
             skip("Python's clients cannot be installed: " + result.stderr.strip()[-300:])
     with open(stamp, "w", encoding="ascii") as file:
