@@ -102,7 +102,9 @@ def test_a_batch_that_fails_leaves_nothing_running(engine):
 
 def run_program(program, *arguments, interrupt=False, seconds=60):
     """Runs a Python program; with `interrupt`, sends it SIGINT once it has said that it is ready."""
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program), *arguments],
+    # Whoever runs the tests in the background may have them ignore SIGINT, and so what they start.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    process = subprocess.Popen([sys.executable, "-c", heeds + textwrap.dedent(program), *arguments],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         if interrupt:
