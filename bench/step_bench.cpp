@@ -117,7 +117,8 @@ bool parse_arguments(int argc, char** argv, Settings& settings) {
 Result<void> run(const Settings& settings) {
   CHORUS_TRY(auto checkpoint, checkpoint::open(settings.path));
   ThreadTeam team(settings.threads);
-  CHORUS_TRY(auto model, Model::load(checkpoint, settings.type, team));
+  CHORUS_TRY(auto model, Model::load(checkpoint, settings.type, team, {},
+                                     model::QuantisedMemory::kCopied));  // as it is served
   fmt::print(R"({{"dtype": "{}", "threads": {}, "one_row": {:.1f}, "{}_rows": {:.1f}, )"
              R"("prompt_of_{}": {:.1f}}})"
              "\n",

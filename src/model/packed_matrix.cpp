@@ -38,7 +38,7 @@ std::uint16_t bf16_weight(float value) {
 }  // namespace
 
 PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberFormat type,
-                           ThreadTeam& team)
+                           Arena& memory, ThreadTeam& team)
     : outputs_(static_cast<std::size_t>(weight.shape[0])),
       inputs_(static_cast<std::size_t>(weight.shape[1])),
       type_(type) {
@@ -47,9 +47,9 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
   if (type == NumberFormat::kBf16) groups_ = kernels::group_count(inputs_);
   std::size_t count = panels() * panel_size();
   if (type == NumberFormat::kF32) {
-    f32_ = AlignedBuffer<float>(count);
+    f32_ = memory.allot<float>(count);
   } else {
-    bf16_ = AlignedBuffer<std::uint16_t>(count);
+    bf16_ = memory.allot<std::uint16_t>(count);
   }
   if (bias != nullptr) bias_ = padded_vector(*bias);
   if (type == NumberFormat::kBf16) {
@@ -153,7 +153,7 @@ std::size_t PackedMatrix::bytes() const {
 }
 
 void PackedMatrix::add_memory_to(std::vector<std::span<const std::byte>>& memory) const {
-  for (std::span<const std::byte> part : {std::as_bytes(f32_.span()), std::as_bytes(bf16_.span()),
+  for (std::span<const std::byte> part : {std::as_bytes(f32_), std::as_bytes(bf16_),
                                           std::as_bytes(integers_), std::as_bytes(scales_)}) {
     if (!part.empty()) memory.push_back(part);
   }
@@ -161,8 +161,8 @@ void PackedMatrix::add_memory_to(std::vector<std::span<const std::byte>>& memory
 
 void PackedMatrix::add_to(ContentHash& hash) const {
   hash.add(number_format_name(type_));
-  hash.add_values(f32_.span());
-  hash.add_values(bf16_.span());
+  hash.add_values(std::span<const float>(f32_));
+  hash.add_values(std::span<const std::uint16_t>(bf16_));
   hash.add_values(integers_);
   hash.add_values(scales_);
   hash.add_values(bias_.span());

@@ -1,6 +1,6 @@
 // The weights of one linear layer as the kernels read them: panels (kernels/panels.h). f32 and bf16
-// ones are packed into memory of their own; quantised ones are views of what lies in a file or was
-// quantised into memory, which must outlive them. Immutable.
+// ones are packed into an arena; quantised ones are views of what lies in a file or was copied or
+// quantised into memory. Either must outlive them. Immutable.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "core/aligned_buffer.h"
+#include "core/arena.h"
 #include "core/content_hash.h"
 #include "core/thread_team.h"
 #include "kernels/kernels.h"
@@ -30,9 +31,9 @@ class PackedMatrix {
  public:
   PackedMatrix() = default;
 
-  // From `weight` [N, K] of any element type and strides, and `bias` [N] or null.
+  // From `weight` [N, K] of any element type and strides, and `bias` [N] or null, into `memory`.
   PackedMatrix(const checkpoint::Tensor& weight, const checkpoint::Tensor* bias, NumberFormat type,
-               ThreadTeam& team);
+               Arena& memory, ThreadTeam& team);
 
   // A view of `weight`, whose element order is the kernels', with `bias` [N] or null.
   PackedMatrix(const checkpoint::QuantisedMatrix& weight, const checkpoint::Tensor* bias);
@@ -85,8 +86,8 @@ class PackedMatrix {
   std::size_t outputs_ = 0, inputs_ = 0;
   NumberFormat type_ = NumberFormat::kF32;
   bool is_finite_ = true;
-  AlignedBuffer<float> f32_;  // two of the three are empty
-  AlignedBuffer<std::uint16_t> bf16_;
+  std::span<float> f32_;  // two of the three are empty
+  std::span<std::uint16_t> bf16_;
   std::span<const std::uint8_t> integers_;
   AlignedBuffer<float> bias_;  // [padded(N)], or empty; of a matrix with a common part, its shares
 

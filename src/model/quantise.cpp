@@ -7,6 +7,7 @@
 #include "checkpoint/element.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "core/aligned_buffer.h"
+#include "core/arena.h"
 #include "core/bytes.h"
 #include "kernels/panels.h"
 #include "model/tensor_values.h"
@@ -106,8 +107,8 @@ std::uint16_t quantise_group(std::span<const float> group, NumberFormat type,
 // A matrix being quantised: where its integers and scales go.
 struct Target {
   QuantisedMatrix shape;
-  AlignedBuffer<std::uint8_t> weights;
-  AlignedBuffer<std::uint16_t> scales;
+  std::span<std::uint8_t> weights;  // in an arena
+  std::span<std::uint16_t> scales;
   AlignedBuffer<float> common, shares;  // empty if there are none
 };
 
@@ -171,14 +172,14 @@ bool is_vocabulary(const std::string& name) {
 }
 
 std::shared_ptr<Target> quantise_matrix(const std::string& name, const Tensor& weight,
-                                        NumberFormat type, ThreadTeam& team) {
+                                        NumberFormat type, Arena& memory, ThreadTeam& team) {
   auto target = std::make_shared<Target>();
   target->shape = checkpoint::empty_quantised(type, weight.shape[0], weight.shape[1]);
   std::size_t scales = 1, bytes = 1;
   for (std::int64_t size : scales_shape(target->shape)) scales *= static_cast<std::size_t>(size);
   for (std::int64_t size : weights_shape(target->shape)) bytes *= static_cast<std::size_t>(size);
-  target->weights = AlignedBuffer<std::uint8_t>(bytes);
-  target->scales = AlignedBuffer<std::uint16_t>(scales);
+  target->weights = memory.allot<std::uint8_t>(bytes);
+  target->scales = memory.allot<std::uint16_t>(scales);
   auto outputs = static_cast<std::size_t>(weight.shape[0]);
   auto inputs = static_cast<std::size_t>(weight.shape[1]);
   double squared_length = 0.0;
@@ -224,14 +225,17 @@ Checkpoint quantise(const Checkpoint& source, NumberFormat type, ThreadTeam& tea
                     const LoadProgress& progress) {
   Checkpoint result = source;
   std::size_t done = 0, total = static_cast<std::size_t>(source.parameter_count());
+  constexpr std::size_t kMostOfSlab = std::size_t{64} << 20;
+  auto memory = std::make_shared<Arena>(std::min(total, kMostOfSlab));
+  result.owners.push_back(memory);
   for (const auto& [name, weight] : source.tensors) {
     done += static_cast<std::size_t>(weight.element_count());
     if (weight.shape.size() != 2 || name == "wpe.weight") continue;
-    auto target =
-        quantise_matrix(name, weight, is_vocabulary(name) ? NumberFormat::kInt8 : type, team);
+    auto target = quantise_matrix(name, weight, is_vocabulary(name) ? NumberFormat::kInt8 : type,
+                                  *memory, team);
     QuantisedMatrix matrix = target->shape;
-    matrix.weights = std::as_bytes(target->weights.span());
-    matrix.scales = std::as_bytes(target->scales.span());
+    matrix.weights = std::as_bytes(target->weights);
+    matrix.scales = std::as_bytes(target->scales);
     if (target->common.size() > 0) {
       matrix.common = vector_of(target->common);
       matrix.shares = vector_of(target->shares);

@@ -1,11 +1,13 @@
 #include "model/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <span>
 #include <utility>
 
 #include "checkpoint/element.h"
+#include "core/arena.h"
 #include "core/bytes.h"
 
 namespace chorus::model {
@@ -30,26 +32,20 @@ float score_scale(const ModelConfig& config, std::int64_t layer) {
   return static_cast<float>(scale);
 }
 
-// Integers and scales that a matrix views.
-struct OwnedIntegers {
-  AlignedBuffer<std::byte> weights, scales;
-};
-
-AlignedBuffer<std::byte> copy(std::span<const std::byte> bytes) {
-  AlignedBuffer<std::byte> result(bytes.size());
-  std::memcpy(result.data(), bytes.data(), bytes.size());
-  release_pages(bytes);
-  return result;
-}
-
 // Packs tensors one after the other and reports how many of the bytes are done.
 class Packer {
  public:
   Packer(const Checkpoint& checkpoint, NumberFormat type, QuantisedMemory memory, ThreadTeam& team,
          const LoadProgress& progress)
-      : checkpoint_(checkpoint), type_(type), memory_(memory), team_(team), progress_(progress) {
+      : checkpoint_(checkpoint),
+        type_(type),
+        memory_(memory),
+        team_(team),
+        progress_(progress),
+        arena_(std::make_shared<Arena>(slab_bytes(checkpoint))) {
+    owners_.push_back(arena_);
     if (memory == QuantisedMemory::kViewed && !checkpoint.quantised.empty()) {
-      owners_ = checkpoint.owners;
+      owners_.insert(owners_.end(), checkpoint.owners.begin(), checkpoint.owners.end());
     }
     for (const auto& [name, tensor] : checkpoint.tensors) total_ += bytes(tensor);
   }
@@ -62,7 +58,7 @@ class Packer {
       return {copied(quantised->second), bias};
     }
     const Tensor& weight = *find(checkpoint_, name + ".weight");
-    PackedMatrix packed(weight, find(checkpoint_, name + ".bias"), type_, team_);
+    PackedMatrix packed(weight, find(checkpoint_, name + ".bias"), type_, *arena_, team_);
     is_finite_ = is_finite_ && packed.is_finite();
     report(weight);
     return packed;
@@ -97,14 +93,27 @@ class Packer {
   }
 
  private:
+  std::span<const std::byte> copied(std::span<const std::byte> bytes) {
+    auto copy = arena_->allot<std::byte>(bytes.size());
+    std::memcpy(copy.data(), bytes.data(), bytes.size());
+    release_pages(bytes);
+    return copy;
+  }
   checkpoint::QuantisedMatrix copied(const checkpoint::QuantisedMatrix& matrix) {
-    auto owned =
-        std::make_shared<OwnedIntegers>(OwnedIntegers{copy(matrix.weights), copy(matrix.scales)});
     checkpoint::QuantisedMatrix result = matrix;
-    result.weights = owned->weights.span();
-    result.scales = owned->scales.span();
-    owners_.push_back(std::move(owned));
+    result.weights = copied(matrix.weights);
+    result.scales = copied(matrix.scales);
     return result;
+  }
+  // As much as there is to pack, up to a few dozen huge pages.
+  static std::size_t slab_bytes(const Checkpoint& checkpoint) {
+    constexpr std::size_t kMost = std::size_t{64} << 20;
+    std::size_t all = 0;
+    for (const auto& [name, tensor] : checkpoint.tensors) all += bytes(tensor);
+    for (const auto& [name, matrix] : checkpoint.quantised) {
+      all += matrix.weights.size() + matrix.scales.size();
+    }
+    return std::min(all, kMost);
   }
   static std::size_t bytes(const Tensor& tensor) {
     return static_cast<std::size_t>(tensor.element_count()) * block_bytes(tensor.dtype);
@@ -121,7 +130,8 @@ class Packer {
   QuantisedMemory memory_;
   ThreadTeam& team_;
   const LoadProgress& progress_;
-  std::vector<std::shared_ptr<const void>> owners_;  // of what quantised matrices view
+  std::shared_ptr<Arena> arena_;
+  std::vector<std::shared_ptr<const void>> owners_;  // of what matrices view
   bool is_finite_ = true;
   std::size_t done_ = 0, total_ = 0;
 };

@@ -29,7 +29,7 @@ struct Weights {
   AlignedBuffer<float> positions;  // [T, C]
   std::vector<Layer> layers;
   Norm final_norm;
-  std::vector<std::shared_ptr<const void>> owners;  // of the memory that quantised matrices view
+  std::vector<std::shared_ptr<const void>> owners;  // of the memory that matrices view
 
   bool is_finite = true;  // no NaN or infinity is among them
 
