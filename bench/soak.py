@@ -4,8 +4,8 @@
 
 Every text is first asked for alone, which fills a table of known answers; under load each must be
 the same. Clients that read, that read slowly, that ask wrongly, that come in bursts too large for
-the queue, and that vanish work side by side. After a third of the time attackers of every kind
-(bench/attackers.py) join them, from other addresses. Prints a line every 10 s on standard error and JSON
+the queue, and that vanish work side by side, each from an address of its own. After a third of the time
+attackers of every kind (bench/attackers.py) join them, from other addresses. Prints a line every 10 s on standard error and JSON
 at the end; the exit status is 1 if a check failed.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import collections
 import http.client
+import itertools
 import json
 import os
 import random
@@ -93,15 +94,15 @@ class Record:
 class Client:
     """Asks for one thing after the other, on a connection that lasts for some of them."""
 
-    def __init__(self, server, record, pause=0.0, receive_buffer=0):
-        self.server, self.record = server, record
+    def __init__(self, server, record, pause=0.0, receive_buffer=0, address="127.0.0.1"):
+        self.server, self.record, self.address = server, record, address
         self.pause, self.receive_buffer = pause, receive_buffer
         self.connection = None
 
     def ask(self, asked, stream):
         try:
             if self.connection is None:
-                self.connection = connect(self.server.port, self.receive_buffer)
+                self.connection = connect(self.server.port, self.receive_buffer, self.address)
             answer = ask(self.connection, asked, stream, self.pause)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.record.failed("lost connections", asked, repr(error))
@@ -132,9 +133,9 @@ def read(server, record, ended, choose, requests, pause_between=0.0, **options):
     client.close()
 
 
-def burst(server, record, ended, choose, requests):
+def burst(server, record, ended, choose, requests, address):
     def one(asked, stream):
-        client = Client(server, record)
+        client = Client(server, record, address=address)
         client.ask(asked, stream)
         client.close()
 
@@ -165,8 +166,11 @@ def start_clients(server, record, ended, seed):
     fill_table(server, record, texts + slow + large + wrong + [soak_requests.last_text(seed)])
     storm = Storm(server.port, seed)
 
+    addresses = (f"127.1.0.{number}" for number in itertools.count(1))
+
     def start(name, target, *arguments, **options):
         choose = random.Random(f"{seed} {name}")
+        options["address"] = next(addresses)
         thread = threading.Thread(target=target, args=(server, record, ended, choose, *arguments),
                                   kwargs=options, name=name)
         thread.start()

@@ -122,12 +122,14 @@ def wrong(max_queue):
     ]
 
 
-def connect(port, receive_buffer=0):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+def connect(port, receive_buffer=0, address="127.0.0.1"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT,
+                                            source_address=(address, 0))
     if receive_buffer > 0:
         connection.sock = socket.socket()
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.sock.settimeout(TIMEOUT)
+        connection.sock.bind((address, 0))
         connection.sock.connect(("127.0.0.1", port))
     return connection
 

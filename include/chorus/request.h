@@ -86,8 +86,10 @@ struct Request {
   // another cannot learn, from cached_tokens or from the time, what has been read.
   std::uint64_t cache_salt = 0;
 
-  // Whose it is, for the queue: a client may have as many samples waiting as places are free, so one
-  // alone can take half of it and others always find some. 0: nobody's in particular, who may fill it.
+  // Whose it is, for its share. A client may have as many samples waiting as places are free, so one
+  // alone can take half of the queue and others always find some. Of several clients the one with the
+  // fewest samples running is let in first, and where the rows of a step are scarce they are dealt out
+  // evenly among clients. 0: nobody's in particular, who may fill the queue, and is one client else.
   std::uint64_t client = 0;
 };
 

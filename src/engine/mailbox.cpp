@@ -19,22 +19,22 @@ std::size_t samples_of(const RequestState& state) {
 Result<void> Mailbox::post(std::span<const std::shared_ptr<RequestState>> requests) {
   assert(!requests.empty());
   std::size_t samples = 0;
-  std::uint64_t client = requests.front()->request.client;
+  std::uint64_t id = requests.front()->request.client;
   for (const auto& request : requests) {
     assert(request->stream != nullptr && request->request.n > 0);
-    assert(!request->request.prompt.empty() && request->request.client == client);
+    assert(!request->request.prompt.empty() && request->request.client == id);
     samples += samples_of(*request);
   }
   Lock lock(mutex_);
   if (contents_.stop) return Error{ErrorCode::kUnavailable, "the engine is going away"};
-  Count of_client = client == 0 ? nullptr : waiting_of(client);
-  CHORUS_TRY(check_places(requests, samples, of_client));
+  std::shared_ptr<Client> client = id == 0 ? nullptr : client_of(id);
+  CHORUS_TRY(check_places(requests, samples, client.get()));
   contents_.requests.insert(contents_.requests.end(), requests.begin(), requests.end());
   posted_ += samples;
-  if (of_client != nullptr) {
-    *of_client += samples;
+  if (client != nullptr) {
+    client->waiting += samples;
     for (const auto& request : requests) {
-      request->client_waiting = of_client;
+      request->client = client;
       request->places = samples_of(*request);
     }
   }
@@ -43,7 +43,7 @@ Result<void> Mailbox::post(std::span<const std::shared_ptr<RequestState>> reques
 }
 
 Result<void> Mailbox::check_places(std::span<const std::shared_ptr<RequestState>> requests,
-                                   std::size_t samples, const Count& of_client) {
+                                   std::size_t samples, const Client* client) {
   std::size_t each = samples_of(*requests.front());
   if (each > max_waiting_) {
     return Error{ErrorCode::kInvalidArgument,
@@ -53,7 +53,7 @@ Result<void> Mailbox::check_places(std::span<const std::shared_ptr<RequestState>
   }
   // A client's requests count as if they came one after the other: behind the others of it there must be
   // as many free places for the last as it has samples waiting then.
-  bool has_share = of_client != nullptr;
+  bool has_share = client != nullptr;
   std::size_t others = samples - samples_of(*requests.back());
   std::size_t needed = has_share ? samples + others : samples;
   if (needed > max_waiting_) {
@@ -72,24 +72,24 @@ Result<void> Mailbox::check_places(std::span<const std::shared_ptr<RequestState>
         ErrorCode::kOverloaded,
         fmt::format("the queue is full: {} samples wait, at most {} may", waiting, max_waiting_)};
   }
-  if (has_share && *of_client + needed > free) {
+  if (has_share && client->waiting + needed > free) {
     return Error{ErrorCode::kOverloaded,
                  fmt::format("the client's share of the queue is full: {} of its samples wait, and "
                              "it may have no more than there are free places, {}",
-                             of_client->load(), free)};
+                             client->waiting.load(), free)};
   }
   return ok();
 }
 
-// Clients of whom none wait are forgotten when there are many.
-Mailbox::Count Mailbox::waiting_of(std::uint64_t client) {
+// Clients who have nothing here are forgotten when there are many.
+std::shared_ptr<Client> Mailbox::client_of(std::uint64_t id) {
   constexpr std::size_t kMany = 1024;
   if (clients_.size() >= kMany && clients_.size() >= 2 * (waiting_ + posted_)) {
     std::erase_if(clients_, [](const auto& entry) { return entry.second.use_count() == 1; });
   }
-  Count& count = clients_[client];
-  if (count == nullptr) count = std::make_shared<std::atomic<std::size_t>>(0);
-  return count;
+  std::shared_ptr<Client>& client = clients_[id];
+  if (client == nullptr) client = std::make_shared<Client>();
+  return client;
 }
 
 void Mailbox::post_task(std::function<void()> task) {

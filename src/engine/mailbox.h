@@ -4,7 +4,6 @@
 // Thread contract: any thread posts; the engine's thread alone waits and takes.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,10 +42,9 @@ class Mailbox {
   std::size_t waiting() const;
 
  private:
-  using Count = std::shared_ptr<std::atomic<std::size_t>>;
   Result<void> check_places(std::span<const std::shared_ptr<RequestState>> requests,
-                            std::size_t samples, const Count& of_client) CHORUS_REQUIRES(mutex_);
-  Count waiting_of(std::uint64_t client) CHORUS_REQUIRES(mutex_);
+                            std::size_t samples, const Client* client) CHORUS_REQUIRES(mutex_);
+  std::shared_ptr<Client> client_of(std::uint64_t id) CHORUS_REQUIRES(mutex_);
 
   const std::size_t max_waiting_;
 
@@ -56,7 +54,7 @@ class Mailbox {
   bool woken_ CHORUS_GUARDED_BY(mutex_) = false;
   std::size_t posted_ CHORUS_GUARDED_BY(mutex_) = 0;   // samples in contents_
   std::size_t waiting_ CHORUS_GUARDED_BY(mutex_) = 0;  // samples in the engine
-  std::unordered_map<std::uint64_t, Count> clients_ CHORUS_GUARDED_BY(mutex_);  // samples that wait
+  std::unordered_map<std::uint64_t, std::shared_ptr<Client>> clients_ CHORUS_GUARDED_BY(mutex_);
 };
 
 }  // namespace chorus::engine

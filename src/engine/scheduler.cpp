@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <new>
+#include <tuple>
 #include <utility>
 
 namespace chorus::engine {
@@ -14,6 +15,11 @@ using model::kPagePositions;
 // step of few rows waits for the memory, and about so many fit into the time of one. Measured:
 // docs/measurements.md.
 constexpr std::size_t kPromptRowsBesideDecoding = 16;
+
+// Rows that decode in a step of several clients, if it has not more clients: more rows at once bring
+// hardly more tokens a second and make every text of the step slower. Measured:
+// docs/measurements.md.
+constexpr std::size_t kSharedRows = 32;
 
 // Rows with logits in a step, beside those that decode: each is a whole vocabulary of floats.
 constexpr std::size_t kPromptLogitsRows = 64;
@@ -42,6 +48,8 @@ Scheduler::Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_
       step_rows_(step_rows),
       allot_(std::move(allot)) {
   running_.reserve(step_rows);
+  decoding_.reserve(step_rows);
+  reading_.reserve(step_rows);
   plan_.copies.reserve(step_rows);
   plan_.sequences.reserve(step_rows);
   plan_.chunks.reserve(step_rows);
@@ -53,28 +61,57 @@ bool Scheduler::is_ready(const Sequence& sequence) const {
   return sequence.sample == 0 || sequence.state->prompt_read || !prefix_cache_;
 }
 
-void Scheduler::admit() {
-  for (auto next = waiting_.begin(); next != waiting_.end() && running_.size() < step_rows_;) {
-    Sequence& sequence = **next;
-    if (sequence.ended || sequence.state->out_of_memory || !is_ready(sequence)) {
-      ++next;
-      continue;
-    }
-    if (!match_prefix(sequence)) {
-      release_pages(sequence);
-      return;
-    }
-    try {
-      copy_beginning(sequence);
-    } catch (const std::bad_alloc&) {
-      release_pages(sequence);
-      give_up(*sequence.state);
-      continue;
-    }
-    sequence.state->leave_queue(1);
-    running_.push_back(std::move(*next));
-    next = waiting_.erase(next);
+void Scheduler::add(std::unique_ptr<Sequence> sequence) {
+  candidates_.reserve(waiting_.size() + 1);
+  sequence->number = ++added_;
+  waiting_.push_back(std::move(sequence));
+}
+
+// Those that could be admitted now, as many as may run. Each has as its turn how many of its client's
+// run or come before it.
+void Scheduler::find_candidates() {
+  candidates_.clear();
+  for (const auto& sequence : waiting_) client_of(*sequence).asking = 0;
+  for (const auto& sequence : running_) client_of(*sequence).asking = 0;
+  for (const auto& sequence : running_) ++client_of(*sequence).asking;
+  for (auto& sequence : waiting_) {
+    if (sequence->ended || sequence->state->out_of_memory || !is_ready(*sequence)) continue;
+    sequence->turn = client_of(*sequence).asking++;
+    candidates_.push_back(&sequence);
   }
+  std::size_t free = std::min(step_rows_ - running_.size(), candidates_.size());
+  std::ranges::partial_sort(
+      candidates_, candidates_.begin() + static_cast<std::ptrdiff_t>(free), {},
+      [](const auto* waiting) { return std::pair((*waiting)->turn, (*waiting)->number); });
+  candidates_.resize(free);
+}
+
+void Scheduler::admit() {
+  if (waiting_.empty() || running_.size() == step_rows_) return;
+  find_candidates();
+  for (std::unique_ptr<Sequence>* candidate : candidates_) {
+    if (!admit(*candidate)) break;
+  }
+  std::erase(waiting_, nullptr);
+}
+
+// False: there is no room for it.
+bool Scheduler::admit(std::unique_ptr<Sequence>& waiting) {
+  Sequence& sequence = *waiting;
+  if (!match_prefix(sequence)) {
+    release_pages(sequence);
+    return false;
+  }
+  try {
+    copy_beginning(sequence);
+  } catch (const std::bad_alloc&) {
+    release_pages(sequence);
+    give_up(*sequence.state);
+    return true;
+  }
+  sequence.state->leave_queue(1);
+  running_.push_back(std::move(waiting));
+  return true;
 }
 
 // Takes over cached pages from where the sequence stands, and reserves the rest of its worst case;
@@ -151,37 +188,69 @@ bool Scheduler::take_pages(Sequence& sequence, std::size_t end) {
   }
 }
 
+// Puts a client's sequences side by side: clients with the fewest first, then those whose last step is
+// the longest ago, and so, too, the sequences of one. Returns how many clients there are.
+std::size_t Scheduler::group_by_client(std::vector<Sequence*>& sequences) {
+  for (Sequence* sequence : sequences) client_of(*sequence).asking = 0;
+  for (Sequence* sequence : sequences) ++client_of(*sequence).asking;
+  std::ranges::sort(sequences, {}, [this](Sequence* sequence) {
+    const Client& client = client_of(*sequence);
+    return std::tuple(client.asking, client.last_step, &client, sequence->last_step,
+                      sequence->number);
+  });
+  std::size_t clients = 0;
+  for (std::size_t i = 0; i < sequences.size(); i += client_of(*sequences[i]).asking) ++clients;
+  return clients;
+}
+
+// Deals out `rows` evenly among the clients and then among the sequences of each, so that who wants few
+// has them. The sequences are grouped. `take(sequence, rows)` returns how many it has taken of them.
+template <class Take>
+void Scheduler::deal(const std::vector<Sequence*>& sequences, std::size_t clients, std::size_t rows,
+                     Take&& take) {
+  auto share = [](std::size_t of, std::size_t among) { return (of + among - 1) / among; };
+  for (auto next = sequences.begin(); next != sequences.end(); --clients) {
+    std::size_t of_client = share(rows, clients);
+    rows -= of_client;
+    for (std::size_t left = client_of(**next).asking; left > 0; --left, ++next) {
+      if (of_client > 0) of_client -= take(**next, share(of_client, left));
+    }
+    rows += of_client;
+  }
+}
+
 const Plan& Scheduler::plan() {
   plan_.sequences.clear();
   plan_.chunks.clear();
   plan_.logits_rows.clear();
-  std::size_t decoding = 0, reading = 0;
+  decoding_.clear();
+  reading_.clear();
   for (const auto& sequence : running_) {
     sequence->move_window();
-    if (sequence->decodes()) {
-      plan_rows(*sequence, 1);
-      ++decoding;
-    } else {
-      ++reading;
-    }
+    (sequence->decodes() ? decoding_ : reading_).push_back(sequence.get());
   }
-  assert(decoding <= step_rows_);  // no more run than a step has rows
+  ++planned_;
+  assert(running_.size() <= step_rows_);
+  std::size_t clients = group_by_client(decoding_);
+  std::size_t decoding = decoding_.size();
+  if (clients > 1) decoding = std::min(decoding, std::max(kSharedRows, clients));
+  deal(decoding_, clients, decoding, [this](Sequence& sequence, std::size_t) {
+    plan_rows(sequence, 1);
+    return std::size_t{1};
+  });
+  std::size_t readers = group_by_client(reading_);
   std::size_t rows = step_rows_ - decoding;
-  if (decoding > 0) rows = std::min(rows, std::max(decoding, kPromptRowsBesideDecoding));
+  if (decoding > 0) rows = std::min(rows, std::max({decoding, kPromptRowsBesideDecoding, readers}));
   std::size_t logits = kPromptLogitsRows;
-  for (const auto& sequence : running_) {
-    if (sequence->decodes()) continue;
-    if (rows == 0 || logits == 0) break;
-    match_prefix(*sequence);  // another sequence may have read the same text meanwhile
-    std::size_t share =
-        (rows + reading - 1) / reading;  // even, so that short prompts pass long ones
+  deal(reading_, readers, rows, [&](Sequence& sequence, std::size_t share) {
+    match_prefix(sequence);  // another sequence may have read the same text meanwhile
     std::size_t before = plan_.logits_rows.size();
-    std::size_t taken = rows_within(*sequence, share, logits);
-    plan_rows(*sequence, taken);
-    rows -= taken;
+    std::size_t with_logits = std::max<std::size_t>(1, kPromptLogitsRows * share / rows);
+    std::size_t taken = rows_within(sequence, share, std::min(logits, with_logits));
+    if (taken > 0) plan_rows(sequence, taken);
     logits -= plan_.logits_rows.size() - before;
-    --reading;
-  }
+    return taken;
+  });
   return plan_;
 }
 
@@ -197,6 +266,7 @@ void Scheduler::plan_rows(Sequence& sequence, std::size_t rows) {
   assert(rows <= sequence.rows());
   std::size_t end = sequence.done + rows;
   if (!take_pages(sequence, end)) return;
+  sequence.last_step = client_of(sequence).last_step = planned_;
   std::size_t first_logits = std::max(sequence.done, std::min(end, sequence.first_logits()));
   for (std::size_t position = first_logits; position < end; ++position) {
     plan_.logits_rows.push_back({&sequence, sequence.window + position + 1});

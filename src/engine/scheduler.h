@@ -1,8 +1,11 @@
 // Which sequences run, and which of their rows the next step computes. Admission is first come,
-// first served, and reserves a sequence's worst case of pages, so that nothing that runs is ever
-// put out. A step takes every sequence that is decoding and, of the prompts that are being read, as
-// many rows as leave the step at most about twice as long. What is to be computed is said in tokens
-// and page numbers (model/chunk.h); the scheduler knows no model and touches no page's memory.
+// first served among the sequences of a client, and of several clients the one that has the fewest
+// running comes first. It reserves a sequence's worst case of pages, so that nothing that runs is ever
+// put out. A step takes the sequences that are decoding and, of the prompts that are being read, as
+// many rows as leave the step at most about twice as long. Where one client's rows would make the
+// steps of others long, its sequences take turns: rows are dealt out evenly among clients. What is to
+// be computed is said in tokens and page numbers (model/chunk.h); the scheduler knows no model and
+// touches no page's memory.
 //
 // Thread contract: belongs to the thread that makes the steps.
 #pragma once
@@ -46,7 +49,7 @@ class Scheduler {
   Scheduler(std::size_t max_pages, bool prefix_cache, std::size_t step_rows, AllotPage allot);
 
   // Throws std::bad_alloc.
-  void add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
+  void add(std::unique_ptr<Sequence> sequence);
   // Lets in what there is room for. A sequence for whose page there is no memory is given up.
   void admit();
   // The next step; empty if nothing runs. Valid until a sequence is removed. A sequence for whose
@@ -74,7 +77,12 @@ class Scheduler {
   Result<void> check() const;
 
  private:
+  Client& client_of(const Sequence& sequence) {
+    return sequence.state->client != nullptr ? *sequence.state->client : nobody_;
+  }
   bool is_ready(const Sequence& sequence) const;
+  void find_candidates();
+  bool admit(std::unique_ptr<Sequence>& waiting);
   bool match_prefix(Sequence& sequence);
   void copy_beginning(Sequence& sequence);
   void keep_prompts_end(const Sequence& sequence);
@@ -84,6 +92,10 @@ class Scheduler {
   void release_pages(Sequence& sequence);
   template <class Container>
   std::unique_ptr<Sequence>* remove_ended_of(Container& sequences, std::unique_ptr<Sequence>* end);
+  std::size_t group_by_client(std::vector<Sequence*>& sequences);
+  template <class Take>
+  void deal(const std::vector<Sequence*>& sequences, std::size_t clients, std::size_t rows,
+            Take&& take);
   void plan_rows(Sequence& sequence, std::size_t rows);
   std::size_t rows_within(const Sequence& sequence, std::size_t rows, std::size_t logits) const;
 
@@ -92,7 +104,11 @@ class Scheduler {
   std::size_t step_rows_;
   AllotPage allot_;
   std::deque<std::unique_ptr<Sequence>> waiting_;
-  std::vector<std::unique_ptr<Sequence>> running_;  // in order of admission
+  std::vector<std::unique_ptr<Sequence>> running_;      // in order of admission
+  Client nobody_;                                       // whose are the sequences without a client
+  std::uint64_t added_ = 0, planned_ = 0;               // sequences, steps
+  std::vector<std::unique_ptr<Sequence>*> candidates_;  // of waiting_, in the order of their turns
+  std::vector<Sequence*> decoding_, reading_;           // of running_, while a step is planned
   bool has_ended_ = false;
   Plan plan_;
 };

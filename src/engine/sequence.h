@@ -7,7 +7,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "chorus/request.h"
+#include "engine/client.h"
 #include "engine/page_pool.h"
 #include "engine/stop_strings.h"
 #include "engine/stream_state.h"
@@ -61,12 +61,13 @@ struct RequestState {
     constexpr PrefixKey kSalted = PrefixKey{1} << 63;
     return request.cache_salt == 0 ? kEmptyPrefix : (request.cache_salt | kSalted);
   }
-  // How many samples of its client wait, and how many of these are its own: the mailbox counts them,
-  // and they are given back as samples are admitted, the rest with the request.
-  std::shared_ptr<std::atomic<std::size_t>> client_waiting = {};
+  // Whose it is; null: nobody's in particular. How many of the client's samples that wait are its own:
+  // the mailbox counts them, and they are given back as samples are admitted, the rest with the
+  // request.
+  std::shared_ptr<Client> client = {};
   std::size_t places = 0;
   void leave_queue(std::size_t samples) {
-    if (client_waiting != nullptr) *client_waiting -= std::min(samples, places);
+    if (client != nullptr) client->waiting -= std::min(samples, places);
     places -= std::min(samples, places);
   }
 
@@ -101,6 +102,10 @@ struct Sequence {
   // Made when the sequence is admitted.
   std::optional<sampling::Sampler> sampler;
   std::optional<TextStream> text;
+
+  std::uint64_t number = 0;     // in the order in which sequences came
+  std::size_t turn = 0;         // to be admitted: how many of its client's run or come before it
+  std::uint64_t last_step = 0;  // that it had rows in
 
   std::size_t cached = 0;                // positions of the prompt that were found
   bool ended = false;                    // it is to be removed

@@ -7,6 +7,7 @@
 
 #include "server/api/respond.h"
 #include "server/app.h"
+#include "server/http/client_address.h"
 
 namespace chorus::server {
 
@@ -14,7 +15,7 @@ namespace {
 
 std::uint64_t client_of(const ApiKeys& keys, const Exchange& exchange) {
   if (keys.are_asked_for()) return keys.cache_salt(exchange.request(), {});
-  return std::hash<std::string_view>{}(exchange.client()) | 1;
+  return std::hash<std::string>{}(network_of(exchange.client())) | 1;
 }
 
 }  // namespace
@@ -27,7 +28,7 @@ Generation::Generation(Exchange& exchange, App& app, ServedModel model, std::str
       cache_salt_(app.keys.cache_salt(exchange.request(), cache_salt)),
       key_(app.keys.cache_salt(exchange.request(), {})),
       client_(client_of(app.keys, exchange)),
-      queued_(exchange.service().buffers) {
+      queued_(exchange.hold()) {
   Connection& connection = exchange.connection();
   auto wake = [this, &connection](std::size_t bytes) {
     if (connection.is_writing() && bytes > connection.service().options.max_buffer) {

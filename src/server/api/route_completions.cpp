@@ -167,7 +167,7 @@ Task<void> complete(App& app, Exchange& exchange, std::size_t work, Parse parse)
   CompletionsRequest& asked = prepared.assume_value().asked;
   ServedModel& served = prepared.assume_value().served;
   std::size_t expected = prepared.assume_value().expected;
-  HeldBytes held(exchange.service().buffers);
+  HeldBytes held = exchange.hold();
   if (!held.resize(expected)) co_return co_await respond_error(exchange, buffers_full());
 
   std::unique_ptr<GenerationAnswer> answer = make_answer(asked, exchange, served);

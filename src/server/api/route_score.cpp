@@ -150,7 +150,7 @@ Task<void> score(App& app, Exchange& exchange) {
   std::vector<TextScore>& scores = prepared.assume_value().scores;
   const std::vector<Job>& jobs = prepared.assume_value().jobs;
   std::shared_ptr<Engine> engine = served.engine;
-  HeldBytes held(exchange.service().buffers);
+  HeldBytes held = exchange.hold();
   if (!held.resize(prepared.assume_value().expected)) {
     co_return co_await respond_error(exchange, buffers_full());
   }

@@ -213,7 +213,7 @@ Task<void> tokenize(App& app, Exchange& exchange) {
   if (!found) co_return co_await respond_error(exchange, found.assume_error());
   const TokenizeRequest& asked = found.assume_value().asked;
   std::size_t count = found.assume_value().ids.size();
-  HeldBytes held(exchange.service().buffers);
+  HeldBytes held = exchange.hold();
   std::size_t bytes = count * kBytesOfId;
   if (asked.return_token_strs) bytes += count * kBytesOfString + 2 * asked.content.size();
   if (asked.with_pieces) bytes += count * kBytesOfPiece + 4 * asked.content.size();
@@ -247,7 +247,7 @@ Task<void> detokenize(App& app, Exchange& exchange) {
   auto checked = check_answer(2 * bytes + more, app.options.max_answer, "tokens",
                               fmt::format("{} ids", ids.size()));
   if (!checked) co_return co_await respond_error(exchange, checked.assume_error());
-  HeldBytes held(exchange.service().buffers);
+  HeldBytes held = exchange.hold();
   if (!held.resize(bytes + more)) co_return co_await respond_error(exchange, buffers_full());
   using Texts = std::pair<std::shared_ptr<const std::string>, std::string>;
   ApiResult<Texts> texts = co_await by_length(

@@ -191,7 +191,7 @@ Task<std::optional<ApiError>> decode_body(App& app, Exchange& exchange, HeldByte
 }
 
 Task<void> answer_coded(App& app, Exchange& exchange, const Route& route) {
-  HeldBytes held(exchange.service().buffers);
+  HeldBytes held = exchange.hold();
   if (auto error = co_await decode_body(app, exchange, held)) {
     co_return co_await respond_error(exchange, std::move(*error));
   }

@@ -133,11 +133,11 @@ std::string peer_address(std::string_view peer) {
   return address ? address->to_string() : std::string(peer);
 }
 
-std::string network_of(std::string_view peer) {
+std::string network_of(std::string_view address) {
   constexpr unsigned short kNetworkBits = 64;
-  std::optional<ip::address> address = parse_peer(peer);
-  if (!address || address->is_v4()) return peer_address(peer);
-  return ip::network_v6(address->to_v6(), kNetworkBits).canonical().to_string();
+  std::optional<ip::address> parsed = parse_address(address);
+  if (!parsed || parsed->is_v4()) return std::string(address);
+  return ip::network_v6(parsed->to_v6(), kNetworkBits).canonical().to_string();
 }
 
 }  // namespace chorus::server

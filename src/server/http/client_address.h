@@ -45,8 +45,8 @@ class TrustedProxies {
 // The address of a connection, without its port.
 std::string peer_address(std::string_view peer);
 
-// Whoever connects from there may be one: its address; of version 6 the network of its first 64 bits,
-// of which a single machine has all addresses; "unix".
-std::string network_of(std::string_view peer);
+// Of an address without a port what may be a single client: itself; of version 6 the network of its first
+// 64 bits, of which a single machine has all addresses; "unix".
+std::string network_of(std::string_view address);
 
 }  // namespace chorus::server

@@ -67,7 +67,7 @@ Connection::Connection(HttpService& service, Loop& loop, std::unique_ptr<Transpo
       signal_(loop.context().get_executor()),
       write_signal_(loop.context().get_executor()),
       reader_({service.options.max_header, service.options.max_body}),
-      held_(service.buffers) {
+      held_(service.buffers, bytes_of(place_.share())) {
   loop_.add(*this);
   ++(admitted_ ? service_.connections : service_.turned_away);
   if (admitted_) service_.observer.connections_changed(1);

@@ -47,7 +47,7 @@ class Connection final : public TransportUser, public std::enable_shared_from_th
   bool is_idle() const { return is_idle_; }
   Clock::time_point idle_since() const { return idle_since_; }
   // Its address's; null if that has no bound.
-  AddressShare* share() const { return place_.share().get(); }
+  const std::shared_ptr<AddressShare>& share() const { return place_.share(); }
 
   // For an exchange.
   HttpService& service() { return service_; }

@@ -1,5 +1,6 @@
-// How many connections each address has, so that none takes the places of all others. The address is
-// the connection's own, whatever is said in its requests (whose those are client_address.h tells).
+// What each address has: connections, so that none takes the places of all others, and what is held
+// for it. Of connections the address is their own, whatever is said in their requests (whose those are
+// client_address.h tells).
 //
 // Thread contract: any thread.
 #pragma once
@@ -24,7 +25,15 @@ struct AddressShare {
   std::atomic<std::size_t> turned_away{0};     // that are told that they are too many
   SpreadCount idle;                            // of those served, how many have nothing to do
   std::atomic<std::int64_t> to_be_put_out{0};  // of these, for new ones of the same address
+  std::atomic<std::size_t> bytes{0};           // that are held for it (byte_budget.h)
 };
+
+// For HeldBytes; null: nobody's.
+inline std::shared_ptr<std::atomic<std::size_t>> bytes_of(
+    const std::shared_ptr<AddressShare>& share) {
+  if (share == nullptr) return nullptr;
+  return {share, &share->bytes};
+}
 
 // Counts a connection as one of its address's while it lives.
 class AddressPlace {

@@ -34,6 +34,13 @@ Exchange::Exchange(Connection& connection, const HttpRequest& request)
   }
 }
 
+// Behind a proxy it is the share of whom that names; the proxy itself has no bound.
+HeldBytes Exchange::hold() {
+  std::shared_ptr<AddressShare> share = connection_.share();
+  if (client_ != connection_.address()) share = service().shares.of(network_of(client_));
+  return HeldBytes(service().buffers, bytes_of(share));
+}
+
 void Exchange::append_head(std::string& out, ResponseHead& head, BodyFraming framing) {
   status_ = head.status;
   for (auto& header : headers) head.headers.push_back(header);

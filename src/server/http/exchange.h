@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "server/http/body_pieces.h"
+#include "server/http/byte_budget.h"
 #include "server/http/connection.h"
 #include "server/http/http_observer.h"
 #include "server/http/http_request.h"
@@ -36,6 +37,8 @@ class Exchange {
   std::string_view id() const { return id_; }
   // The client's address, whatever proxies stand between (client_address.h).
   std::string_view client() const { return client_; }
+  // For what is to be held for the client, of its share of the buffers.
+  HeldBytes hold();
 
   // Of the target; set by the handler.
   Target target;

@@ -18,9 +18,11 @@
 
 namespace chorus::server {
 
-// 503: the budget for all clients together has nothing left.
+// 503: the budget for all clients together has nothing left, for this one at least.
 inline HttpError buffers_full() {
-  return {503, "the server holds as much for its clients as it may (--max-buffer-total)",
+  return {503,
+          "the server holds as much for its clients, or for this one of them, as it may "
+          "(--max-buffer-total)",
           "buffers"};
 }
 

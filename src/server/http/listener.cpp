@@ -383,7 +383,7 @@ void Listener::note_refused(const std::string& peer, Admission admission) {
       is_of_address ? fmt::format("connections of {} are refused: it has its share "
                                   "(--max-connections-per-address); if it is a proxy, name it by "
                                   "--trusted-proxy",
-                                  network_of(peer))
+                                  network_of(peer_address(peer)))
                     : fmt::format("connections are refused: there are {} (--max-connections)",
                                   service_.connections.load()));
 }
@@ -392,7 +392,8 @@ void Listener::hand_over(Loop& loop, Socket socket, const Protocol::endpoint& en
   error_code ignored;
   std::string peer = describe(endpoint);
   std::shared_ptr<AddressShare> share;
-  if (!service_.proxies.trusts_peer(peer)) share = service_.shares.of(network_of(peer));
+  if (!service_.proxies.trusts_peer(peer))
+    share = service_.shares.of(network_of(peer_address(peer)));
   Admission admission = service_.admit(share.get());
   bool is_served = admission == Admission::kServed;
   if (!is_served) note_refused(peer, admission);

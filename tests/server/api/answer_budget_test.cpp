@@ -137,7 +137,7 @@ TEST_F(AnswerBudget, WhatAllChoicesBeginWithIsHeldOnce) {
 }
 
 TEST_F(AnswerBudget, AnswersThatNobodyReadsShareOneBudget) {
-  start({.http = {.max_buffer = 64 * 1024, .max_buffer_total = 16u << 20}});
+  start({.http = {.max_buffer = 64 * 1024, .max_buffer_total = 32u << 20}});
   [[maybe_unused]] std::size_t before = memory("VmRSS");
   reset_peak();
   std::vector<std::unique_ptr<HttpClient>> clients;

@@ -41,6 +41,31 @@ TEST(ByteBudget, GivesAtMostWhatItHasAndTakesAllBack) {
   EXPECT_EQ(budget.held(), 0u);
 }
 
+TEST(ByteBudget, AClientMayHoldAsMuchAsIsFree) {
+  constexpr std::size_t kBlock = HeldBytes::kBlock;
+  ByteBudget budget(12 * kBlock);
+  auto one = std::make_shared<std::atomic<std::size_t>>(0),
+       other = std::make_shared<std::atomic<std::size_t>>(0);
+  {
+    HeldBytes first(budget, one), second(budget, one), third(budget, other), anybodys(budget);
+    EXPECT_FALSE(first.resize(7 * kBlock));
+    EXPECT_TRUE(first.resize(4 * kBlock));
+    EXPECT_FALSE(second.resize(3 * kBlock));
+    EXPECT_TRUE(second.resize(2 * kBlock));  // together half
+    EXPECT_EQ(*one, 6 * kBlock);
+    EXPECT_FALSE(third.resize(4 * kBlock));
+    EXPECT_TRUE(third.resize(3 * kBlock));  // of the other half
+    EXPECT_FALSE(first.resize(5 * kBlock));
+    EXPECT_TRUE(first.resize(3 * kBlock));     // what is held may always become less
+    EXPECT_TRUE(anybodys.resize(4 * kBlock));  // the rest
+    EXPECT_FALSE(third.resize(4 * kBlock));
+    EXPECT_FALSE(second.resize(SIZE_MAX));
+  }
+  EXPECT_EQ(*one, 0u);
+  EXPECT_EQ(*other, 0u);
+  EXPECT_EQ(budget.held(), 0u);
+}
+
 // Erased from the front each time, 16 MiB in pieces of 40 bytes would move 3 TB.
 TEST(InputBuffer, UsingBytesCostsNoMoreThanTheyAreMany) {
   InputBuffer buffer;
@@ -60,8 +85,8 @@ TEST(InputBuffer, UsingBytesCostsNoMoreThanTheyAreMany) {
   EXPECT_LE(buffer.memory(), 64u * 1024);
 }
 
-TEST_F(Buffers, BodiesOfAllTogetherAreBounded) {
-  start({.http = {.max_body = 1'000'000, .max_buffer_total = 500'000}});
+TEST_F(Buffers, BodiesAreBoundedForEachClientAndForAllTogether) {
+  start({.http = {.max_body = 1'000'000, .max_buffer_total = 1'000'000}});
   for (const char* framing : {"Content-Length: 900000", "Transfer-Encoding: chunked"}) {
     std::string request = std::string("POST /tokenize HTTP/1.1\r\nHost: localhost\r\n") + framing +
                           "\r\n\r\n" + (framing[0] == 'T' ? "DBBA0\r\n" : "");
@@ -77,6 +102,10 @@ TEST_F(Buffers, BodiesOfAllTogetherAreBounded) {
     EXPECT_EQ(error(refused).at("code"), "buffers");
     EXPECT_TRUE(second.is_closed());
     EXPECT_EQ(post("/tokenize", R"({"content":"a"})").status, 200);  // small ones go on
+    HttpClient another(server_->port(), 0, "127.0.0.2");             // who has a share of his own
+    another.post("/tokenize", R"({"content":")" + std::string(200'000, '-') + "\"}");
+    EXPECT_EQ(another.answer().status, 200);
+    another.close();
     first.close();
     for (int i = 0; i < 500 && connections() > 1; ++i) pause();
   }

@@ -151,10 +151,12 @@ TEST_F(Shares, ATrustedProxyHasNoBound) {
 }
 
 TEST(Network, IsAnAddressOrThatOfItsMachine) {
-  EXPECT_EQ(network_of("10.0.0.1:5000"), "10.0.0.1");
-  EXPECT_EQ(network_of("::ffff:10.0.0.1:5000"), "10.0.0.1");
-  EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6:5000"), network_of("2001:db8:1:2:ffff::1:80"));
-  EXPECT_NE(network_of("2001:db8:1:2:3:4:5:6:5000"), network_of("2001:db8:1:3:3:4:5:6:5000"));
+  auto of_peer = [](std::string_view peer) { return network_of(peer_address(peer)); };
+  EXPECT_EQ(of_peer("10.0.0.1:5000"), "10.0.0.1");
+  EXPECT_EQ(of_peer("::ffff:10.0.0.1:5000"), "10.0.0.1");
+  EXPECT_EQ(of_peer("2001:db8:1:2:3:4:5:6:5000"), of_peer("2001:db8:1:2:ffff::1:80"));
+  EXPECT_NE(of_peer("2001:db8:1:2:3:4:5:6:5000"), of_peer("2001:db8:1:3:3:4:5:6:5000"));
+  EXPECT_EQ(network_of("2001:db8:1:2::1"), network_of("2001:db8:1:2:3:4:5:6"));
   EXPECT_EQ(network_of("unix"), "unix");
 }
 
