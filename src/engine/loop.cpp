@@ -35,6 +35,7 @@ Loop::Loop(const model::Model& model, const ModelTokens& tokens, ThreadTeam& tea
 
 void Loop::run() {
   while (true) {
+    linger();
     Mailbox::Contents mail = mailbox_.take(is_idle());
     for (const auto& request : mail.requests) begin(request);
     end_cancelled(mail.stop);
@@ -94,6 +95,15 @@ void Loop::end_cancelled(bool all) {
   settle();
 }
 
+// So that who asks again at once misses no step.
+void Loop::linger() {
+  const LastStep& last = last_step_;
+  Lingering::Duration time = lingering_.time(last.ended, last.sequences, last.time);
+  if (time == time.zero()) return;
+  mailbox_.await(last.posted + last.ended, time);
+  lingering_.note(mailbox_.posted() > last.posted);
+}
+
 void Loop::step() {
   const Plan& plan = scheduler_.plan();
   Clock::time_point now = Clock::now();
@@ -110,6 +120,8 @@ void Loop::step() {
       scheduler_.give_up(*largest(plan).state);
     }
   }
+  last_step_ = {
+      .sequences = plan.sequences.size(), .time = Clock::now() - now, .posted = mailbox_.posted()};
   settle();
 }
 
@@ -279,6 +291,7 @@ void Loop::tell_end(Sequence& sequence) {
   RequestState& state = *sequence.state;
   attempt(state, [&] {
     bool last = sequence.last_event->last;
+    if (last && !sequence.cancelled()) ++last_step_.ended;
     state.stream->deliver(std::move(*sequence.last_event));
     if (last) state.stream->finish();
   });

@@ -15,6 +15,7 @@
 #include "chorus/engine.h"
 #include "core/mutex.h"
 #include "core/thread_team.h"
+#include "engine/lingering.h"
 #include "engine/mailbox.h"
 #include "engine/model_tokens.h"
 #include "engine/scheduler.h"
@@ -50,6 +51,7 @@ class Loop {
   void begin(const std::shared_ptr<RequestState>& request);
   void add_samples(const std::shared_ptr<RequestState>& request);
   void end_cancelled(bool all);
+  void linger();
   void step();
   void start(Sequence& sequence, Clock::time_point now);
   // Throws std::bad_alloc, before anything is computed.
@@ -77,6 +79,16 @@ class Loop {
   model::Workspace workspace_;
   std::vector<sampling::SamplerScratch> scratch_;  // one for each member of the team
   std::vector<Outcome> outcomes_;                  // of the plan's logits rows
+
+  // Of the last step, for linger().
+  struct LastStep {
+    std::size_t sequences = 0;
+    Clock::duration time = {};
+    std::size_t posted = 0;  // requests, before an end was told
+    std::size_t ended = 0;   // requests of which somebody was told that they have
+  };
+  LastStep last_step_;
+  Lingering lingering_;
 
   EngineStats counts_;  // the engine thread's own
   mutable Mutex stats_mutex_;

@@ -38,7 +38,7 @@ Result<void> Mailbox::post(std::span<const std::shared_ptr<RequestState>> reques
       request->places = samples_of(*request);
     }
   }
-  changed_.notify_one();
+  if (contents_.requests.size() >= awaited_) changed_.notify_one();
   return ok();
 }
 
@@ -101,7 +101,7 @@ void Mailbox::post_task(std::function<void()> task) {
 void Mailbox::wake() {
   Lock lock(mutex_);
   woken_ = true;
-  changed_.notify_one();
+  if (awaited_ == 0) changed_.notify_one();
 }
 
 void Mailbox::stop() {
@@ -120,6 +120,23 @@ Mailbox::Contents Mailbox::take(bool wait) {
   waiting_ += std::exchange(posted_, 0);
   bool stop = contents_.stop;
   return std::exchange(contents_, Contents{.requests = {}, .tasks = {}, .stop = stop});
+}
+
+std::size_t Mailbox::posted() const {
+  Lock lock(mutex_);
+  return contents_.requests.size();
+}
+
+void Mailbox::await(std::size_t requests, std::chrono::nanoseconds time) {
+  Clock::time_point end = Clock::now() + time;
+  Lock lock(mutex_);
+  awaited_ = requests;
+  while (contents_.requests.size() < requests && !contents_.stop && contents_.tasks.empty()) {
+    Clock::time_point now = Clock::now();
+    if (now >= end) break;
+    changed_.wait_for(mutex_, end - now);
+  }
+  awaited_ = 0;
 }
 
 void Mailbox::set_waiting(std::size_t samples) {

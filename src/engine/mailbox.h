@@ -4,6 +4,7 @@
 // Thread contract: any thread posts; the engine's thread alone waits and takes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,6 +38,11 @@ class Mailbox {
 
   // What has come since the last call; waits for something if there is nothing, if `wait`.
   Contents take(bool wait);
+  // How many requests take() would give.
+  std::size_t posted() const;
+  // Waits until they are `requests`, or the engine is to stop or to do a task, at most so long. What
+  // is cancelled meanwhile is no reason to return.
+  void await(std::size_t requests, std::chrono::nanoseconds time);
   // How many samples wait in the engine beyond those still here.
   void set_waiting(std::size_t samples);
   std::size_t waiting() const;
@@ -52,6 +58,7 @@ class Mailbox {
   Condition changed_;
   Contents contents_ CHORUS_GUARDED_BY(mutex_);
   bool woken_ CHORUS_GUARDED_BY(mutex_) = false;
+  std::size_t awaited_ CHORUS_GUARDED_BY(mutex_) = 0;  // requests; fewer need not wake anybody
   std::size_t posted_ CHORUS_GUARDED_BY(mutex_) = 0;   // samples in contents_
   std::size_t waiting_ CHORUS_GUARDED_BY(mutex_) = 0;  // samples in the engine
   std::unordered_map<std::uint64_t, std::shared_ptr<Client>> clients_ CHORUS_GUARDED_BY(mutex_);

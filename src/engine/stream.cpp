@@ -49,8 +49,14 @@ void Stream::State::finish() {
   changed.notify_all();
 }
 
+// Most streams are dropped when they have ended, and there is nothing left to cancel.
 void Stream::State::cancel() {
-  if (!cancelled.exchange(true)) wake_engine();
+  if (!cancelled.exchange(true) && !has_finished()) wake_engine();
+}
+
+bool Stream::State::has_finished() {
+  Lock lock(mutex);
+  return finished;
 }
 
 void Stream::State::cancel(std::int32_t sample) {

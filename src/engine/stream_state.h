@@ -31,6 +31,8 @@ struct Stream::State {
   // The Stream is going away: no callback from now on.
   void detach();
   std::optional<Event> next(bool wait);
+  // finish() has been called.
+  bool has_finished();
 
   std::atomic<bool> cancelled = false;
   std::vector<std::atomic<bool>> cancelled_samples;  // by number
