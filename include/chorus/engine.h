@@ -135,6 +135,12 @@ class CHORUS_EXPORT Engine {
       std::vector<Request> requests,
       const std::function<EventCallback(std::size_t request)>& callback_of);
 
+  // From now on `function` is called on the engine's thread after callbacks have been called: once for all
+  // of a step, when the engine's other threads compute the next one already, or before it waits. What a
+  // callback would wake another thread for can be put aside until then. It must be brief and must not
+  // throw. Throws std::bad_alloc.
+  void after_callbacks(std::function<void()> function);
+
   // submit() and waiting for the end: the samples, in order. Errors: also a sample's own.
   Result<std::vector<Completion>> complete(const Request& request);
   // The same for one sample (n = 1), whose text is given out as it is made (with echo, the prompt's

@@ -51,9 +51,13 @@ class Progress {
 
 }  // namespace
 
-void run_phases(ThreadTeam& team, std::span<const Phase> phases) {
+void run_phases(ThreadTeam& team, std::span<const Phase> phases,
+                const std::function<void()>& first) {
   Progress progress(team.size(), phases);
-  team.run([&progress](ThreadTeam::Member& member) { progress.run(member); });
+  team.run([&progress, &first](ThreadTeam::Member& member) {
+    if (first && member.index() == 0) first();
+    progress.run(member);
+  });
 }
 
 }  // namespace chorus

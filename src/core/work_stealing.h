@@ -27,7 +27,9 @@ struct Phase {
 };
 
 // Runs the phases, one after the other, and returns when all are done. What the work of a phase has
-// written is visible to that of the next, and to the caller. Throws std::bad_alloc before any work.
-void run_phases(ThreadTeam& team, std::span<const Phase> phases);
+// written is visible to that of the next, and to the caller. `first` is what the calling thread does
+// before it takes part, while the others compute already. Throws std::bad_alloc before any of it.
+void run_phases(ThreadTeam& team, std::span<const Phase> phases,
+                const std::function<void()>& first = {});
 
 }  // namespace chorus

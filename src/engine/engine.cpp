@@ -248,6 +248,12 @@ Result<std::vector<Stream>> Engine::submit(
   });
 }
 
+void Engine::after_callbacks(std::function<void()> function) {
+  impl_->mailbox->post_task([loop = impl_->loop.get(), function = std::move(function)]() mutable {
+    loop->after_callbacks(std::move(function));
+  });
+}
+
 Result<std::shared_ptr<engine::RequestState>> Engine::Impl::prepare(Request request,
                                                                     EventCallback on_event) {
   if (!request.sampling.loop) request.sampling.loop = info.loop;

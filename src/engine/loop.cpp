@@ -35,6 +35,7 @@ Loop::Loop(const model::Model& model, const ModelTokens& tokens, ThreadTeam& tea
 
 void Loop::run() {
   while (true) {
+    if (is_idle() || last_step_.ended > 0) pass_on();
     linger();
     Mailbox::Contents mail = mailbox_.take(is_idle());
     for (const auto& request : mail.requests) begin(request);
@@ -42,6 +43,7 @@ void Loop::run() {
     scheduler_.admit();
     settle();
     update_stats();
+    if (mail.stop || !mail.tasks.empty()) pass_on();
     for (const auto& task : mail.tasks) task();
     if (mail.stop) return;
     step();
@@ -95,6 +97,12 @@ void Loop::end_cancelled(bool all) {
   settle();
 }
 
+// What callbacks have put aside. It is not done as soon as a step is over: who is woken by it takes this
+// thread's processor, while the others would have nothing to do.
+void Loop::pass_on() {
+  if (after_callbacks_) after_callbacks_();
+}
+
 // So that who asks again at once misses no step.
 void Loop::linger() {
   const LastStep& last = last_step_;
@@ -118,7 +126,10 @@ void Loop::step() {
       emit(plan);
     } catch (const std::bad_alloc&) {
       scheduler_.give_up(*largest(plan).state);
+      pass_on();
     }
+  } else {
+    pass_on();
   }
   last_step_ = {
       .sequences = plan.sequences.size(), .time = Clock::now() - now, .posted = mailbox_.posted()};
@@ -150,7 +161,7 @@ void Loop::compute(const Plan& plan) {
       outcomes_[i].out_of_memory = true;
     }
   };
-  model_.forward(plan.chunks, store_, workspace_, team_, use);
+  model_.forward(plan.chunks, store_, workspace_, team_, use, [this] { pass_on(); });
 }
 
 Loop::Outcome Loop::outcome_of(const LogitsRow& row, std::span<float> logits,

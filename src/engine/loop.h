@@ -9,7 +9,9 @@
 // Thread contract: run() is the thread; stats() may be called from any.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "chorus/engine.h"
@@ -31,6 +33,8 @@ class Loop {
 
   // Until the mailbox says stop; then every request has ended.
   void run();
+  // On the engine's thread: Engine::after_callbacks().
+  void after_callbacks(std::function<void()> function) { after_callbacks_ = std::move(function); }
 
   EngineStats stats() const;
   // On the engine's thread.
@@ -52,6 +56,7 @@ class Loop {
   void add_samples(const std::shared_ptr<RequestState>& request);
   void end_cancelled(bool all);
   void linger();
+  void pass_on();
   void step();
   void start(Sequence& sequence, Clock::time_point now);
   // Throws std::bad_alloc, before anything is computed.
@@ -89,6 +94,7 @@ class Loop {
   };
   LastStep last_step_;
   Lingering lingering_;
+  std::function<void()> after_callbacks_;
 
   EngineStats counts_;  // the engine thread's own
   mutable Mutex stats_mutex_;

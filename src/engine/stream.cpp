@@ -15,9 +15,11 @@ void Stream::State::deliver(Event event) {
       return;
     }
   }
-  Lock lock(mutex);
-  events.push_back(std::move(event));
-  changed.notify_all();
+  {
+    Lock lock(mutex);
+    events.push_back(std::move(event));
+  }
+  changed.notify_all();  // without the lock: who is woken would wait for it at once
 }
 
 void Stream::State::fail() {

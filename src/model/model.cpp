@@ -63,13 +63,14 @@ Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, N
 }
 
 void Model::forward(std::span<const Chunk> chunks, KvStore& store, Workspace& workspace,
-                    ThreadTeam& team, const UseLogits& use) const {
+                    ThreadTeam& team, const UseLogits& use,
+                    const std::function<void()>& first) const {
   assert(store.layout().page_bytes() == kv_layout_.page_bytes());
   for ([[maybe_unused]] const Chunk& chunk : chunks) assert(is_within(chunk, config_));
   StepRows rows(chunks, store);
   StepPhases step(*this, rows, workspace, team.size(), use);
   gpt2(weights_, step);
-  run_phases(team, step.phases());
+  run_phases(team, step.phases(), first);
 }
 
 }  // namespace chorus::model

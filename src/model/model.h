@@ -39,9 +39,11 @@ class Model {
 
   // Runs the chunks through the model: their keys and values are written to their pages of `store`,
   // which is of kv_layout(), and each row of logits goes to `use`, if there is one. The caller has
-  // checked ids < V and positions < T. Throws std::bad_alloc before anything is computed.
+  // checked ids < V and positions < T. `first` is called on this thread while the team's others have
+  // begun. Throws std::bad_alloc before anything is computed or called.
   void forward(std::span<const Chunk> chunks, KvStore& store, Workspace& workspace,
-               ThreadTeam& team, const UseLogits& use = {}) const;
+               ThreadTeam& team, const UseLogits& use = {},
+               const std::function<void()>& first = {}) const;
 
  private:
   Model(const checkpoint::ModelConfig& config, const kernels::Kernels& kernels, NumberFormat type,

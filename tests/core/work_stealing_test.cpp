@@ -37,6 +37,37 @@ TEST(WorkStealing, EveryItemOfEveryPhaseIsDoneOnceAndInOrder) {
   }
 }
 
+TEST(WorkStealing, TheCallerDoesWhatComesFirstAloneAndOnce) {
+  for (std::size_t members : {1u, 3u}) {
+    ThreadTeam team(members);
+    std::atomic<int> first = 0, done = 0;
+    Phase phase{100, 1, [&](Range range, std::size_t) {
+                  done += static_cast<int>(range.end - range.begin);
+                }};
+    std::thread::id caller = std::this_thread::get_id();
+    run_phases(team, {&phase, 1}, [&] {
+      EXPECT_EQ(std::this_thread::get_id(), caller);
+      ++first;
+    });
+    EXPECT_EQ(first, 1);
+    EXPECT_EQ(done, 100);
+  }
+}
+
+// Else whoever is woken by it would take the processor while all others wait.
+TEST(WorkStealing, TheOthersComputeWhileTheCallerDoesWhatComesFirst) {
+  ThreadTeam team(2);
+  std::atomic<int> done = 0;
+  Phase phase{4, 1, [&](Range range, std::size_t) {
+                done += static_cast<int>(range.end - range.begin);
+                done.notify_all();
+              }};
+  run_phases(team, {&phase, 1}, [&] {
+    for (int now = done; now < 4; now = done) done.wait(now);
+  });
+  EXPECT_EQ(done, 4);
+}
+
 TEST(WorkStealing, APhaseSeesWhatTheOneBeforeWrote) {
   constexpr std::size_t kCount = 1000;
   for (std::size_t members : {1u, 2u, 3u, 8u}) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <future>
@@ -638,6 +639,58 @@ TEST(Many, AClientMayHaveAsManyWaitingAsPlacesAreFree) {
     if (!is_taken) std::this_thread::sleep_for(5ms);
   }
   EXPECT_TRUE(is_taken);
+}
+
+// What callbacks put aside is passed on: none is left when all has ended, and once for a step, not for
+// each event.
+TEST(ManyRequests, CallbacksAreFollowedByOneCallForAllOfAStep) {
+  std::atomic<int> put_aside = 0, passed_on = 0, times = 0;
+  auto engine = load();
+  engine->after_callbacks([&] {
+    int now = put_aside;
+    if (now == passed_on) return;
+    ++times;
+    passed_on = now;
+    passed_on.notify_all();
+  });
+  constexpr int kStreams = 8, kTokens = 12;
+  std::vector<Stream> streams;
+  for (int i = 0; i < kStreams; ++i) {
+    Request request{.prompt = some_ids(5, 1), .max_length = 5 + kTokens};
+    request.ignore_eos = true;
+    auto stream = engine->submit(std::move(request), [&](const Event&) { ++put_aside; });
+    ASSERT_TRUE(stream) << stream.assume_error().message;
+    streams.push_back(std::move(stream.assume_value()));
+  }
+  constexpr int kEvents = kStreams * (kTokens + 1);
+  for (int now = passed_on; now < kEvents; now = passed_on) passed_on.wait(now);
+  EXPECT_EQ(put_aside, kEvents);
+  EXPECT_LE(times, static_cast<int>(engine->stats().steps) + 1);
+}
+
+// Also where nothing is computed: a request without room for a token, and one that is cancelled.
+TEST(ManyRequests, CallbacksWithoutAStepAreFollowedByACall) {
+  std::atomic<int> put_aside = 0, passed_on = 0;
+  auto engine = load();
+  engine->after_callbacks([&] {
+    passed_on = put_aside.load();
+    passed_on.notify_all();
+  });
+  auto await = [&](int events) {
+    for (int now = passed_on; now < events; now = passed_on) passed_on.wait(now);
+  };
+  auto count = [&](const Event&) { ++put_aside; };
+  auto empty = engine->submit({.prompt = {1}, .max_length = 1}, count);
+  ASSERT_TRUE(empty) << empty.assume_error().message;
+  await(1);
+  Request endless{.prompt = {1}, .max_length = 64};
+  endless.ignore_eos = true;
+  auto stream = engine->submit(endless, count);
+  ASSERT_TRUE(stream) << stream.assume_error().message;
+  await(2);
+  stream.assume_value().cancel();
+  engine.reset();  // whatever it had still to tell, is told
+  EXPECT_EQ(passed_on, put_aside);
 }
 
 }  // namespace

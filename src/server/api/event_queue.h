@@ -1,7 +1,7 @@
 // Events of the engine's requests on their way from the engine's thread to a connection's.
 //
 // Thread contract: callback()'s functions run on the engine's thread; everything else on the
-// connection's. It is kept alive by whoever may still call it.
+// connection's. It is kept alive by whoever may still call it. An EventBatch is its engine's thread's.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -23,12 +23,26 @@ struct QueuedEvent {
   std::chrono::steady_clock::time_point time;
 };
 
+class EventQueue;
+
+// The queues of an engine that have events of which their connections do not know yet. They are told
+// together, each loop once: one for each event would take the engine's processor from it every time.
+class EventBatch {
+ public:
+  void add(std::shared_ptr<EventQueue> queue);
+  void pass_on();
+
+ private:
+  std::shared_ptr<EventQueue> first_;
+  std::shared_ptr<EventQueue>* end_ = &first_;
+};
+
 class EventQueue : public std::enable_shared_from_this<EventQueue> {
  public:
   // `wake` is called on the executor when there are events, with roughly how many bytes they take,
-  // until detach().
+  // until detach(): when the batch is passed on, or without one at once.
   EventQueue(const boost::asio::io_context::executor_type& executor,
-             std::function<void(std::size_t bytes)> wake);
+             std::function<void(std::size_t bytes)> wake, std::shared_ptr<EventBatch> batch = {});
 
   EventCallback callback(std::size_t request);
   std::vector<QueuedEvent> take();
@@ -37,10 +51,16 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
   void detach() { wake_ = nullptr; }
 
  private:
+  friend class EventBatch;
   void push(std::size_t request, Event event);
+  void wake();
+  // Wakes the connections of a list of queues, which have one loop.
+  static void post(std::shared_ptr<EventQueue> first);
 
   boost::asio::io_context::executor_type executor_;
   std::function<void(std::size_t)> wake_;  // the connection's thread's
+  const std::shared_ptr<EventBatch> batch_;
+  std::shared_ptr<EventQueue> next_;  // in a batch or a list; whose that is
 
   mutable Mutex mutex_;
   std::vector<QueuedEvent> events_ CHORUS_GUARDED_BY(mutex_);

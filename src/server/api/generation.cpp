@@ -39,7 +39,8 @@ Generation::Generation(Exchange& exchange, App& app, ServedModel model, std::str
     }
     connection.signal().raise();
   };
-  queue_ = std::make_shared<EventQueue>(connection.loop().context().get_executor(), wake);
+  queue_ = std::make_shared<EventQueue>(connection.loop().context().get_executor(), wake,
+                                        model_.event_batch);
   exchange.model = model_.name;
 }
 

@@ -21,8 +21,19 @@ void Models::set_ready(std::size_t index, std::shared_ptr<Engine> engine,
   Lock lock(mutex_);
   models_[index].digest = std::move(digest);
   models_[index].chat_template = std::move(chat_template);
+  models_[index].event_batch = batch_of(engine);
   models_[index].engine = std::move(engine);
   models_[index].created = std::time(nullptr);
+}
+
+// An engine has one, under however many names.
+std::shared_ptr<EventBatch> Models::batch_of(const std::shared_ptr<Engine>& engine) {
+  for (const ServedModel& model : models_) {
+    if (model.engine == engine) return model.event_batch;
+  }
+  auto batch = std::make_shared<EventBatch>();
+  engine->after_callbacks([batch] { batch->pass_on(); });
+  return batch;
 }
 
 bool Models::all_ready() const {

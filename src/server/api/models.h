@@ -11,6 +11,7 @@
 #include "core/mutex.h"
 #include "server/api/api_error.h"
 #include "server/api/chat_template.h"
+#include "server/api/event_queue.h"
 
 namespace chorus::server {
 
@@ -20,6 +21,7 @@ struct ServedModel {
   std::int64_t created = 0;                                // when it was loaded, seconds since 1970
   std::string digest = {};                                 // Engine::digest()
   std::shared_ptr<const ChatTemplate> chat_template = {};  // null: no chats
+  std::shared_ptr<EventBatch> event_batch = {};            // the engine's
 };
 
 class Models {
@@ -36,6 +38,9 @@ class Models {
   ApiResult<ServedModel> find(const std::string& name) const;
 
  private:
+  std::shared_ptr<EventBatch> batch_of(const std::shared_ptr<Engine>& engine)
+      CHORUS_REQUIRES(mutex_);
+
   mutable Mutex mutex_;
   std::vector<ServedModel> models_ CHORUS_GUARDED_BY(mutex_);
 };
