@@ -34,27 +34,25 @@ struct Settings {
   std::size_t clients = 14, threads = 0, seconds = 8, rounds = 1;
 };
 
-// Ends are counted, and when it is over no client asks again.
+// Ends are counted, and when it is over no client asks again. As wrk counts: from when the first asks, so
+// that what is under way at the end is lost to both.
 class Counter {
  public:
   bool count() {
     ++ended_;
     return !over_;
   }
-  // Requests that ended in a second, once all clients have had their first.
   double rate(std::size_t seconds) {
-    using Clock = std::chrono::steady_clock;
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    Clock::time_point begin = Clock::now();
-    std::size_t before = ended_;
-    std::this_thread::sleep_for(std::chrono::seconds(seconds));
-    std::size_t after = ended_;
-    std::chrono::duration<double> time = Clock::now() - begin;
+    std::this_thread::sleep_until(begin_ + std::chrono::seconds(seconds));
+    std::size_t ended = ended_;
+    std::chrono::duration<double> time = Clock::now() - begin_;
     over_ = true;
-    return static_cast<double>(after - before) / time.count();
+    return static_cast<double>(ended) / time.count();
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin_ = Clock::now();
   std::atomic<std::size_t> ended_{0};
   std::atomic<bool> over_{false};
 };
@@ -147,6 +145,9 @@ int main(int argc, char** argv) {
   if (!prompt) fail(prompt.assume_error());
   Request request{.prompt = prompt.assume_value(), .max_length = 20};
   request.sampling.seed = 42;
+  Settings warming_up = settings;
+  warming_up.seconds = 1;
+  rate_of_threads(engine, request, warming_up);
   std::vector<double> threads, callbacks;
   for (std::size_t round = 0; round < settings.rounds; ++round) {
     threads.push_back(rate_of_threads(engine, request, settings));

@@ -84,6 +84,7 @@ def main():
         options += ["--model", arguments.model]
     with Server(arguments.program, *options) as server:
         alone = server.get(TARGET)[1]
+        run_wrk(f"http://127.0.0.1:{server.port}{TARGET}", 1)  # warms up
         if arguments.engine:
             result = measure_in_turns(server, arguments.engine, arguments.model, arguments.seconds,
                                       arguments.rounds)
