@@ -52,10 +52,11 @@ build tsan test_core test_model test_engine test_hub test_server
 # (The types of weights differ in no lock: two of them will do; nor do instruction sets, or what is in a page.)
 run env 'GTEST_FILTER=-*SoloRun*bf16*:*SoloRun*int4*:*EveryType*InAPage*:*EveryType*InstructionSet*' ctest --preset tsan -j "$jobs" -R '^(core|model|engine|hub|server)/'
 
-# Each of the product's files and headers for itself, as nothing else here compiles them: not optimised,
-# and not run. (The tests' own files would be as much time again.)
-run cmake --preset debug -DCHORUS_TESTS=OFF -DCMAKE_CXX_FLAGS_DEBUG=-O0
-run cmake --build --preset debug -j "$jobs"
+# Each of the product's files and headers for itself, as nothing else here compiles them. (The tests' own files
+# would be as much time again.)
+run cmake --preset debug -DCHORUS_TESTS=OFF
+run cmake --build --preset debug --target chorus_web_files
+run python3 scripts/check-each-file.py build/debug
 
 export FUZZ_SECONDS="${FUZZ_SECONDS:-5}"
 if [ "$FUZZ_SECONDS" -gt 0 ]; then
