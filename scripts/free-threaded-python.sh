@@ -1,4 +1,6 @@
 #!/bin/sh
+# free-threaded-python.sh [--thread-sanitizer]
+#
 # Makes build/python-free-threaded: a CPython without the global interpreter lock (upstream's source in Debian trixie's
 # package python3.13, configured with --disable-gil), with NumPy, nanobind, scikit-build-core and pytest, and prints
 # the path of its interpreter. Does nothing when it is there already. It takes 82 seconds of one processor, 21 of them
@@ -8,9 +10,26 @@
 #
 # The machine's own apt sources are not touched: the source comes by a configuration of its own, and is checked by
 # Debian's keys, from the mirror that this machine's apt has, or FREE_THREADED_MIRROR.
+#
+# With --thread-sanitizer it makes build/python-thread-sanitized, the same compiled for that (scripts/python-sanitizers.sh).
 set -eu
 cd "$(dirname "$0")/.."
 folder=$PWD/build/python-free-threaded
+optimise=-O0
+for_sanitizer=
+linking=
+case "$*" in
+  "") ;;
+  --thread-sanitizer)
+    folder=$PWD/build/python-thread-sanitized
+    # (Python's own switch for it compiles so, but does not link.)
+    optimise="-O1 -g1" for_sanitizer=--with-thread-sanitizer linking=-fsanitize=thread
+    ;;
+  *)
+    echo "usage: free-threaded-python.sh [--thread-sanitizer]" >&2
+    exit 2
+    ;;
+esac
 python=$folder/bin/python3.13t
 mirror=${FREE_THREADED_MIRROR-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
   grep -v security | head -n 1)}
@@ -72,13 +91,13 @@ for module in _bz2 _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _
   without="$without py_cv_module_$module=n/a"
 done
 
-echo "+ configure --disable-gil; make" >&2
+echo "+ configure --disable-gil $for_sanitizer; make" >&2
 (
   mkdir "$folder/build"
   cd "$folder/build"
   # shellcheck disable=SC2086  # a list of words
-  CONFIG_SHELL=/bin/sh /bin/sh ../source/configure --disable-gil --disable-test-modules --without-doc-strings \
-    --with-ensurepip=no --prefix="$folder" OPT="-DNDEBUG -O0" $without >"$folder/configure.log" 2>&1 ||
+  CONFIG_SHELL=/bin/sh /bin/sh ../source/configure --disable-gil $for_sanitizer --disable-test-modules --without-doc-strings \
+    --with-ensurepip=no --prefix="$folder" OPT="-DNDEBUG $optimise" LDFLAGS="$linking" $without >"$folder/configure.log" 2>&1 ||
     { tail -n 20 "$folder/configure.log" >&2; exit 1; }
   make -j "$(nproc)" python platform sharedmods >"$folder/make.log" 2>&1 || { tail -n 30 "$folder/make.log" >&2; exit 1; }
 

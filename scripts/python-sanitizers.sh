@@ -1,30 +1,56 @@
 #!/bin/sh
-# The Python package's tests with its module and the library in it compiled for the address and undefined behaviour
-# sanitizers; the arguments are pytest's.
+# The Python package's tests with its module and the library in it compiled for sanitizers.
 #
-# Python itself is not compiled so; the sanitizer's own library is loaded before it. That leaves out leaks (the
-# interpreter keeps memory until its end, the sanitizer what was freed), PyTorch and mypy. Needs
-# build/release/src/chorus. It takes some minutes: not in test.sh.
+#   python-sanitizers.sh address [PYTEST ARGUMENT...]   address and undefined behaviour, in build/python
+#   python-sanitizers.sh thread [PYTEST ARGUMENT...]    thread, in a Python without the lock that is compiled for it, too
+#
+# `address`: Python itself is not compiled so; the sanitizer's own library is loaded before it. That leaves out leaks
+# (the interpreter keeps memory until its end, the sanitizer what was freed), PyTorch and mypy.
+#
+# `thread`: the interpreter's own locks are seen only if it is compiled for the sanitizer, so it is
+# (scripts/free-threaded-python.sh --thread-sanitizer); programs that the tests start are as they always are, and
+# other Pythons that they start are this one. NumPy is not compiled so. The first warning ends the process that has it.
+#
+# Both need build/release/src/chorus, take some minutes, and are not in test.sh.
 set -eu
 cd "$(dirname "$0")/.."
+mode=${1-}
+case "$mode" in
+  address | thread) shift ;;
+  *)
+    echo "usage: python-sanitizers.sh address|thread [PYTEST ARGUMENT...]" >&2
+    exit 2
+    ;;
+esac
 sh scripts/python-packages.sh
-python=$PWD/build/python/bin/python
-folder=$PWD/build/python-sanitized
+tests=$PWD/python/tests
+preload=
+if [ "$mode" = address ]; then
+  python=$PWD/build/python/bin/python
+  folder=$PWD/build/python-sanitized
+  sanitizers=address,undefined
+  preload=$(c++ -print-file-name=libasan.so):$(c++ -print-file-name=libstdc++.so.6)
+  export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc
+else
+  python=$(sh scripts/free-threaded-python.sh --thread-sanitizer)
+  folder=$PWD/build/python-thread-sanitized/package
+  sanitizers=thread
+  # (A test forks while threads run, on purpose.)
+  export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:history_size=4
+fi
 # (Checks in loops that are unrolled whole take GCC a minute for one file.)
 cmake -S python -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPython_EXECUTABLE="$python" \
   -Dnanobind_DIR="$("$python" -m nanobind --cmake_dir)" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" \
-  -DCMAKE_CXX_FLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer -fdisable-tree-cunroll -Wno-maybe-uninitialized"
+  -DCMAKE_CXX_FLAGS="-fsanitize=$sanitizers -fno-omit-frame-pointer -fdisable-tree-cunroll -Wno-maybe-uninitialized"
 cmake --build "$folder/build" -j "$(nproc)" --target _core
 rm -rf "$folder/installed"
 mkdir -p "$folder/installed"
 cp -R python/chorus "$folder/installed/"
 cp "$folder"/build/_core*.so "$folder/installed/chorus/"
-tests=$PWD/python/tests
 PROGRAM_TO_COMPARE_WITH=$PWD/build/release/src/chorus
-export PROGRAM_TO_COMPARE_WITH PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$folder/installed" PYTHONMALLOC=malloc
-export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-preload=$(c++ -print-file-name=libasan.so):$(c++ -print-file-name=libstdc++.so.6)
+export PROGRAM_TO_COMPARE_WITH PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$folder/installed"
 cd "$folder"
-echo "+ pytest python/tests (address and undefined behaviour sanitizers)"
-LD_PRELOAD=$preload exec "$python" -X faulthandler -m pytest -q -rs -p no:cacheprovider \
+echo "+ pytest python/tests ($mode sanitizer)"
+[ -z "$preload" ] || export LD_PRELOAD="$preload"
+exec "$python" -X faulthandler -m pytest -q -rs -p no:cacheprovider \
   --ignore="$tests/test_torch.py" --ignore="$tests/test_types.py" -k "not test_nothing_leaks" "$@" "$tests"
