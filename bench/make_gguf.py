@@ -5,7 +5,7 @@ usage: make_gguf.py MODEL.pt OUT.gguf [--type f32|f16|q8_0|q4_0]
 Matrices get the type, vectors and positions stay f32; with q4_0 the token embedding, which is the
 head too, is q8_0. The formats are llama.cpp's documented ones: blocks of 32 weights along the inputs,
 q8_0 [f16 scale, 32 int8], q4_0 [f16 scale, 16 bytes of two], where byte i holds weights i and i + 16.
-Needs PyTorch and NumPy. bench/vs_llama_cpp.py runs it.
+Needs PyTorch and NumPy. bench/side_by_side.py runs it.
 """
 
 import argparse

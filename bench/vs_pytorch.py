@@ -23,50 +23,13 @@ from typing import Callable
 
 import torch
 from gpt2_peer import Gpt2Peer
+from measuring import DISTURBED, Load, count_disturbed, median, spread, wait_for_idle
 
 PROMPT = [7454, 2402, 257, 640]  # "Once upon a time"
 NEW_TOKENS = 100
 LONG_PROMPT = [(i * 7919 + 11) % 50000 for i in range(512)]
 TOP_K = 50
 SEED = 42
-
-
-DISTURBED = 0.1  # of the processors' time taken by other processes
-
-
-class Load:
-    """What share of the processors' time other processes took while the block ran, in `others`."""
-
-    def __enter__(self):
-        self.others, self.start = 1.0, self.now()
-        return self
-
-    def __exit__(self, *_):
-        busy, own, wall = (end - start for end, start in zip(self.now(), self.start))
-        self.others = max(0.0, busy - own) / (wall * os.cpu_count())
-
-    @staticmethod
-    def now():
-        with open("/proc/stat") as file:
-            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
-        times = os.times()  # of this process and of the ended ones that it started
-        busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-        return busy, sum(times[:4]), time.perf_counter()
-
-
-def wait_for_idle(seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with Load() as load:
-            time.sleep(0.3)
-        if load.others < DISTURBED:
-            return
-
-
-def undisturbed(measurements):
-    """The values of those that others left alone; if there is none, of the one they disturbed least."""
-    good = [value for value, others in measurements if others < DISTURBED]
-    return good or [min(measurements, key=lambda measurement: measurement[1])[0]]
 
 
 @dataclasses.dataclass
@@ -156,20 +119,6 @@ def read_bandwidth(limits, threads, megabytes):
     return json.loads(output.stdout)["limits"][-1]["read_gb_per_s"] * 1e9
 
 
-def median(measurements):
-    return statistics.median(undisturbed(measurements))
-
-
-def spread(measurements, scale=1.0):
-    """The median, and the least and the most if there are several."""
-    values = [value * scale for value in undisturbed(measurements)]
-    digits = 0 if min(values) >= 100 else 1
-    middle = f"{statistics.median(values):.{digits}f}"
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 def print_table(title, contenders, bandwidths, weight_bytes):
     """`bandwidths` and `weight_bytes` are by the type in which weights are held."""
     talk = next(c for c in contenders if "talk" in c.name)
@@ -195,8 +144,7 @@ def print_table(title, contenders, bandwidths, weight_bytes):
               f"| {prompt_ratio} |")
     same = [f"{c.name} {c.dtype}" for c in contenders if c is not talk and c.ids == talk.ids]
     everything = [m for c in contenders for m in c.rates + c.prompt_rates]
-    disturbed = sum(others >= DISTURBED for _, others in everything)
-    print(f"\nOther processes disturbed {disturbed} of {len(everything)} measurements (took over "
+    print(f"\nOther processes disturbed {count_disturbed(everything)} of {len(everything)} measurements (took over "
           f"{DISTURBED:.0%} of the processors).")
     print(f"\nThe very tokens of the talk's loop: {', '.join(same) or 'none'}.", flush=True)
 
@@ -270,8 +218,7 @@ def measure_streams(options, title, peers, model, threads):
             print(f" {spread(own)} | {median(own) / median(peer):.2f} |", end="")
         print()
     everything = [m for measurements in rates.values() for m in measurements]
-    disturbed = sum(others >= DISTURBED for _, others in everything)
-    print(f"\nOther processes disturbed {disturbed} of {len(everything)} measurements.", flush=True)
+    print(f"\nOther processes disturbed {count_disturbed(everything)} of {len(everything)} measurements.", flush=True)
 
 
 def describe_peer():

@@ -6,12 +6,15 @@ import re
 import subprocess
 
 
-def run_wrk(url, seconds, connections=14, threads=2, check_text=True):
-    """Returns {"requests_per_second", "latency", "errors", "different", "output"}."""
+SAME_TEXT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "same_text.lua")
+
+
+def run_wrk(url, seconds, connections=14, threads=2, script=SAME_TEXT):
+    """`script`: a path, or none. Returns {"requests_per_second", "latency", "errors", "different", "output"}."""
     command = ["wrk", f"-c{connections}", f"-t{threads}", f"-d{seconds}s", "--latency",
                "--timeout", "30s"]
-    if check_text:
-        command += ["-s", os.path.join(os.path.dirname(os.path.abspath(__file__)), "same_text.lua")]
+    if script is not None:
+        command += ["-s", script]
     output = subprocess.run([*command, url], capture_output=True, text=True, check=True,
                             timeout=seconds + 60).stdout
     errors = sum(int(count) for line in re.findall(r"Socket errors: (.*)", output)

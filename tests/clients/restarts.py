@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 
-from serving import Server, inheriting, skip, wait_until
+from serving import Server, free_port, inheriting, skip, wait_until
 
 
 class Standing:
@@ -60,16 +60,10 @@ class Standing:
         return self.count, self.lost
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def check_restarts_lose_nothing(program):
     """With --reuse-port a new server is started beside the old one, which is then told to end; four
     times, under readers that connect anew for each request and readers that keep their connections."""
-    port = free_port()
+    port = str(free_port())
     options = ("--port", port, "--reuse-port")
     server = Server(program, *options, shared=True)
     standing = [Standing(int(port), 6, keep_alive) for keep_alive in (False, True)]
@@ -94,7 +88,7 @@ def check_restarts_lose_nothing(program):
 
 def check_drain_lets_go_at_once(program):
     """A reader is still being answered, and another server can have the port already."""
-    port = free_port()
+    port = str(free_port())
     with Server(program, "--port", port, "--drain-timeout", "120") as server:
         reader = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
         reader.request("POST", "/v1/completions", json.dumps(
@@ -119,7 +113,7 @@ def check_socket_activation(program):
     does at a restart, one server after the other gets the same socket."""
     activate = shutil.which("systemd-socket-activate")
     if activate:
-        port = free_port()
+        port = str(free_port())
         process = subprocess.Popen([activate, "-l", f"127.0.0.1:{port}", program, "serve", "--no-pin",
                                     "--threads", "1"], stderr=subprocess.PIPE, text=True)
         try:

@@ -28,6 +28,12 @@ def wait_until(what, condition, seconds=20):
         time.sleep(0.02)
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def inheriting(program, listening, *options):
     """The command that gives the server a socket as systemd does: as descriptor 3, with its own process
     id in the environment, which only a shell in between can know."""

@@ -12,7 +12,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "clients"))
-from serving import Server, skip  # noqa: E402
+from serving import Server, free_port, skip  # noqa: E402
 
 ROOT = os.path.join(HERE, "..", "..")
 PACKAGES = os.path.join(HERE, "package.json")
@@ -92,13 +92,6 @@ server {{ listen 127.0.0.1:{port};
     proxy_set_header Host $http_host; }}
 }} }}
 """
-
-
-def free_port():
-    import socket
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def check_front(program, folder):
