@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -72,7 +73,8 @@ class HttpClient {
 
   bool send(std::string_view text) {
     while (!text.empty()) {
-      ssize_t count = ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL);
+      ssize_t count =
+          unbroken([&] { return ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL); });
       if (count <= 0) return false;
       text.remove_prefix(static_cast<std::size_t>(count));
     }
@@ -90,7 +92,8 @@ class HttpClient {
   // Waits until at least one more byte is there, and takes `most` at the most; false at the end.
   bool receive(std::size_t most = 16384) {
     char buffer[16384];
-    ssize_t count = ::recv(socket_, buffer, std::min(most, sizeof(buffer)), 0);
+    ssize_t count =
+        unbroken([&] { return ::recv(socket_, buffer, std::min(most, sizeof(buffer)), 0); });
     if (count > 0) input_.append(buffer, static_cast<std::size_t>(count));
     return count > 0;
   }
@@ -153,6 +156,17 @@ class HttpClient {
   }
 
  private:
+  // A call that waits at most so long is broken off, too, when the process is stopped and goes on
+  // (signal(7)): then it is made again.
+  template <class Call>
+  static ssize_t unbroken(Call&& call) {
+    ssize_t count = 0;
+    do {
+      count = call();
+    } while (count < 0 && errno == EINTR);
+    return count;
+  }
+
   static void parse_head(const std::string& head, HttpAnswer& result) {
     result.status = std::atoi(head.c_str() + head.find(' '));
     for (std::size_t line = head.find("\r\n") + 2; line < head.size();) {
