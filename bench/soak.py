@@ -224,7 +224,8 @@ class Samples:
         print(json.dumps(sample), file=sys.stderr, flush=True)
 
     def resident(self, begun):
-        """From a minute after then on (of a short soak, from the half of the rest on)."""
+        """From a minute after then on (of a short soak, from the half of the rest on). What clients are
+        held changes from sample to sample by a tenth, so growth is that of the line through all of them."""
         from_then = begun + min(60, (self.all[-1]["seconds"] - begun) / 2)
         later = [sample for sample in self.all if sample["seconds"] >= from_then]
         times = [sample["seconds"] / 60 for sample in later]
@@ -236,7 +237,7 @@ class Samples:
         return {"start_kib": self.all[0]["rss_kib"], "from_seconds": later[0]["seconds"],
                 "then_kib": sizes[0], "end_kib": sizes[-1],
                 "most_kib": max(sample["rss_kib"] for sample in self.all),
-                "growth_percent": round(100 * (sizes[-1] / sizes[0] - 1), 2),
+                "growth_percent": round(100 * slope * (times[-1] - times[0]) / size_mean, 2),
                 "drift_kib_per_minute": round(slope, 1)}
 
 
