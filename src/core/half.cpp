@@ -2,17 +2,6 @@
 
 namespace chorus {
 
-float f16_to_f32(std::uint16_t bits) {
-  std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
-  std::uint32_t exponent = (bits >> 10) & 0x1fu;
-  std::uint32_t fraction = bits & 0x3ffu;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
-  if (exponent != 0)
-    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
-  float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // zero or subnormal: exact
-  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
-}
-
 std::uint16_t f32_to_f16(float value) {
   auto bits = std::bit_cast<std::uint32_t>(value);
   auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);

@@ -9,6 +9,7 @@
 #include "checkpoint/element.h"
 #include "checkpoint/safetensors/quantised.h"
 #include "core/half.h"
+#include "model/panel_packing.h"
 
 namespace chorus::model {
 namespace {
@@ -30,11 +31,6 @@ AlignedBuffer<float> padded_vector(const Tensor& vector) {
 // What bf16's own arithmetic counts as 0.
 bool counts_as_zero(float value) { return std::fabs(value) < kernels::kBf16Zero; }
 
-std::uint16_t bf16_weight(float value) {
-  std::uint16_t bits = f32_to_bf16(value);
-  return counts_as_zero(bf16_to_f32(bits)) ? std::uint16_t{0} : bits;
-}
-
 }  // namespace
 
 PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberFormat type,
@@ -46,10 +42,13 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
          type == NumberFormat::kBf16F32);
   if (type == NumberFormat::kBf16) groups_ = kernels::group_count(inputs_);
   std::size_t count = panels() * panel_size();
+  void* place;
   if (type == NumberFormat::kF32) {
     f32_ = memory.allot<float>(count);
+    place = f32_.data();
   } else {
     bf16_ = memory.allot<std::uint16_t>(count);
+    place = bf16_.data();
   }
   if (bias != nullptr) bias_ = padded_vector(*bias);
   if (type == NumberFormat::kBf16) {
@@ -58,11 +57,7 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
   std::atomic<bool> finite =
       all_finite(NumberFormat::kF32, std::as_bytes(bias_.span()).data(), bias_.size());
   team.run([&](ThreadTeam::Member& member) {
-    Range range = member.share(panels());
-    for (std::size_t panel = range.begin; panel < range.end; ++panel) {
-      pack_panel(weight, panel);
-      if (!panel_is_finite(panel)) finite = false;
-    }
+    if (!pack_panels(weight, member.share(panels()), type_, place)) finite = false;
   });
   is_finite_ = finite;
 }
@@ -90,61 +85,11 @@ PackedMatrix::PackedMatrix(const QuantisedMatrix& weight, const Tensor* bias)
   }
 }
 
-std::size_t PackedMatrix::panel_size() const {
-  return type_ == NumberFormat::kBf16 ? kernels::bf16_panel_size(groups_)
-                                      : kernels::panel_size(inputs_);
-}
+std::size_t PackedMatrix::panel_size() const { return float_panel_size(type_, inputs_); }
 
 std::size_t PackedMatrix::place(std::size_t k, std::size_t lane) const {
   return type_ == NumberFormat::kBf16 ? kernels::bf16_place(k, lane)
                                       : kernels::panel_place(k, lane);
-}
-
-bool PackedMatrix::panel_is_finite(std::size_t panel) const {
-  std::size_t size = panel_size(), begin = panel * size;
-  const auto* place = type_ == NumberFormat::kF32
-                          ? reinterpret_cast<const std::byte*>(f32_.data() + begin)
-                          : reinterpret_cast<const std::byte*>(bf16_.data() + begin);
-  return all_finite(type_ == NumberFormat::kF32 ? type_ : NumberFormat::kBf16, place, size);
-}
-
-// Reads runs along whichever axis lies closer together in the file.
-void PackedMatrix::pack_panel(const Tensor& weight, std::size_t panel) {
-  std::size_t element = block_bytes(weight.dtype);
-  std::size_t row_stride = static_cast<std::size_t>(weight.strides[0]) * element;
-  std::size_t column_stride = static_cast<std::size_t>(weight.strides[1]) * element;
-  std::size_t first = panel * kPanelWidth;
-  std::size_t lanes = std::min(kPanelWidth, outputs_ - first);
-  const std::byte* source = weight.data.data() + first * row_stride;
-  std::size_t base = panel * panel_size();
-  auto put = [&](std::size_t k, std::size_t lane, float value) {
-    std::size_t at = base + place(k, lane);
-    if (type_ == NumberFormat::kF32) {
-      f32_[at] = value;
-    } else {
-      bf16_[at] = type_ == NumberFormat::kBf16 ? bf16_weight(value) : f32_to_bf16(value);
-    }
-  };
-  if (row_stride < column_stride) {
-    float run[kPanelWidth];
-    for (std::size_t k = 0; k < inputs_; ++k) {
-      read_run(weight.dtype, source + k * column_stride, row_stride, lanes, run);
-      for (std::size_t lane = 0; lane < lanes; ++lane) put(k, lane, run[lane]);
-    }
-    return;
-  }
-  constexpr std::size_t kRun = 64;  // inputs at a time: the panel's cache lines are met once
-  float runs[kPanelWidth][kRun];
-  for (std::size_t begin = 0; begin < inputs_; begin += kRun) {
-    std::size_t count = std::min(kRun, inputs_ - begin);
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      read_run(weight.dtype, source + lane * row_stride + begin * column_stride, column_stride,
-               count, runs[lane]);
-    }
-    for (std::size_t k = 0; k < count; ++k) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) put(begin + k, lane, runs[lane][k]);
-    }
-  }
 }
 
 std::size_t PackedMatrix::bytes() const {

@@ -66,8 +66,6 @@ class PackedMatrix {
   void read_row(std::size_t n, float* out) const;
 
  private:
-  void pack_panel(const checkpoint::Tensor& weight, std::size_t panel);
-  bool panel_is_finite(std::size_t panel) const;
   void multiply_floats(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,
                        std::size_t rows, float* out, std::size_t out_stride) const;
   void multiply_bf16(const kernels::Kernels& kernels, Range panels, const MatrixInput& input,

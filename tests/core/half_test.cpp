@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -25,6 +26,26 @@ TEST(Half, EveryValueOfBothFormatsSurvivesTheRoundTrip) {
     } else {
       EXPECT_EQ(f32_to_bf16(bf16_to_f32(bits)), bits);
     }
+  }
+}
+
+TEST(Half, F16WidensToTheNumberThatItsBitsSay) {
+  for (std::uint32_t i = 0; i < 65536; ++i) {
+    std::uint32_t sign = (i & 0x8000u) << 16, exponent = i >> 10 & 31u, fraction = i & 0x3ffu;
+    float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                    : std::ldexp(1024.0f + static_cast<float>(fraction),
+                                                 static_cast<int>(exponent) - 25);
+    std::uint32_t expected = sign | (exponent == 31 ? 0x7f800000u | fraction << 13
+                                                    : std::bit_cast<std::uint32_t>(magnitude));
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(f16_to_f32(static_cast<std::uint16_t>(i))), expected)
+        << i;
+  }
+}
+
+TEST(Half, QuietBf16IsRoundingOfTheWidenedNumber) {
+  for (std::uint32_t i = 0; i < 65536; ++i) {
+    auto bits = static_cast<std::uint16_t>(i);
+    EXPECT_EQ(quiet_bf16(bits), f32_to_bf16(bf16_to_f32(bits))) << i;
   }
 }
 
