@@ -264,9 +264,10 @@ void run(GenerateOptions& options) {
   print_loop(options, loaded.engine->info());
   fmt::print(stderr, "Loaded {} in {:.2f} s\n", describe(loaded.engine->info()), loaded.seconds);
   if (options.lines) {
-    answer_json_lines(
-        std::cin, options.encoding, options.parallel,
-        [&](const boost::json::object& line) { return answer_line(line, options, loaded); });
+    answer_json_lines(std::cin, options.encoding, options.parallel,
+                      [&](const boost::json::object& line, std::string_view) {
+                        return answer_line(line, options, loaded);
+                      });
     return;
   }
   std::uint64_t seed = options.seed ? *options.seed : random_seed();

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -21,6 +20,9 @@
 #include "cli/score_rows.h"
 #include "cli/text_input.h"
 #include "core/error_text.h"
+#include "core/printable.h"
+#include "engine/score_text.h"
+#include "json/members.h"
 #include "json/text.h"
 
 namespace chorus::cli {
@@ -29,6 +31,7 @@ namespace {
 struct ScoreOptions {
   ModelOptions model;
   std::optional<std::string> text, file, ids, csv, tsv, column;
+  std::optional<char> separator;
   TextEncoding encoding;
   bool bos = false, special = false;
   std::int32_t stride = 0;
@@ -48,23 +51,33 @@ ScoredText score_ids(ScoreRequest request, const ScoreForm& form, Engine& engine
 constexpr std::string_view kKnownFields[] = {"text",   "ids",   "bos",      "special",
                                              "stride", "words", "boundary", "rank_and_entropy"};
 
-// The fields of a line that are not about its score, as they stand, each with a comma behind it.
-std::string carried_fields(const boost::json::object& line, std::string_view own_fields) {
+// The fields of a line that are not about its score, as they stand in its text, each with a comma behind it.
+// `answer`: the object that they are put into.
+std::string carried_fields(const boost::json::object& line, std::string_view text,
+                           std::string_view answer) {
   std::string carried;
-  for (const auto& [name, value] : line) {
-    if (std::ranges::find(kKnownFields, std::string_view(name)) != std::end(kKnownFields)) continue;
-    std::string key = json_string(name) + ":";
-    if (own_fields.starts_with(key) || own_fields.find("," + key) != std::string::npos) {
-      throw CommandFailed(fmt::format(
-          "{}: a field of the answer is called so: expected another name", std::string_view(name)));
+  std::vector<JsonMember> own = json_members(answer);
+  std::vector<JsonMember> members = json_members(text);
+  auto member = members.begin();
+  for (const auto& field : line) {  // in the order of `members`
+    std::string_view name = field.key();
+    const JsonMember& written = *member++;
+    std::string option(name);  // under which it is read
+    std::ranges::replace(option, '-', '_');
+    if (std::ranges::find(kKnownFields, option) != std::end(kKnownFields)) continue;
+    std::string key = json_string(name);
+    bool is_taken = std::ranges::find(own, key, &JsonMember::name) != own.end();
+    if (is_taken || name == "error") {
+      throw CommandFailed(
+          fmt::format("{}: a field of the answer is called so: expected another name", name));
     }
-    carried += key + boost::json::serialize(value) + ",";
+    carried += fmt::format("{}:{},", written.name, written.value);
   }
   return carried;
 }
 
-LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& options,
-                       Engine& engine) {
+LineAnswer answer_line(const boost::json::object& line, std::string_view line_text,
+                       const ScoreOptions& options, Engine& engine) {
   JsonFields fields(line, kRecordFields);
   ScoreRequest request{.ids = {}, .bos = options.bos, .stride = options.stride};
   ScoreForm form = options.form;
@@ -84,11 +97,24 @@ LineAnswer answer_line(const boost::json::object& line, const ScoreOptions& opti
   fields.read("boundary", boundary);
   expect_no_error(fields);
   if (!boundary.empty()) form.boundary = value_or_fail(parse_word_boundary(boundary));
-  if (fields.has("text"))
-    request.ids = value_or_fail(in_place(engine.encode(text, special), "text"));
+  if (fields.has("text")) {
+    request.ids = value_or_fail(in_place(encode_to_score(engine, text, special), "text"));
+    if (request.ids.empty()) throw CommandFailed("text: expected at least one token, found none");
+  }
   ScoredText scored = score_ids(std::move(request), form, engine);
   std::string own = score_fields(scored, form, engine);
-  return {"{" + carried_fields(line, own) + own + "}", scored.score.scored};
+  return {"{" + carried_fields(line, line_text, "{" + own + "}") + own + "}", scored.score.scored};
+}
+
+// One that can stand between columns, as a quotation mark and a line's end cannot.
+CLI::Validator one_character() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        bool fits = text.size() == 1 && static_cast<unsigned char>(text[0]) < 0x80 &&
+                    text[0] != '"' && text[0] != '\r' && text[0] != '\n';
+        return fits ? std::string() : "expected one character, as ';', found " + in_quotes(text);
+      },
+      "");
 }
 
 // What is to be scored, read before the model is loaded, so that a mistake is met at once.
@@ -117,7 +143,8 @@ ScoreInput read_input(const ScoreOptions& options) {
 ScoreRequest to_request(ScoreInput input, const ScoreOptions& options, const Engine& engine) {
   ScoreRequest request{.ids = std::move(input.ids), .bos = options.bos, .stride = options.stride};
   if (request.ids.empty()) {
-    request.ids = value_or_fail(in_place(engine.encode(input.text, options.special), input.name));
+    request.ids =
+        value_or_fail(in_place(encode_to_score(engine, input.text, options.special), input.name));
   }
   return request;
 }
@@ -132,11 +159,16 @@ LoadedEngine load(const ScoreOptions& options) {
 // A text's score, for those that come many at a time.
 ScoreText text_scorer(const ScoreOptions& options, Engine& engine) {
   return [&options, &engine](const std::string& text) {
-    ScoreRequest request{.ids = value_or_fail(engine.encode(text, options.special)),
+    ScoreRequest request{.ids = value_or_fail(encode_to_score(engine, text, options.special)),
                          .bos = options.bos,
                          .stride = options.stride};
     return score_ids(std::move(request), options.form, engine);
   };
+}
+
+char separator_of(const ScoreOptions& options, const std::string& path) {
+  if (options.separator) return *options.separator;
+  return options.tsv || path.ends_with(".tsv") ? '\t' : ',';
 }
 
 void run_csv(const ScoreOptions& options) {
@@ -147,7 +179,7 @@ void run_csv(const ScoreOptions& options) {
   }
   TextTable table{.name = path == "-" ? "standard input" : path,
                   .text = read_text(path, options.encoding),
-                  .separator = options.tsv || path.ends_with(".tsv") ? '\t' : ',',
+                  .separator = separator_of(options, path),
                   .column = *options.column};
   LoadedEngine loaded = load(options);
   score_csv(table, options.form, *loaded.engine, options.parallel,
@@ -165,9 +197,10 @@ void run_lines(const ScoreOptions& options) {
 
 void run_json_lines(const ScoreOptions& options) {
   LoadedEngine loaded = load(options);
-  answer_json_lines(
-      std::cin, options.encoding, options.parallel,
-      [&](const boost::json::object& line) { return answer_line(line, options, *loaded.engine); });
+  answer_json_lines(std::cin, options.encoding, options.parallel,
+                    [&](const boost::json::object& line, std::string_view text) {
+                      return answer_line(line, text, options, *loaded.engine);
+                    });
 }
 
 void run_text(const ScoreOptions& options) {
@@ -192,6 +225,9 @@ void check_inputs(const ScoreOptions& options) {
   if (options.as_json && (options.lines || options.csv || options.tsv)) {
     throw CLI::ValidationError(
         "--json: --lines, --csv and --tsv write a table; --jsonl reads and writes JSON");
+  }
+  if (options.separator && !options.csv) {
+    throw CLI::ValidationError("--separator: expected --csv beside it, found none");
   }
   if (options.column && !options.csv && !options.tsv) {
     throw CLI::ValidationError("--column: expected --csv or --tsv beside it, found neither");
@@ -244,6 +280,15 @@ void add_score(CLI::App& app) {
       ->add_option_function<std::string>("--column", put(options->column),
                                          "Name of the column with the texts")
       ->type_name("NAME");
+  command
+      ->add_option_function<std::string>(
+          "--separator",
+          [place = &options->separator](const std::string& text) { *place = text[0]; },
+          "What stands between the columns of --csv, in and out (default: a comma, in a .tsv a "
+          "tab; "
+          "';' in files of spreadsheets that write a decimal comma)")
+      ->check(one_character())
+      ->type_name("CHARACTER");
   command->add_flag("--lines", options->lines,
                     "A text a line, of --file or standard input; a table out, as --csv gives it");
   add_text_options(*command, options->encoding, "the text or the lines are");

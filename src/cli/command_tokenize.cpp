@@ -98,9 +98,10 @@ std::string tokenize_line(const json::object& line, bool special, const Ids& ids
 void run_tokenize(const TokenizeOptions& options) {
   Ids known = choose_ids(options);
   if (options.lines) {
-    answer_json_lines(std::cin, options.encoding, 1, [&](const json::object& line) -> LineAnswer {
-      return {.json = tokenize_line(line, options.special, known)};
-    });
+    answer_json_lines(std::cin, options.encoding, 1,
+                      [&](const json::object& line, std::string_view) -> LineAnswer {
+                        return {.json = tokenize_line(line, options.special, known)};
+                      });
     return;
   }
   std::string text = argument_or_input(options.text, "TEXT", options.encoding);
@@ -121,9 +122,10 @@ std::string detokenize_line(const json::object& line, const Ids& known) {
 void run_detokenize(const TokenizeOptions& options) {
   Ids known = choose_ids(options);
   if (options.lines) {
-    answer_json_lines(std::cin, {}, 1, [&](const json::object& line) -> LineAnswer {
-      return {.json = detokenize_line(line, known)};
-    });
+    answer_json_lines(std::cin, {}, 1,
+                      [&](const json::object& line, std::string_view) -> LineAnswer {
+                        return {.json = detokenize_line(line, known)};
+                      });
     return;
   }
   std::string words = fmt::format("{}", fmt::join(options.ids, " "));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/text_encoding.h"
+
 namespace chorus::cli {
 namespace {
 
@@ -51,10 +53,13 @@ std::string CsvReader::plain_field() {
 Result<std::optional<CsvRow>> CsvReader::next() {
   while (at_ < text_.size() && at_line_end()) pass_line_end();
   row_line_ = line_;
+  at_ = text_.size() - without_marks(text_.substr(at_)).size();
   if (at_ == text_.size()) return std::optional<CsvRow>();
   CsvRow row;
+  quoted_.clear();
   while (true) {
-    if (at_ < text_.size() && text_[at_] == '"') {
+    quoted_.push_back(at_ < text_.size() && text_[at_] == '"');
+    if (quoted_.back()) {
       CHORUS_TRY(std::string field, quoted_field());
       row.push_back(std::move(field));
     } else {

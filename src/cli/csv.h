@@ -1,6 +1,7 @@
 // Tables of fields between separators, as RFC 4180 and spreadsheets have them: a field that holds a
 // separator, a quotation mark or a line's end stands between quotation marks, which are doubled in
-// it. Lines end in LF, CR LF or CR. Pure functions and a reader; one thread at a time.
+// it. Lines end in LF, CR LF or CR; a byte order mark at the begin of one is no part of it (files that were
+// joined have several). Pure functions and a reader; one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,8 @@ class CsvReader {
   // line, for a quotation mark that is not closed or stands where none may.
   Result<std::optional<CsvRow>> next();
 
+  // Whether a field of the last row stood between quotation marks.
+  bool is_quoted(std::size_t field) const { return quoted_[field]; }
   std::size_t line() const { return row_line_; }  // on which the last row begins, from 1
 
  private:
@@ -34,6 +37,7 @@ class CsvReader {
 
   std::string_view text_;
   char separator_;
+  std::vector<bool> quoted_;
   std::size_t at_ = 0, line_ = 1, row_line_ = 1;
 };
 

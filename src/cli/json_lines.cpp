@@ -31,7 +31,7 @@ void expect_whole(std::istream& in) {
 }  // namespace
 
 void answer_json_lines(std::istream& in, const TextEncoding& encoding, std::size_t parallel,
-                       const std::function<LineAnswer(const json::object&)>& answer) {
+                       const AnswerLine& answer) {
   if (!is_utf8(encoding)) {
     std::string bytes(std::istreambuf_iterator<char>(in), {});
     expect_whole(in);
@@ -45,7 +45,7 @@ void answer_json_lines(std::istream& in, const TextEncoding& encoding, std::size
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       auto answer_line = [&answer, &encoding, line = std::move(line)] {
         std::string text = text_of(line, "the line", encoding);
-        LineAnswer made = answer(value_or_fail(parse_json_object(text)));
+        LineAnswer made = answer(value_or_fail(parse_json_object(text)), text);
         return Answer{.text = std::move(made.json) + "\n", .tokens = made.tokens};
       };
       auto refusal = [number](const char* message) {

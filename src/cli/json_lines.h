@@ -6,6 +6,7 @@
 #include <functional>
 #include <istream>
 #include <string>
+#include <string_view>
 
 #include "core/text_encoding.h"
 #include "json/fields.h"
@@ -17,6 +18,10 @@ struct LineAnswer {
   std::uint64_t tokens = 0;  // generated or scored, for the progress shown
 };
 
+// Of a line's object, and of the text that it was parsed from. From any thread.
+using AnswerLine =
+    std::function<LineAnswer(const boost::json::object& line, std::string_view text)>;
+
 // Writes the answer of `answer` for each line of `in`, a JSON object, in order and as soon as it
 // and those before it are there. Up to `parallel` lines are answered at once, each by a thread of
 // its own; with 1, a line is answered before the next is read. A line that is no object, or for
@@ -26,7 +31,7 @@ struct LineAnswer {
 // Lines of UTF-8 are converted one by one; of other encodings the whole of `in` is, before the
 // first is answered.
 void answer_json_lines(std::istream& in, const TextEncoding& encoding, std::size_t parallel,
-                       const std::function<LineAnswer(const boost::json::object&)>& answer);
+                       const AnswerLine& answer);
 
 // How the fields of a line are read: found under the option's name with '_' or '-' between its words,
 // and an unknown one is an error, so that a misspelt field is no silent default.

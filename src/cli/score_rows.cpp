@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "core/error_text.h"
 #include "core/printable.h"
+#include "engine/score_text.h"
 
 namespace chorus::cli {
 namespace {
@@ -24,11 +25,13 @@ class RowWriter {
   RowWriter(const ScoreForm& form, const Engine& engine, char separator, ScoreText score)
       : form_(form), engine_(engine), separator_(separator), score_(std::move(score)) {}
 
-  Work work(std::string place, CsvRow carried, std::string text) const {
-    auto answer = [this, carried = std::move(carried), text = std::move(text)] {
-      if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
-        throw CommandFailed("the text is empty");
+  Work work(std::string place, CsvRow carried, std::string text, bool is_missing = false) const {
+    auto answer = [this, carried = std::move(carried), text = std::move(text), is_missing] {
+      if (is_missing) {
+        throw CommandFailed(
+            "the text is NA, a missing value as R writes it (in quotation marks it is a text)");
       }
+      if (is_blank(text)) throw CommandFailed("the text is empty");
       ScoredText scored = score_(text);
       Answer made{.text = {}, .tokens = scored.score.scored};
       for (const CsvRow& row : score_rows(scored, form_, engine_)) {
@@ -71,11 +74,22 @@ std::string listed(const CsvRow& names) {
   return fmt::format("{}", fmt::join(quoted, ", "));
 }
 
+// For a table whose columns are separated by something else.
+std::string separator_hint(const CsvRow& names) {
+  if (names.size() > 1) return {};
+  if (names[0].find('\t') != std::string::npos) return "; --tsv reads tabs between columns";
+  for (char other : std::string_view(";|,")) {
+    if (names[0].find(other) == std::string::npos) continue;
+    return fmt::format("; --separator '{}' reads that between columns", other);
+  }
+  return {};
+}
+
 std::size_t column_of(const CsvRow& names, const TextTable& table) {
   auto found = std::find(names.begin(), names.end(), table.column);
   if (found == names.end()) {
-    throw CommandFailed(fmt::format("{}: expected a column {} (--column), found {}", table.name,
-                                    in_quotes(table.column), listed(names)));
+    throw CommandFailed(fmt::format("{}: expected a column {} (--column), found {}{}", table.name,
+                                    in_quotes(table.column), listed(names), separator_hint(names)));
   }
   if (std::find(found + 1, names.end(), table.column) != names.end()) {
     throw CommandFailed(
@@ -111,10 +125,12 @@ void score_csv(const TextTable& table, const ScoreForm& form, const Engine& engi
                                       reader.line(), names->size(), row->size()));
     }
     std::string text = (*row)[column];
+    // As R writes what is missing; a text that is so has quotation marks there.
+    bool is_missing = text == "NA" && !reader.is_quoted(column);
     CsvRow others = without(std::move(*row), column);
     others.insert(others.begin(), std::to_string(++count));
     return writer.work(fmt::format("{}: row {} (line {})", table.name, count, reader.line()),
-                       std::move(others), std::move(text));
+                       std::move(others), std::move(text), is_missing);
   });
 }
 
@@ -125,12 +141,12 @@ void score_lines(const std::string& name, std::string_view text, const ScoreForm
   std::size_t number = 0;
   answer_in_order(parallel, "see above", [&]() -> std::optional<Work> {
     while (!text.empty()) {
-      std::size_t end = std::min(text.find('\n'), text.size());
+      std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
       std::string_view line = text.substr(0, end);
-      text.remove_prefix(std::min(end + 1, text.size()));
+      std::size_t behind = end + (text.substr(end).starts_with("\r\n") ? 2 : 1);
+      text.remove_prefix(std::min(behind, text.size()));
       ++number;
-      if (line.ends_with('\r')) line.remove_suffix(1);
-      if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+      if (is_blank(line)) continue;
       return writer.work(fmt::format("{}: line {}", name, number), {std::to_string(number)},
                          std::string(line));
     }

@@ -17,6 +17,7 @@ namespace {
 std::string advice(std::string_view bytes, const TextEncoding& encoding) {
   if (!encoding.name.empty()) return "--replace-invalid reads U+FFFD there";
   std::string_view marked = encoding_of_mark(bytes);
+  if (marked.empty()) marked = encoding_of_zeros(bytes);
   if (!marked.empty() && marked != "utf-8") return fmt::format("--encoding {} converts it", marked);
   return "--encoding latin-1, cp1252, utf-16 or another converts it, --replace-invalid reads "
          "U+FFFD "
@@ -39,7 +40,7 @@ void add_text_options(CLI::App& command, TextEncoding& encoding, const std::stri
 }
 
 std::string text_of(std::string bytes, const std::string& name, const TextEncoding& encoding) {
-  std::string helps = advice(std::string_view(bytes).substr(0, 4), encoding);
+  std::string helps = advice(std::string_view(bytes).substr(0, 64), encoding);
   Result<std::string> text = to_utf8(std::move(bytes), encoding);
   if (text) return std::move(text.assume_value());
   throw CommandFailed(fmt::format("{}: {}; {}", name, text.assume_error().message, helps));

@@ -141,6 +141,9 @@ Result<std::string> utf8_text(std::string bytes, bool replace_invalid) {
     auto unit = first_utf8_unit(std::string_view(bytes).substr(good));
     return ill_formed("utf-8", bytes, good, unit.kind == Utf8Unit::Kind::kIncomplete);
   }
+  if (auto other = encoding_of_zeros(bytes); !other.empty()) {
+    return corrupt(fmt::format("not utf-8: every other byte is zero, as in {}", other));
+  }
   if (good < bytes.size()) return replace_ill_formed(std::string_view(bytes).substr(mark));
   bytes.erase(0, mark);
   return bytes;
@@ -165,6 +168,23 @@ std::string_view encoding_of_mark(std::string_view bytes) {
   if (bytes.starts_with("\xFF\xFE\0\0"sv) || bytes.starts_with("\0\0\xFE\xFF"sv)) return "utf-32";
   if (bytes.starts_with("\xFF\xFE"sv) || bytes.starts_with("\xFE\xFF"sv)) return "utf-16";
   return {};
+}
+
+std::string_view encoding_of_zeros(std::string_view bytes) {
+  const std::size_t pairs = std::min<std::size_t>(bytes.size(), 64) / 2;
+  if (pairs < 2) return {};
+  std::size_t first = 0, second = 0;
+  for (std::size_t i = 0; i < pairs; ++i) {
+    if (bytes[2 * i] == '\0') ++first;
+    if (bytes[2 * i + 1] == '\0') ++second;
+  }
+  if (first == 0 && 4 * second >= 3 * pairs) return "utf-16le";
+  return second == 0 && 4 * first >= 3 * pairs ? "utf-16be" : std::string_view();
+}
+
+std::string_view without_marks(std::string_view text) {
+  while (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  return text;
 }
 
 Result<std::string> to_utf8(std::string bytes, const TextEncoding& encoding) {

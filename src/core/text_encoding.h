@@ -26,8 +26,15 @@ Result<void> check_encoding(const std::string& name);
 // there is none. All but the first cannot be UTF-8.
 std::string_view encoding_of_mark(std::string_view bytes);
 
+// "utf-16le" or "utf-16be" where every other byte at the beginning is zero, as no text in UTF-8 has
+// them; else empty.
+std::string_view encoding_of_zeros(std::string_view bytes);
+
+// The text without the byte order marks in front: one in UTF-8, or more where files were joined.
+std::string_view without_marks(std::string_view text);
+
 // The text, without a byte order mark. Errors: kCorrupt, with the offset of the first byte that is
-// ill-formed; kInvalidArgument as check_encoding().
+// ill-formed, or for UTF-8 that is UTF-16 by its zeros; kInvalidArgument as check_encoding().
 Result<std::string> to_utf8(std::string bytes, const TextEncoding& encoding);
 
 }  // namespace chorus

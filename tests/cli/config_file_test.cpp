@@ -190,6 +190,7 @@ TEST_F(ConfigFile, MistakesAreJsonWhereTheLogIs) {
 TEST_F(ConfigFile, EveryOptionsKindIsKnown) {
   const std::set<std::string> texts = {"PATH",
                                        "ADDRESS",
+                                       "CHARACTER",
                                        "HOST",
                                        "LEVEL",
                                        "NAME",

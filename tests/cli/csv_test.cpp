@@ -61,6 +61,22 @@ TEST(Csv, WhatIsWrittenIsReadAsItWas) {
   }
 }
 
+TEST(Csv, AByteOrderMarkInFrontOfARowIsNoPartOfIt) {
+  const std::string mark = "\xEF\xBB\xBF";
+  EXPECT_THAT(rows_of(mark + mark + "a,b\n" + mark + "\"c,d\"," + mark + "e\n"),
+              ElementsAre(CsvRow{"a", "b"}, CsvRow{"c,d", mark + "e"}));
+}
+
+TEST(Csv, KnowsWhatStoodBetweenQuotationMarks) {
+  CsvReader reader("NA,\"NA\"\n\"\",\n", ',');
+  ASSERT_TRUE(reader.next().assume_value());
+  EXPECT_FALSE(reader.is_quoted(0));
+  EXPECT_TRUE(reader.is_quoted(1));
+  ASSERT_TRUE(reader.next().assume_value());
+  EXPECT_TRUE(reader.is_quoted(0));
+  EXPECT_FALSE(reader.is_quoted(1));
+}
+
 TEST(Csv, KnowsTheLineOfARow) {
   CsvReader reader("a\n\n\"x\r\ny\"\nz", ',');
   for (std::size_t line : {1u, 3u, 5u}) {

@@ -19,7 +19,7 @@ TEST(AnswerJsonLines, OneAtATimeAnswersALineBeforeTheNextIsRead) {
   std::istringstream in("{\"n\":1}\n{\"n\":2}");
   std::vector<std::streamoff> places;
   testing::internal::CaptureStdout();
-  answer_json_lines(in, {}, 1, [&](const json::object&) -> LineAnswer {
+  answer_json_lines(in, {}, 1, [&](const json::object&, std::string_view) -> LineAnswer {
     places.push_back(in.tellg());
     return {.json = "x"};
   });
@@ -36,7 +36,7 @@ TEST(AnswerJsonLines, ManyAtOnceAreAnsweredInOrderWhicheverIsReadyFirst) {
   std::istringstream in(lines);
   std::atomic<int> now = 0, most = 0;
   testing::internal::CaptureStdout();
-  answer_json_lines(in, {}, 8, [&](const json::object& line) -> LineAnswer {
+  answer_json_lines(in, {}, 8, [&](const json::object& line, std::string_view) -> LineAnswer {
     int running = ++now;
     for (int seen = most; running > seen && !most.compare_exchange_weak(seen, running);) {
     }

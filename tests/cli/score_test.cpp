@@ -302,6 +302,115 @@ TEST(ScoreCommand, ALineIsAText) {
   EXPECT_THAT(score({"--lines", "--file", file}).out, StartsWith("line,position,token,id,"));
 }
 
+// What a line carries is a key to somebody's table: not a digit may change.
+TEST(ScoreCommand, OtherFieldsOfALineAreHandedOnAsTheyAreWritten) {
+  const std::string others =
+      R"("id": 9007199254740993,"a":1.10,"b":18446744073709551616,"c":1e400,"d":-0.0 , )"
+      R"("e\u0301":"\u00e9\ud800","n":{"x":[1.50, {"y":"}"}],"z":null},"text ":true)";
+  RunResult result = score({"--jsonl"}, {.input = "{" + others + R"(,"text":"The cat"})" + "\n" +
+                                                  R"({"text":"The cat",)" + others + "}\n"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const std::string carried =
+      R"({"id":9007199254740993,"a":1.10,"b":18446744073709551616,"c":1e400,"d":-0.0,)"
+      R"("e\u0301":"\u00e9\ud800","n":{"x":[1.50, {"y":"}"}],"z":null},"text ":true,"ids":[464,3797],)";
+  EXPECT_THAT(result.out, StartsWith(carried));
+  EXPECT_THAT(result.out, HasSubstr("\n" + carried));
+}
+
+TEST(ScoreCommand, AFieldThatTheAnswerHasIsRefused) {
+  RunResult result =
+      score({"--jsonl"}, {.input = "{\"text\":\"a\",\"loss\":1}\n{\"text\":\"a\",\"error\":1}\n"
+                                   "{\"text\":\"a\",\"words\":true,\"logprob\":1,\"ranks\":[]}\n"
+                                   "{\"text\":\"a\",\"rank-and-entropy\":true,\"ranks\":1}\n"});
+  EXPECT_THAT(result.err, HasSubstr("chorus: 3 of 4 requests failed"));
+  EXPECT_THAT(result.out, HasSubstr("\"message\":\"loss: a field of the answer is called so"));
+  EXPECT_THAT(result.out, HasSubstr("\"message\":\"error: a field of the answer is called so"));
+  EXPECT_THAT(result.out, HasSubstr("\n{\"logprob\":1,\"ranks\":[],\"ids\":[64],"));
+  EXPECT_THAT(result.out, HasSubstr("\"message\":\"ranks: a field of the answer is called so"));
+}
+
+TEST(ScoreCommand, AByteOrderMarkIsNeverAToken) {
+  const std::string mark = "\xEF\xBB\xBF";
+  RunResult lines = score({"--lines"}, {.input = mark + mark + "The cat\n" + mark + "The cat\n"});
+  EXPECT_THAT(lines.out, ContainsRegex("\n1,1,The,464,0,\n1,2, cat,3797,1,[0-9.]+\n"
+                                       "2,1,The,464,0,\n2,2, cat,3797,1,[0-9.]+\n$"));
+  RunResult table = score({"--csv", "-", "--column", "text"},
+                          {.input = mark + mark + "text,id\n" + mark + "The cat,1\n\"" + mark +
+                                    "The cat\",2\n" + mark + "\"The cat\",3\n"});
+  EXPECT_EQ(table.exit_code, 0) << table.err;
+  EXPECT_THAT(table.out, ContainsRegex("^row,id,position,token,chorus_id,"));
+  EXPECT_THAT(table.out, ContainsRegex("\n1,1,1,The,464,0,\n1,1,2, cat,3797,"));
+  EXPECT_THAT(table.out, ContainsRegex("\n2,2,1,The,464,0,\n"));
+  EXPECT_THAT(table.out, ContainsRegex("\n3,3,1,The,464,0,\n"));
+  RunResult json = score({"--jsonl"}, {.input = "{\"text\":\"" + mark + "The cat\"}\n"});
+  EXPECT_THAT(json.out, StartsWith("{\"ids\":[464,3797],"));
+  EXPECT_EQ(json_of({mark + mark + "The cat"}).at("ids"), (json::value{464, 3797}));
+}
+
+TEST(ScoreCommand, ATextOfWhiteSpaceAloneIsNamedWhicheverItIs) {
+  const std::string nbsp = "\xC2\xA0", ideographic = "\xE3\x80\x80", mark = "\xEF\xBB\xBF";
+  for (const char* mode : {"--words", "--rank-and-entropy"}) {
+    RunResult result = score({"--csv", "-", "--column", "text", mode},
+                             {.input = "text,id\n \t,1\n" + nbsp + ",2\n" + ideographic +
+                                       " ,3\n\"" + mark + "\",4\n\"\n\",5\nok,6\n"});
+    for (const char* row : {"1 (line 2)", "2 (line 3)", "3 (line 4)", "4 (line 5)", "5 (line 6)"}) {
+      EXPECT_THAT(result.err,
+                  HasSubstr("standard input: row " + std::string(row) + ": the text is empty\n"));
+    }
+    EXPECT_THAT(result.err, HasSubstr("chorus: 5 of 6 requests failed"));
+    EXPECT_THAT(result.out, ContainsRegex("\n6,6,1,ok,"));
+  }
+  EXPECT_THAT(score({"--lines", "--words"}, {.input = nbsp + "\nok\n"}).out,
+              ContainsRegex("^[a-z,]+\n2,1,ok,1,\n$"));
+  EXPECT_THAT(score({"--jsonl"}, {.input = "{\"text\":\"\"}\n"}).out,
+              HasSubstr("\"text: expected at least one token, found none\""));
+}
+
+// As R's write.csv has it.
+TEST(ScoreCommand, AMissingValueIsNoText) {
+  RunResult result = score({"--csv", "-", "--column", "text", "--words"},
+                           {.input = "\"id\",\"text\"\n1,NA\n2,\"NA\"\n3,\"NA NA\"\nNA,\"a\"\n"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err,
+              HasSubstr("row 1 (line 2): the text is NA, a missing value as R writes it"));
+  EXPECT_THAT(result.err, HasSubstr("chorus: 1 of 4 requests failed"));
+  EXPECT_EQ(result.out, "row,id,position,word,tokens,surprisal\n2,2,1,NA,1,\n3,3,1,NA,1,\n" +
+                            result.out.substr(result.out.find("3,3,2,")));
+  EXPECT_THAT(result.out, ContainsRegex("\n3,3,2,NA,1,[0-9.]+\n4,NA,1,a,1,\n$"));
+}
+
+TEST(ScoreCommand, AnotherSeparatorIsNamedAndTaken) {
+  const Words asked = {"--csv", "-", "--column", "text", "--words"};
+  auto with = [&](const Words& more, const std::string& table) {
+    Words arguments = asked;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return score(arguments, {.input = table});
+  };
+  EXPECT_THAT(with({}, "text;rt\nThe cat;1,5\n").err,
+              HasSubstr("found 'text;rt'; --separator ';' reads that between columns\n"));
+  EXPECT_THAT(with({}, "text\trt\nThe cat\t1\n").err, HasSubstr("; --tsv reads tabs"));
+  EXPECT_THAT(with({}, "texts,rt\n").err, HasSubstr("found 'texts', 'rt'\n"));
+  RunResult result = with({"--separator", ";"}, "text;rt\n\"The; cat\";1,5\n");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, ContainsRegex("^row;rt;position;word;tokens;surprisal\n"
+                                        "1;1,5;1;\"The;\";2;\n1;1,5;2;cat;1;[0-9.]+\n$"));
+  for (const char* wrong : {"", ";;", "\"", "\n", "\xC3\xBC"}) {
+    EXPECT_EQ(with({"--separator", wrong}, "").exit_code, 2) << wrong;
+  }
+  EXPECT_THAT(score({"a", "--separator", ";"}).err,
+              HasSubstr("--separator: expected --csv beside it"));
+}
+
+TEST(ScoreCommand, LinesEndAsInAnyFile) {
+  RunResult result = score({"--lines", "--words"}, {.input = "a\rb\r\n\r\nc\n\rd"});
+  EXPECT_EQ(result.out,
+            "line,position,word,tokens,surprisal\n1,1,a,1,\n2,1,b,1,\n4,1,c,1,\n6,1,d,1,\n");
+  RunResult wide = score({"--lines"}, {.input = std::string("a\0 \0b\0\n\0", 8)});
+  EXPECT_EQ(wide.exit_code, 1);
+  EXPECT_THAT(wide.err, HasSubstr("not utf-8: every other byte is zero, as in utf-16le; --encoding "
+                                  "utf-16le converts it\n"));
+}
+
 TEST(ScoreCommand, AFullDiskIsAnError) {
   for (const char* mode : {"--json", "--bos"}) {
     RunResult result = score({kText, mode}, {.output_file = "/dev/full"});

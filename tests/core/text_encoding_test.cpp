@@ -50,6 +50,26 @@ TEST(TextEncoding, AnotherEncodingsByteOrderMarkIsNamed) {
             "error: not utf16le: it begins with the byte order mark of utf-16-be");
 }
 
+TEST(TextEncoding, Utf16WithoutAMarkIsKnownByItsZeros) {
+  auto wide = [](std::string_view text, bool big) {
+    std::string bytes;
+    for (char c : text) bytes += big ? std::string{'\0', c} : std::string{c, '\0'};
+    return bytes;
+  };
+  for (bool replaced : {false, true}) {
+    for (const char* text : {"ab", "sentence,x\nThe cat,1\n"}) {
+      EXPECT_EQ(to_utf8(wide(text, false), {"", replaced}).assume_error().message,
+                "not utf-8: every other byte is zero, as in utf-16le");
+      EXPECT_EQ(to_utf8(wide(text, true), {"", replaced}).assume_error().message,
+                "not utf-8: every other byte is zero, as in utf-16be");
+    }
+  }
+  for (std::string text : {std::string("\0", 1), std::string("a\0", 2), std::string("\0\0\0\0", 4),
+                           std::string("a\0b", 3), std::string("a\0bcd\0", 6)}) {
+    EXPECT_EQ(to_utf8(text, {}).assume_value(), text);
+  }
+}
+
 TEST(TextEncoding, NamesAreIconvsOrPythons) {
   for (const char* name : {"latin-1", "latin_1", "LATIN1", "iso-8859-1", "ISO8859-1", "l1"}) {
     EXPECT_EQ(converted("caf\xe9", {name}), "caf\u00e9") << name;

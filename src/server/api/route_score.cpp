@@ -5,6 +5,7 @@
 #include <deque>
 #include <utility>
 
+#include "engine/score_text.h"
 #include "json/text.h"
 #include "server/api/answer_cost.h"
 #include "server/api/completions_request.h"
@@ -47,7 +48,7 @@ ApiResult<std::vector<TextScore>> tokenize_all(const ScoreTexts& asked, const En
   };
   for (const std::string& text : asked.texts) {
     if (is_given_up) break;
-    Result<std::vector<std::int32_t>> ids = engine.encode(text, asked.special);
+    Result<std::vector<std::int32_t>> ids = encode_to_score(engine, text, asked.special);
     if (!ids) return bad_field("text", ids.assume_error().message);
     CHORUS_TRY(add(std::move(ids.assume_value())));
   }

@@ -590,6 +590,9 @@ TEST_F(CompletionsRoute, ScoresTextsLongerThanTheBlockToo) {
     EXPECT_NEAR(result.at("perplexity").to_number<double>(), std::exp(score.loss), 1e-6);
   }
   EXPECT_EQ(error(post("/v1/score", R"({"text":""})")).at("param"), "text");
+  // A byte order mark is no part of a text.
+  EXPECT_EQ(post_json("/v1/score", R"({"text":"\ufeffThe cat"})").at("results"),
+            post_json("/v1/score", R"({"text":"The cat"})").at("results"));
 }
 
 TEST_F(CompletionsRoute, ScoresOfWordsAreThoseOfTheEngine) {
