@@ -24,15 +24,19 @@ inline std::uint16_t quiet_bf16(std::uint16_t bits) {
   return static_cast<std::uint16_t>((bits & 0x7fffu) > 0x7f80u ? bits | 0x0040u : bits);
 }
 
-// Without branches, so that the compiler makes vector code of a loop of them.
+// Without comparisons, of which the compiler would make branches: so it makes vector code of a loop.
 inline float f16_to_f32(std::uint16_t bits) {
-  constexpr std::uint32_t kBias = std::uint32_t{127 - 15} << 23;  // between the two exponents
-  std::uint32_t magnitude = (bits & 0x7fffu) << 13, exponent = magnitude & 0x0f800000u;
-  // The number with a leading one, which zero and subnormal numbers do not have, less that one: exact.
-  float subnormal = std::bit_cast<float>(magnitude + kBias + 0x00800000u) - 0x1p-14f;
-  std::uint32_t widened = magnitude + (exponent == 0x0f800000u ? 2 * kBias : kBias);
-  widened = exponent == 0 ? std::bit_cast<std::uint32_t>(subnormal) : widened;
-  return std::bit_cast<float>(widened | (bits & 0x8000u) << 16);
+  constexpr std::uint32_t kOne = std::uint32_t{1} << 23;  // of an exponent
+  constexpr std::uint32_t kBias = (127 - 15) * kOne;      // between the two exponents
+  std::uint32_t magnitude = (bits & 0x7fffu) << 13, exponent = magnitude & 31 * kOne;
+  std::uint32_t is_small =
+      0u - ((exponent - kOne) >> 31);  // all ones of zero and subnormal numbers
+  std::uint32_t is_special = 0u - ((exponent + kOne) >> 28);  // all ones of infinity and NaN
+  // Small numbers have no leading one: they get it, and 2^-14, which it is, is subtracted.
+  float widened = std::bit_cast<float>(magnitude + kBias + (is_small & kOne)) -
+                  std::bit_cast<float>(is_small & (kBias + kOne));
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(widened) + (is_special & kBias)) |
+                              (bits & 0x8000u) << 16);
 }
 
 std::uint16_t f32_to_f16(float value);

@@ -23,13 +23,6 @@ constexpr std::size_t kBlock = 64;  // inputs that are packed at a time: whole g
 template <NumberFormat format>
 using Bits = std::conditional_t<format == NumberFormat::kF32, std::uint32_t, std::uint16_t>;
 
-template <NumberFormat format>
-Bits<format> load_bits(const std::byte* place) {
-  Bits<format> bits;
-  std::memcpy(&bits, place, sizeof bits);
-  return bits;
-}
-
 template <NumberFormat from, NumberFormat to>
 Bits<to> converted(Bits<from> bits) {
   if constexpr (from == NumberFormat::kF32 && to == NumberFormat::kF32) {
@@ -66,22 +59,25 @@ struct Seen {
 
 // --- a run of weights ---
 
-// `count` weights, `stride` bytes apart. The first loop becomes vector code.
-template <NumberFormat from, NumberFormat to>
-void convert(const std::byte* place, std::size_t stride, std::size_t count, Bits<to>* out,
-             Seen<Bits<to>>& all_seen) {
-  constexpr std::size_t kSize = sizeof(Bits<from>);
+// `count` weights, `stride` bytes apart, and zeros after them.
+template <NumberFormat format, std::size_t kRun>
+void load_run(const std::byte* place, std::size_t stride, std::size_t count,
+              Bits<format> (&run)[kRun]) {
+  if (stride == sizeof(run[0]) && count == kRun) {
+    std::memcpy(run, place, sizeof run);
+    return;
+  }
+  std::fill_n(run, kRun, Bits<format>{0});
+  for (std::size_t i = 0; i < count; ++i) std::memcpy(&run[i], place + i * stride, sizeof run[i]);
+}
+
+// A loop of which the compiler makes vector code.
+template <NumberFormat from, NumberFormat to, std::size_t kRun>
+void convert(const Bits<from> (&run)[kRun], Bits<to>* out, Seen<Bits<to>>& all_seen) {
   Seen<Bits<to>> seen;
-  if (stride == kSize) {
-    for (std::size_t i = 0; i < count; ++i) {
-      out[i] = converted<from, to>(load_bits<from>(place + i * kSize));
-      seen.add(out[i]);
-    }
-  } else {
-    for (std::size_t i = 0; i < count; ++i) {
-      out[i] = converted<from, to>(load_bits<from>(place + i * stride));
-      seen.add(out[i]);
-    }
+  for (std::size_t i = 0; i < kRun; ++i) {
+    out[i] = converted<from, to>(run[i]);
+    seen.add(out[i]);
   }
   all_seen.bits |= seen.bits;
 }
@@ -174,10 +170,11 @@ bool pack_by_outputs(const Matrix& matrix, Range panels, Bits<to>* out) {
       std::size_t count = std::min(kBlock, matrix.inputs - begin);
       std::size_t room = std::min(kBlock, padded - begin);
       Bits<to> rows[kPanelWidth][kBlock];
-      if (lanes < kPanelWidth || count < kBlock) std::memset(rows, 0, sizeof rows);
+      if (lanes < kPanelWidth) std::memset(rows, 0, sizeof rows);
       for (std::size_t lane = 0; lane < lanes; ++lane) {
-        convert<from, to>(matrix.at(first + lane, begin), matrix.column_stride, count, rows[lane],
-                          seen);
+        Bits<from> run[kBlock];
+        load_run<from>(matrix.at(first + lane, begin), matrix.column_stride, count, run);
+        convert<from, to>(run, rows[lane], seen);
       }
       Bits<to>* place = out + panel * size + begin * kPanelWidth;
       if (room == kBlock) {
@@ -196,18 +193,21 @@ bool pack_by_outputs(const Matrix& matrix, Range panels, Bits<to>* out) {
 // next, not the next ones of a panel, which lie in other pages of the file.
 template <NumberFormat from, NumberFormat to>
 bool pack_by_inputs(const Matrix& matrix, Range panels, Bits<to>* out) {
+  constexpr std::size_t kInputs = 32;                                     // of each panel in turn
   constexpr std::size_t kSideBySide = to == NumberFormat::kBf16 ? 2 : 1;  // inputs in a panel
   Seen<Bits<to>> seen;
   std::size_t size = float_panel_size(to, matrix.inputs), padded = size / kPanelWidth;
-  for (std::size_t begin = 0; begin < padded; begin += kBlock) {
-    std::size_t end = std::min(begin + kBlock, padded);
+  for (std::size_t begin = 0; begin < padded; begin += kInputs) {
+    std::size_t end = std::min(begin + kInputs, padded);
     for (std::size_t panel = panels.begin; panel < panels.end; ++panel) {
       std::size_t first = panel * kPanelWidth;
       std::size_t lanes = std::min(kPanelWidth, matrix.outputs - first);
       for (std::size_t k = begin; k < end; k += kSideBySide) {
         Bits<to> rows[kSideBySide][kPanelWidth] = {};
         for (std::size_t i = 0; i < kSideBySide && k + i < matrix.inputs; ++i) {
-          convert<from, to>(matrix.at(first, k + i), matrix.row_stride, lanes, rows[i], seen);
+          Bits<from> run[kPanelWidth];
+          load_run<from>(matrix.at(first, k + i), matrix.row_stride, lanes, run);
+          convert<from, to>(run, rows[i], seen);
         }
         Bits<to>* place = out + panel * size + k * kPanelWidth;
         for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
