@@ -21,10 +21,10 @@ struct GroupRange {
 };
 
 // The width of a tile of `rows` rows, with room for weights beside the sums: of both chains or, with 16
-// registers and many rows, of one.
+// registers and many rows, of one. At most a panel, so that what one thread reads lies in one row from
+// the first panel to the last.
 constexpr std::size_t bf16_tile_vectors(std::size_t rows) {
-  if (kLanes == 16) return rows == 1 ? 8 : rows <= 3 ? 4 : 2;  // 32 registers
-  return rows == 1 ? 4 : 2;                                    // 16 registers
+  return kLanes == 16 || rows == 1 ? kPairPanelVectors : 2;
 }
 constexpr bool bf16_chains_in_turn(std::size_t rows) { return kLanes == 8 && rows > 3; }
 constexpr std::size_t kMaxBf16Rows = 6;
@@ -37,7 +37,6 @@ constexpr bool bf16_is_one_walk(std::size_t rows) {
 template <class Pairs>
 struct PairTile {
   const std::uint16_t* weights;
-  std::size_t panel_size;
   const std::byte* x;
   std::size_t x_stride;
   bool is_one_walk;
@@ -46,22 +45,22 @@ struct PairTile {
   static constexpr std::size_t kPassRowBytes = Pairs::kGroupBytes / kPasses;
 
   const std::uint16_t* weights_of(std::size_t pass, std::size_t v) const {
-    return weights + pass * Pairs::kInputs * kPanelWidth + v / kPairPanelVectors * panel_size +
-           v % kPairPanelVectors * kPairElements;
+    return weights + pass * Pairs::kInputs * kPanelWidth + v * kPairElements;
   }
   auto activation(std::size_t pass, std::size_t row, std::size_t chain) const {
     return Pairs::activation(x + row * x_stride + pass * kPassRowBytes, chain);
   }
-  // A pass's weights, a little ahead of their use. Near a panel's end this is the next panel, or memory
-  // that is not ours, which does no harm.
+  // A pass's weights, a little ahead of their use, as matmul.h does for few rows. Near a panel's end this
+  // is the next panel, or memory that is not ours, which does no harm.
   template <std::size_t kVectors>
-  void fetch(std::size_t pass, std::size_t bytes_ahead) const {
+  void fetch(std::size_t pass) const {
+    constexpr std::size_t kAhead = 512;
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
       if (v * kPairElements * 2 % 64 != 0) continue;
       for (std::size_t i = 0; i < Pairs::kInputs / 2; ++i) {
-        __builtin_prefetch(reinterpret_cast<const char*>(weights_of(pass, v) + i * kPairRow) +
-                           bytes_ahead);
+        __builtin_prefetch(
+            reinterpret_cast<const char*>(weights_of(pass, v) + i * kPairRow) + kAhead, 0, 2);
       }
     }
   }
@@ -80,7 +79,7 @@ template <class Pairs, std::size_t kRows, std::size_t kVectors>
     typename Pairs::Weights w[kVectors];
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) w[v] = Pairs::even(tile.weights_of(pass, v));
-    if (tile.is_one_walk) tile.template fetch<kVectors>(pass, kRows <= 3 ? 2048 : 8192);
+    if (tile.is_one_walk) tile.template fetch<kVectors>(pass);
 #pragma GCC unroll 12
     for (std::size_t r = 0; r < kRows; ++r) {
       auto value = tile.activation(pass, r, 0);
@@ -149,12 +148,10 @@ template <class Pairs, std::size_t kRows, std::size_t kVectors>
 template <class Pairs, std::size_t kRows, std::size_t kVectors>
 void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch, std::size_t row,
                std::size_t panel, std::size_t first) {
-  std::size_t panel_size = bf16_panel_size(args.groups);
   std::size_t output = panel * kPanelWidth + first * kLanes;
   float* out = args.out + row * args.out_stride + output;
-  PairTile<Pairs> tile{.weights = args.weights + panel * panel_size + first * kPairElements +
-                                  groups.begin * kGroup * kPanelWidth,
-                       .panel_size = panel_size,
+  PairTile<Pairs> tile{.weights = args.weights + panel * bf16_panel_size(args.groups) +
+                                  first * kPairElements + groups.begin * kGroup * kPanelWidth,
                        .x = args.x + row * args.x_stride + groups.begin * Pairs::kGroupBytes,
                        .x_stride = args.x_stride,
                        .is_one_walk = bf16_is_one_walk(args.rows)};
@@ -194,18 +191,9 @@ template <class Pairs, std::size_t kRows>
 void bf16_rows(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch, std::size_t row,
                std::size_t panel, std::size_t panels) {
   constexpr std::size_t kVectors = bf16_tile_vectors(kRows);
-  constexpr std::size_t kTilePanels = kVectors / kPairPanelVectors;
-  if constexpr (kTilePanels > 1) {
-    while (panels >= kTilePanels) {
-      bf16_tile<Pairs, kRows, kVectors>(args, groups, prefetch, row, panel, 0);
-      panel += kTilePanels;
-      panels -= kTilePanels;
-    }
-  }
-  constexpr std::size_t kStep = kVectors < kPairPanelVectors ? kVectors : kPairPanelVectors;
   for (; panels > 0; ++panel, --panels) {
-    for (std::size_t first = 0; first < kPairPanelVectors; first += kStep) {
-      bf16_tile<Pairs, kRows, kStep>(args, groups, prefetch, row, panel, first);
+    for (std::size_t first = 0; first < kPairPanelVectors; first += kVectors) {
+      bf16_tile<Pairs, kRows, kVectors>(args, groups, prefetch, row, panel, first);
     }
   }
 }

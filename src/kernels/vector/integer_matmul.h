@@ -68,10 +68,12 @@ constexpr std::size_t kIntegerLanes = Integers::kLanes;
 constexpr std::size_t kIntegerPanelVectors = kPanelWidth / kIntegerLanes;
 constexpr std::size_t kVectorBytes = kIntegerLanes * 4;
 
-// How many bytes ahead of its use a panel is fetched. A tile of many rows walks one panel slowly,
-// and all that it has under way comes from there; one of few rows walks several at once. Measured:
-// docs/measurements.md.
-constexpr std::size_t integer_prefetch(std::size_t rows) { return rows >= 4 ? 8192 : 2048; }
+// How many bytes ahead of its use a panel is fetched. A tile of few rows reads as fast as memory gives,
+// and the processor's own prefetcher needs a push at each page, no more; a tile of many rows is slower,
+// and the prefetcher behind. Measured: docs/measurements.md.
+constexpr std::size_t integer_prefetch(std::size_t rows) {
+  return rows >= 4 ? 8192 : kIntegerLanes == 16 ? 1024 : 2048;
+}
 // And into which cache, as __builtin_prefetch counts them: into the second-level one more can be
 // under way. Measured for AVX-512; AVX2 keeps what it had, the first.
 constexpr int kIntegerPrefetchHint = kIntegerLanes == 16 ? 2 : 3;
@@ -81,10 +83,10 @@ constexpr int kIntegerPrefetchHint = kIntegerLanes == 16 ? 2 : 3;
 template <class Format, std::size_t kRows, std::size_t kVectors, bool kSharesFetching>
 void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t panel,
                   std::size_t first, Prefetch& next) {
-  std::size_t panel_bytes = args.groups * Format::kGroupBytes;
-  std::size_t panel_scales = args.groups * kPanelWidth;
-  const std::uint8_t* weights = args.weights + panel * panel_bytes + first * kVectorBytes;
-  const std::uint16_t* scales = args.scales + panel * panel_scales + first * kIntegerLanes;
+  std::size_t panel_groups = panel * args.groups;  // before it
+  const std::uint8_t* weights =
+      args.weights + panel_groups * Format::kGroupBytes + first * kVectorBytes;
+  const std::uint16_t* scales = args.scales + panel_groups * kPanelWidth + first * kIntegerLanes;
   std::size_t output = panel * kPanelWidth + first * kIntegerLanes;
   const ActivationGroup* x[kRows];
   for (std::size_t r = 0; r < kRows; ++r) x[r] = args.x + (row + r) * args.groups;
@@ -113,10 +115,8 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
     // Unrolled: GCC 12 copies the sums at every turn of a loop.
 #pragma GCC unroll 16
     for (std::size_t pass = 0; pass < kGroup / Format::kInputs; ++pass) {
-      auto place = [group, pass, panel_bytes](std::size_t v) {
-        const std::uint8_t* at = group + pass * kPassBytes +
-                                 v / kIntegerPanelVectors * panel_bytes +
-                                 v % kIntegerPanelVectors * kVectorBytes;
+      auto place = [group, pass](std::size_t v) {
+        const std::uint8_t* at = group + pass * kPassBytes + v * kVectorBytes;
         if (!kSharesFetching && v * kVectorBytes % 64 == 0) {
           __builtin_prefetch(at + integer_prefetch(kRows), 0, kIntegerPrefetchHint);
         }
@@ -127,8 +127,7 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
     }
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < kVectors; ++v) {
-      Vector scale = Vector::widen_bf16(scales + v / kIntegerPanelVectors * panel_scales +
-                                        g * kPanelWidth + v % kIntegerPanelVectors * kIntegerLanes);
+      Vector scale = Vector::widen_bf16(scales + g * kPanelWidth + v * kIntegerLanes);
 #pragma GCC unroll 16
       for (std::size_t r = 0; r < kRows; ++r) {
         results[r][v] =
@@ -146,34 +145,27 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
   }
 }
 
-// The width of a tile of `rows` rows: one row walks through several panels, to keep memory busy.
+// The width of a tile of `rows` rows: at most a panel, so that what one thread reads lies in one row
+// from the first panel to the last.
 constexpr std::size_t integer_tile_vectors(std::size_t rows) {
-  if (kIntegerLanes == 16) return rows == 1 ? 8 : rows <= 3 ? 4 : 2;
-  return rows == 1 ? 4 : 2;
+  return kIntegerLanes == 16 || rows == 1 ? kIntegerPanelVectors : 2;
 }
 constexpr std::size_t kMaxIntegerRows = kIntegerLanes == 16 ? 8 : 4;
 
 constexpr std::size_t kManyIntegerRowsVectors = integer_tile_vectors(kMaxIntegerRows);
 // Of a tile that is as wide as a panel, so that no other need follow it over the same one.
 constexpr std::size_t kMaxOneIntegerTileRows = kIntegerLanes == 16 ? kMaxIntegerRows : 1;
-static_assert(integer_tile_vectors(kMaxOneIntegerTileRows) >= kIntegerPanelVectors);
-
-// Panels from `panel` on, kVectors vectors of outputs at a time; what is left in halves of that.
-template <class Format, std::size_t kRows, std::size_t kVectors>
-void integer_panels(const IntegerMatmulArgs& args, std::size_t panel) {
-  constexpr std::size_t kTilePanels = kVectors / kIntegerPanelVectors;
-  Prefetch nothing(nullptr, 0);
-  for (; args.panels - panel >= kTilePanels; panel += kTilePanels) {
-    integer_tile<Format, kRows, kVectors, false>(args, 0, panel, 0, nothing);
-  }
-  if constexpr (kTilePanels > 1) integer_panels<Format, kRows, kVectors / 2>(args, panel);
-}
+static_assert(integer_tile_vectors(kMaxOneIntegerTileRows) == kIntegerPanelVectors);
 
 // All rows in one tile. Templates are unrolled downwards to the number of rows that is wanted.
 template <class Format, std::size_t kRows = kMaxOneIntegerTileRows>
 void integer_one_tile(const IntegerMatmulArgs& args) {
   if (args.rows == kRows) {
-    return integer_panels<Format, kRows, integer_tile_vectors(kRows)>(args, 0);
+    Prefetch nothing(nullptr, 0);
+    for (std::size_t panel = 0; panel < args.panels; ++panel) {
+      integer_tile<Format, kRows, kIntegerPanelVectors, false>(args, 0, panel, 0, nothing);
+    }
+    return;
   }
   if constexpr (kRows > 1) integer_one_tile<Format, kRows - 1>(args);
 }

@@ -24,13 +24,19 @@ inline Vector load_weights(const std::uint16_t* weights) {
 
 constexpr std::size_t kCacheLine = 64;
 
-// How far ahead of its use a panel is fetched. The processor's own prefetcher begins anew at every
-// page and has not caught up when many rows keep the registers busy; with one row of f32, which
-// does nothing but read, it needs less help. Measured: bench/kernels_bench.cpp.
-template <class Weight>
+// How far ahead of its use a panel is fetched, and into which cache, as __builtin_prefetch counts
+// them. The processor's own prefetcher begins anew at every page and has not caught up when many rows
+// keep the registers busy. A tile of few rows reads as fast as memory gives: it needs less help, and
+// more can be under way into the second-level cache. Measured: docs/measurements.md.
+constexpr bool waits_for_memory(std::size_t rows, bool is_one_of_several) {
+  return rows <= 6 && !is_one_of_several;
+}
 constexpr std::size_t prefetch_bytes(std::size_t rows, bool is_one_of_several) {
-  if (rows == 1 && sizeof(Weight) == 4) return 512;
+  if (waits_for_memory(rows, is_one_of_several)) return 512;
   return rows < 8 || is_one_of_several ? 2048 : 8192;
+}
+constexpr int prefetch_hint(std::size_t rows, bool is_one_of_several) {
+  return waits_for_memory(rows, is_one_of_several) ? 2 : 3;
 }
 
 template <class Weight>
@@ -83,8 +89,9 @@ void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std
       w[v] = load_weights(at);
       // Near a panel's end this is the next panel, or memory that is not ours, which does no harm.
       if (v * kLanes * sizeof(Weight) % kCacheLine == 0) {
-        __builtin_prefetch(reinterpret_cast<const char*>(at) +
-                           prefetch_bytes<Weight>(kRows, kIsOneOfSeveral));
+        __builtin_prefetch(
+            reinterpret_cast<const char*>(at) + prefetch_bytes(kRows, kIsOneOfSeveral), 0,
+            prefetch_hint(kRows, kIsOneOfSeveral));
       }
     }
     if constexpr (kIsOneOfSeveral) prefetch.advance_at_once();
