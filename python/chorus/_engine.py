@@ -7,16 +7,16 @@ import concurrent.futures
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _core, _dispatch
-from ._errors import ChorusError, UnsupportedError, invalid, make_error
-from ._inputs import IdArray, Ids, Prompt, id_array, ids_of, is_batch, utf8
-from ._models import explain, locate
+from ._errors import ChorusError, UnsupportedError, by_argument, invalid, make_error, shown
+from ._inputs import IdArray, Ids, Prompt, flag, id_array, ids_of, is_batch, utf8, whole, word
+from ._models import explain, locate, path_of
 from ._options import Options, checked
 from ._results import Completion, ModelInfo, Score, Stats, Usage, tokens_of
 from ._streams import AsyncStream, Finish, Stream
@@ -66,22 +66,29 @@ class Engine:
         counts = {"threads": threads, "kv_memory": kv_memory, "max_queue": max_queue, "step_rows": step_rows,
                   "n_head": n_head}
         for name, value in counts.items():
-            least = 1 if value is not None else 0
-            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or
-                                      not least <= value.__index__() < 2**63):
-                raise invalid(name, f"expected a whole number from 1, found {value!r}")
+            if value is not None:
+                whole(value, name, 1)
+        for name, value in {"prefix_cache": prefix_cache, "pin_threads": pin_threads,
+                            "allow_nonfinite": allow_nonfinite}.items():
+            flag(value, name)
+        if dtype is not None:
+            dtype = word(dtype, "dtype", "f32, bf16, bf16-f32, int8 or int4")
+        if activation is not None:
+            activation = word(activation, "activation", "gelu, gelu_new or relu")
         try:
             self._core = _core.load(
-                locate(model), dtype=dtype, threads=threads or 0, pin_threads=pin_threads,
-                kv_memory=kv_memory or 0, prefix_cache=prefix_cache, max_queue=max_queue, step_rows=step_rows,
-                allow_nonfinite=allow_nonfinite,
-                tokenizer=None if tokenizer is None else os.fspath(tokenizer), activation=activation,
-                n_head=n_head)
+                locate(model), dtype=dtype, threads=threads or 0, pin_threads=bool(pin_threads),
+                kv_memory=kv_memory or 0, prefix_cache=bool(prefix_cache), max_queue=max_queue, step_rows=step_rows,
+                allow_nonfinite=bool(allow_nonfinite),
+                tokenizer=None if tokenizer is None else path_of(tokenizer, "tokenizer", 'a path, "gpt2" or "none"'),
+                activation=activation, n_head=n_head)
         except UnsupportedError as error:
             raise explain(error) from None
         # Also at the end of the interpreter, before threads that wait could meet it.
         weakref.finalize(self, self._core.close)
-        self.info: ModelInfo = ModelInfo(**self._core.info())
+        info = self._core.info()
+        info["notes"] = tuple(by_argument(note) for note in info["notes"])
+        self.info: ModelInfo = ModelInfo(**info)
 
     def __repr__(self) -> str:
         state = ", closed" if self._core.closed() else ""
@@ -101,11 +108,12 @@ class Engine:
         With `special`, the name of a special token in the text (``"<|endoftext|>"``) is the token, not its
         letters. Errors: UnsupportedError for a model without a tokenizer.
         """
+        special = flag(special, "special")
         if isinstance(text, str):
             return self._core.encode(utf8(text, "text").decode(), special)
-        if isinstance(text, (list, tuple)):
+        if isinstance(text, (list, tuple)) or (hasattr(text, "__array__") and is_batch(text, "text")):
             return [self._core.encode(utf8(one, f"text[{i}]").decode(), special) for i, one in enumerate(text)]
-        raise invalid("text", f"expected a text (str) or a list of them, found {type(text).__name__}")
+        raise invalid("text", f"expected a text (str) or a list of them, found {shown(text)}")
 
     @overload
     def decode(self, ids: Sequence[int] | npt.NDArray[Any]) -> str: ...
@@ -113,14 +121,17 @@ class Engine:
     def decode(self, ids: list[list[int]] | list[npt.NDArray[Any]]) -> list[str]: ...
 
     def decode(self, ids: Any) -> Any:
-        """The text of ids, or of each of several lists. Bytes that are no UTF-8 become U+FFFD."""
+        """The text of ids, or of each of several lists. Bytes that are no UTF-8 become U+FFFD; an id that no text
+        has is ``<|id 50258|>``."""
         if not isinstance(ids, str) and (not hasattr(ids, "__len__") or len(ids) > 0) and is_batch(ids, "ids"):
             return [self._core.decode(ids_of(one, f"ids[{i}]")) for i, one in enumerate(ids)]
         return self._core.decode(ids_of(ids, "ids"))
 
     def token_bytes(self, id: int) -> bytes:
         """The very bytes of one id, which may be part of a character."""
-        return self._core.token_bytes(int(ids_of([id], "id")[0]))
+        if whole(id, "id", 0) >= self.info.vocab_size:
+            raise invalid("id", f"expected an id from 0 to {self.info.vocab_size - 1}, found {shown(id)}")
+        return self._core.token_bytes(int(id))
 
     # --- Generation.
 
@@ -228,21 +239,23 @@ class Engine:
               rank_and_entropy: bool = False) -> Any:
         """The log-probability of every token of a text (or ids), or of each of several.
 
-        With `bos`, what begins a text is put in front, so that the first token has one, too. A text longer than
+        A byte order mark in front of a text is no part of it. With `bos`, what begins a text is put in front, so that the first token has one, too. A text longer than
         the block is read in windows that start `stride` tokens apart (0: half the block).
         """
         batch = is_batch(text, "text")
         scored = self._score(list(text) if batch else [text], "text[{}]" if batch else "text", bos, stride, special,
-                             rank_and_entropy, None)
+                             flag(rank_and_entropy, "rank_and_entropy"), None)
         scores = [score for score, _ in scored]
         return scores if batch else scores[0]
 
     def _score(self, texts: Sequence[Any], names: str, bos: bool, stride: int, special: bool, rank_and_entropy: bool,
                boundary: str | None) -> list[tuple[Score, Any]]:
         """Of each text its score and, with a boundary, its words as the library has them."""
-        ids = [self._ids(one, special, names.format(i)) for i, one in enumerate(texts)]
-        if isinstance(stride, bool) or not isinstance(stride, int) or not 0 <= stride < 2**31:
-            raise invalid("stride", f"expected a whole number from 0, found {stride!r}")
+        bos, special = flag(bos, "bos"), flag(special, "special")
+        stride = whole(stride, "stride", 0)
+        if stride > self.info.block_size:  # which the library names, too, but not what does not fit there
+            raise invalid("stride", f"expected 1 to {self.info.block_size} (the model's block size), found {stride}")
+        ids = [self._ids_to_score(one, special, names.format(i)) for i, one in enumerate(texts)]
         results = []
         for one, values in zip(ids, self._core.score(ids, bos, stride, rank_and_entropy, boundary)):
             logprobs, contexts, loss, scored, ranks, entropies, words = values
@@ -303,15 +316,27 @@ class Engine:
             return np.array(ids or [self._core.bos()], np.int32)
         if isinstance(prompt, (bytes, bytearray)):
             raise invalid(field, f"expected a text (str) or ids, found {type(prompt).__name__}: decode it first")
-        return ids_of(prompt, field)
+        is_array = hasattr(prompt, "__array__") or hasattr(prompt, "__dlpack__")
+        if not is_array and not isinstance(prompt, Iterable):
+            raise invalid(field, f"expected a text (str) or ids, found {shown(prompt)}")
+        if isinstance(prompt, Sequence) and len(prompt) > 0 and isinstance(prompt[0], str):
+            raise invalid(field, f"expected one text (str) or its ids, found {shown(prompt)}")
+        return np.ascontiguousarray(id_array(prompt, field, 1, self.info.vocab_size), np.int32)
+
+    def _ids_to_score(self, text: Any, special: bool, field: str) -> IdArray:
+        if isinstance(text, str):
+            ids = np.array(self._core.encode_to_score(utf8(text, field).decode(), special), np.int32)
+        else:
+            ids = self._ids(text, special, field)
+        if ids.size == 0:
+            raise invalid(field, "expected at least one token, found none")
+        return ids
 
     def _submit(self, prompt: Any, n: int | None, options: dict[str, Any], field: str, *, streams: bool,
                 queue: _core.ReadyQueue | None = None, key: int = 0) -> tuple[_core.Job, Finish]:
         """A job, and what makes its samples of it."""
         fields = dict(options)
-        special = fields.pop("special", False)
-        if not isinstance(special, bool):
-            raise invalid("special", f"expected True or False, found {special!r}")
+        special = flag(fields.pop("special", False), "special")
         ids = self._ids(prompt, special, field)
         fields["n"] = n
         job = self._core.submit(ids, fields, streams, queue, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 
 class ChorusError(Exception):
@@ -78,21 +79,37 @@ _CLASSES: dict[str, type[ChorusError]] = {
                  NetworkError, OverloadedError, UnavailableError, OutOfMemoryError)
 }
 _FIELD = re.compile(r"([a-z][a-z0-9_]*)(?:\[\d+\])*: ")
+_OPTION = re.compile(r"--(activation|dtype|n-head|threads|tokenizer)\b")
+
+
+def by_argument(message: str) -> str:
+    """A sentence of the library that names the program's options, with the names of Engine's arguments."""
+    return _OPTION.sub(lambda match: match.group(1).replace("-", "_"), message)
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: in one line, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # such as a number of more digits than Python writes
+        return f"a value of type {type(value).__name__}"
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def make_error(code: str, message: str, field: str | None = None) -> ChorusError:
     """The exception for an error of the library, whose messages begin with the field they are about."""
     message = message.replace("stop_token_ids", "stop_ids", 1)  # the server's name for it
-    error = _CLASSES[code](message)
     if field is None and code in ("invalid_argument", "unsupported", "overloaded"):
-        match = _FIELD.match(message)
-        field = match.group(1) if match else None
+        match = _FIELD.match(message) or _OPTION.search(message)
+        field = match.group(1).replace("-", "_") if match else None
+    error = _CLASSES[code](by_argument(message))
     error.field = field
     return error
 
 
 def invalid(field: str, message: str) -> InvalidArgumentError:
-    """The exception for an argument that was found wrong here: "FIELD: MESSAGE"."""
+    """The exception for an argument that was found wrong here: "FIELD: MESSAGE". An entry of one is "FIELD[3]"."""
     error = InvalidArgumentError(f"{field}: {message}")
-    error.field = field
+    error.field = field.split("[")[0]
     return error

@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from . import _core
-from ._errors import ChorusError, NetworkError, NotFoundError, UnsupportedError
+from ._errors import ChorusError, NetworkError, NotFoundError, UnsupportedError, invalid, shown
 
 # What a repository holds that a model is read from.
 _FILES = ["config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors",
@@ -21,17 +21,30 @@ def locate(model: str | os.PathLike[str] | None) -> str:
     existing path comes before a name."""
     if model is None:
         return ""
-    if not isinstance(model, str):
-        path = os.fspath(model)
-        if not os.path.exists(path):
-            raise NotFoundError(f"{path}: no such file or folder")
+    path = path_of(model, "model", "a path or a name")
+    if os.path.exists(path):
         return path
-    if not model or os.path.exists(model):
-        return model
+    if not isinstance(model, str):
+        raise NotFoundError(f"{path}: no such file or folder")
     source = _core.model_source(model)
     if source is None or importlib.util.find_spec("huggingface_hub") is None:
         return model  # which the library finds, fetches or refuses
     return _fetch(model, *source)
+
+
+def path_of(value: str | os.PathLike[str], field: str, expected: str) -> str:
+    """What is given for a path, as a text that is not empty."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise invalid(field, f"expected {expected}, found {shown(value)}")
+    path = os.fspath(value)
+    if not isinstance(path, str) or not path:
+        raise invalid(field, f"expected {expected}, found {shown(path)}")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise invalid(field, f"expected {expected} in UTF-8, found {shown(path)}: rename the file, or link to it "
+                             "under another name") from None
+    return path
 
 
 def explain(error: UnsupportedError) -> UnsupportedError:

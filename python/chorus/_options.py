@@ -71,6 +71,8 @@ def checked(function: str, options: Mapping[str, Any]) -> dict[str, Any]:
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
     copy = {name: value for name, value in options.items() if value is not None}
+    if isinstance(copy.get("logit_bias"), Mapping):
+        copy["logit_bias"] = dict(copy["logit_bias"])
     copy.setdefault("seed", secrets.randbits(32))  # all that PyTorch's CPU generator takes of one
     return copy
 

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ._engine import Engine
-from ._errors import InvalidArgumentError, invalid
-from ._inputs import id_array
+from ._errors import InvalidArgumentError, invalid, shown
+from ._inputs import id_array, is_whole, word
+from ._models import path_of
 
 logger = logging.getLogger("chorus")
 
@@ -46,6 +47,9 @@ class GPT:
     """
 
     def __init__(self, engine: Engine, manual_seed: int | None = None) -> None:
+        if not isinstance(engine, Engine):
+            raise invalid("engine", f"expected a chorus.Engine, found {shown(engine)}: GPT.from_local_pretrained() or "
+                                    "GPT.from_pretrained() makes a model")
         info = engine.info
         self.engine = engine
         self.config = GPTConfig(info.block_size, info.vocab_size, info.n_layer, info.n_head, info.n_embd)
@@ -59,8 +63,8 @@ class GPT:
 
         `manual_seed` is what generate() takes without a seed of its own (42). `options` are chorus.Engine's.
         """
-        _check_device(map_location)
-        path = pathlib.Path(model_path)
+        _check_device(map_location, "map_location")
+        path = pathlib.Path(path_of(model_path, "model_path", "a path"))
         return cls._loaded(path, str(path), manual_seed, options)
 
     @classmethod
@@ -68,7 +72,9 @@ class GPT:
                         **options: Any) -> GPT:
         """Loads a model by name: "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", or "owner/name" of a Hugging Face
         repository, which is fetched once."""
-        _check_device(map_location)
+        _check_device(map_location, "map_location")
+        if not isinstance(model_name, str) or not model_name:
+            raise invalid("model_name", f'expected a name, as "gpt2", found {shown(model_name)}')
         name = model_name
         if "/" in name and ":" not in name and not os.path.exists(name):
             name = "hf:" + name
@@ -93,7 +99,11 @@ class GPT:
         than the default of 1024 writes as much as its block holds. `save_rate` is called with the tokens per
         second.
         """
-        ids = self.engine.encode(text)
+        ids = self.engine.encode(word(text, "text", "a text (str)"))
+        if not ids:
+            raise invalid("text", "expected at least one token, found none")
+        if not is_whole(max_length):
+            raise invalid("max_length", f"expected a whole number, found {shown(max_length)}")
         if max_length == TALK_LENGTH > self.config.block_size:
             max_length = self.config.block_size
         start = time.perf_counter()
@@ -136,16 +146,16 @@ class GPT:
 
     def to(self, device: Any) -> GPT:
         """Itself. Errors: InvalidArgumentError for a device that is not the CPU."""
-        _check_device(device)
+        _check_device(device, "device")
         return self
 
     def __repr__(self) -> str:
         return f"<chorus.GPT {self.config}>"
 
 
-def _check_device(device: Any) -> None:
+def _check_device(device: Any, field: str) -> None:
     if device is not None and str(device).split(":")[0] != "cpu":
-        raise invalid("map_location", f'expected "cpu", on which Chorus computes, found {str(device)!r}')
+        raise invalid(field, f'expected "cpu", on which Chorus computes, found {shown(str(device))}')
 
 
 def _cross_entropy(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> np.float64:

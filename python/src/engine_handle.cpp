@@ -10,7 +10,9 @@
 
 #include "chorus/words.h"
 #include "core/error_text.h"
+#include "engine/score_text.h"
 #include "errors.h"
+#include "json/text.h"
 #include "library/model_source.h"
 #include "request_fields.h"
 #include "waiting.h"
@@ -115,6 +117,17 @@ std::vector<std::int32_t> EngineHandle::encode(const std::string& text, bool spe
   return value_or_fail(std::move(ids));
 }
 
+std::vector<std::int32_t> EngineHandle::encode_to_score(const std::string& text,
+                                                        bool special) const {
+  std::shared_ptr<Engine> engine = this->engine();
+  Result<std::vector<std::int32_t>> ids = std::vector<std::int32_t>();
+  {
+    nb::gil_scoped_release release;
+    ids = chorus::encode_to_score(*engine, text, special);
+  }
+  return value_or_fail(std::move(ids));
+}
+
 std::string EngineHandle::decode(const Ids& ids) const {
   std::shared_ptr<Engine> engine = this->engine();
   nb::gil_scoped_release release;
@@ -124,6 +137,10 @@ std::string EngineHandle::decode(const Ids& ids) const {
 nb::bytes EngineHandle::token_bytes(std::int32_t id) const {
   std::string bytes = engine()->token_bytes(id);
   return nb::bytes(bytes.data(), bytes.size());
+}
+
+std::string EngineHandle::token_name(std::int32_t id) const {
+  return chorus::token_name(engine()->token_bytes(id));
 }
 
 std::int32_t EngineHandle::bos() const { return value_or_fail(engine()->bos()); }

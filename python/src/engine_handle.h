@@ -52,8 +52,11 @@ class EngineHandle {
   bool closed() const;
 
   std::vector<std::int32_t> encode(const std::string& text, bool special) const;
+  // The same of a text that is scored: without a byte order mark in front.
+  std::vector<std::int32_t> encode_to_score(const std::string& text, bool special) const;
   std::string decode(const Ids& ids) const;
   nanobind::bytes token_bytes(std::int32_t id) const;
+  std::string token_name(std::int32_t id) const;  // as tables and JSON have it
   std::int32_t bos() const;
 
   std::unique_ptr<Job> submit(const Ids& prompt, const nanobind::dict& fields, bool streams,

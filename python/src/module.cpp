@@ -10,6 +10,7 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include "engine/score_text.h"
 #include "engine_handle.h"
 #include "errors.h"
 #include "hub/hub.h"
@@ -129,6 +130,9 @@ void bind_engine(nb::module_& module) {
       .def("encode", &EngineHandle::encode, "text"_a, "special"_a, "Text (UTF-8) to ids.")
       .def("decode", &EngineHandle::decode, "ids"_a, "Ids to text.")
       .def("token_bytes", &EngineHandle::token_bytes, "id"_a, "The bytes of one id.")
+      .def("encode_to_score", &EngineHandle::encode_to_score, "text"_a, "special"_a,
+           "The same without a byte order mark in front.")
+      .def("token_name", &EngineHandle::token_name, "id"_a, "Its text, or bytes:... .")
       .def("bos", &EngineHandle::bos, "What a text from nothing begins with.")
       .def("submit", &EngineHandle::submit, "prompt"_a, "fields"_a, "streams"_a,
            "queue"_a.none() = nb::none(), "key"_a = 0, "Begins a request.")
@@ -154,6 +158,9 @@ NB_MODULE(_core, module) {
   module.def("request_fields", &request_field_names, "The keyword arguments of a request.");
   module.def("model_source", &model_source, "model"_a,
              "(kind, owner, name, revision, file) of a name that can be fetched, else None.");
+  module.def(
+      "is_blank", [](const std::string& text) { return is_blank(text); }, "text"_a,
+      "Whether there is no word in it.");
   module.def("let_waiting_return", &let_waiting_return,
              "Waits until no thread waits in a call any more, or for two seconds.");
   module.attr("version") = CHORUS_VERSION;

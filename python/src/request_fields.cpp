@@ -33,7 +33,21 @@ class Fields {
 
   [[noreturn]] static void expected(const std::string& name, const std::string& what,
                                     nb::handle found) {
-    refuse(name + ": expected " + what + ", found " + nb::cast<std::string>(nb::repr(found)));
+    nb::object shown = nb::module_::import_("chorus._errors").attr("shown")(found);
+    refuse(name + ": expected " + what + ", found " + text_of(name, what, shown));
+  }
+
+  // A text, which is well-formed.
+  static std::string text_of(const std::string& name, const std::string& what, nb::handle value) {
+    if (!nb::isinstance<nb::str>(value)) expected(name, what, value);
+    Py_ssize_t size = 0;
+    const char* bytes = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+    if (bytes == nullptr) {
+      PyErr_Clear();
+      refuse(name + ": expected " + what +
+             ", found a text with half a character (a lone surrogate)");
+    }
+    return {bytes, static_cast<std::size_t>(size)};
   }
 
   std::optional<std::int64_t> integer(const std::string& name, std::int64_t low, std::int64_t high,
@@ -76,8 +90,7 @@ class Fields {
   std::optional<std::string> word(const std::string& name, const std::string& what) {
     auto value = find(name);
     if (!value) return std::nullopt;
-    if (!nb::isinstance<nb::str>(*value)) expected(name, what, *value);
-    return nb::cast<std::string>(*value);
+    return text_of(name, what, *value);
   }
 
   const std::set<std::string>& known() const { return known_; }
@@ -127,6 +140,14 @@ class SamplingReader {
       PyErr_Clear();
       Fields::expected(field.name, what, *read);
     }
+    // A number of thousands of digits is more than Python makes a text of.
+    int overflow = 0;
+    PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+    if (overflow > 0 && PyLong_AsUnsignedLongLong(index.ptr()) == ~0ULL && PyErr_Occurred()) {
+      PyErr_Clear();
+      Fields::expected(field.name, what, *read);
+    }
+    if (overflow < 0) Fields::expected(field.name, what, *read);
     auto seed = sampling::parse_seed(nb::cast<std::string>(nb::str(index)));
     if (!seed) Fields::expected(field.name, what, *read);
     value = *seed;
@@ -141,10 +162,7 @@ std::vector<std::string> read_stop(Fields& fields) {
   if (!value) return {};
   const char* what = "a text or several";
   std::vector<std::string> stop;
-  auto add = [&](nb::handle text) {
-    if (!nb::isinstance<nb::str>(text)) Fields::expected("stop", what, *value);
-    stop.push_back(nb::cast<std::string>(text));
-  };
+  auto add = [&](nb::handle text) { stop.push_back(Fields::text_of("stop", what, text)); };
   if (nb::isinstance<nb::str>(*value)) {
     add(*value);
     return stop;
@@ -165,23 +183,30 @@ std::vector<std::int32_t> read_stop_ids(Fields& fields) {
   auto value = fields.find("stop_ids");
   if (!value) return {};
   std::vector<std::int32_t> ids;
-  // An array of NumPy has an index, too, if it may be only of one number.
-  bool one = PyIndex_Check(value->ptr()) && !PySequence_Check(value->ptr());
-  if (one) return {id_of("stop_ids", *value)};
+  // An array of NumPy has an index, too, if only one of a single number gives it.
+  nb::object one = nb::steal(PyNumber_Index(value->ptr()));
+  if (one.is_valid()) return {id_of("stop_ids", *value)};
+  PyErr_Clear();
   if (!nb::isinstance<nb::iterable>(*value)) Fields::expected("stop_ids", "ids", *value);
   for (nb::handle id : *value) ids.push_back(id_of("stop_ids", id));
   return ids;
 }
 
-std::vector<std::pair<std::int32_t, float>> read_biases(Fields& fields) {
+std::vector<std::pair<std::int32_t, float>> read_biases(Fields& fields, std::int64_t vocab_size) {
   auto value = fields.find("logit_bias");
   if (!value) return {};
   const char* what = "a dict of ids and finite numbers";
   if (!nb::isinstance<nb::dict>(*value)) Fields::expected("logit_bias", what, *value);
   std::vector<std::pair<std::int32_t, float>> biases;
   for (auto [id, bias] : nb::cast<nb::dict>(*value)) {
-    auto added = static_cast<float>(Fields::number_of("logit_bias", bias, what));
-    biases.emplace_back(id_of("logit_bias", id), added);
+    double added = Fields::number_of("logit_bias", bias, what);
+    if (!(std::abs(added) <= std::numeric_limits<float>::max())) {
+      Fields::expected("logit_bias", what, bias);
+    }
+    auto key = static_cast<std::int32_t>(Fields::integer_of(
+        "logit_bias", id, 0, vocab_size - 1,
+        "ids from 0 to " + std::to_string(vocab_size - 1) + " (the model's vocabulary)"));
+    biases.emplace_back(key, static_cast<float>(added));
   }
   return biases;
 }
@@ -197,7 +222,7 @@ std::optional<std::int32_t> read_count(Fields& fields, const char* name, std::in
 }
 
 // All but the prompt and its length. Which names there are, `fields` knows afterwards.
-Request read_fields(Fields& fields, LengthAsked& length) {
+Request read_fields(Fields& fields, LengthAsked& length, std::int64_t vocab_size) {
   constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
   Request request;
   sampling::visit_sampling_fields(request, SamplingReader(fields));
@@ -207,7 +232,7 @@ Request read_fields(Fields& fields, LengthAsked& length) {
   request.stop = read_stop(fields);
   request.include_stop = fields.flag("include_stop").value_or(false);
   request.stop_ids = read_stop_ids(fields);
-  request.sampling.logit_bias = read_biases(fields);
+  request.sampling.logit_bias = read_biases(fields, vocab_size);
   request.logprobs = read_count(fields, "logprobs", 0, kMostLogprobs);
   request.prompt_logprobs = read_count(fields, "prompt_logprobs", 0, kMostLogprobs);
   auto salt = fields.integer("cache_salt", 0, std::numeric_limits<std::int64_t>::max(),
@@ -223,7 +248,7 @@ const std::vector<std::string>& request_field_names() {
     nb::dict none;
     Fields fields(none);
     LengthAsked length;
-    read_fields(fields, length);
+    read_fields(fields, length, 1);
     return std::vector<std::string>(fields.known().begin(), fields.known().end());
   }();
   return names;
@@ -233,7 +258,7 @@ Request read_request(std::vector<std::int32_t> prompt, const nb::dict& fields,
                      const ModelInfo& info) {
   Fields reader(fields);
   LengthAsked length;
-  Request request = read_fields(reader, length);
+  Request request = read_fields(reader, length, info.vocab_size);
   request.prompt = std::move(prompt);
   request.max_length = value_or_fail(total_length(length, request.prompt.size(), request.past_block,
                                                   info.block_size, "max_length or max_new_tokens"));

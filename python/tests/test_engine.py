@@ -7,6 +7,7 @@ import math
 import pathlib
 import pickle
 import time
+import types
 
 import numpy as np
 import pytest
@@ -319,3 +320,109 @@ def test_everything_public_says_what_it_is():
         for member, value in vars(thing).items():
             if inspect.isfunction(value) and not member.startswith("_"):
                 assert value.__doc__, f"{name}.{member}"
+
+
+# --- What users get wrong: the argument is named, and what was found there; nothing comes from inside.
+
+WRONG_ARGUMENTS = {
+    "dtype": (np.float32, "", "fp32", 5, "f32\ud800"), "threads": (0, -1, 2.0, "2", True, 10**5000, 10**6),
+    "kv_memory": ("1GB", 0, 1, 1e9, 2**64), "max_queue": (0, 2**40), "step_rows": (0, 2**40, 2.5),
+    "prefix_cache": ("no", 0, None), "pin_threads": (None, 1), "allow_nonfinite": (1, "x"), "activation": (5, "swish"),
+    "tokenizer": (5, b"x", ""), "n_head": (0, 7, 2**40), "model": (5, b"x", "", True, "a\ud800"),
+}
+
+
+@pytest.mark.parametrize("field", WRONG_ARGUMENTS)
+def test_wrong_arguments_of_an_engine_are_named(field):
+    for value in WRONG_ARGUMENTS[field]:
+        with pytest.raises(chorus.InvalidArgumentError, match=field) as caught:
+            chorus.Engine(**{field: value})
+        assert caught.value.field == field and len(str(caught.value)) < 300, caught.value
+    assert "--" not in str(caught.value)  # options are the program's
+
+
+WRONG_OPTIONS = {
+    "stop": (5, b"a", [1], ["a", b"b"], "\ud800", ["a", "b\udfff"], {"a"}, "x" * 10**6, ["a"] * 100),
+    "stop_ids": ("5", -1, 5.0, [5, "a"], [99999], np.array([1.5])), "seed": (2**64, -2**63 - 1, 10**5000, -10**5000, 1.0, "1", True),
+    "logit_bias": ({99999: 1.0}, {-1: 1}, {"1": 2}, {1: "2"}, {1: 1e300}, {1: float("nan")}, {1: float("inf")}, [1]),
+    "temperature": (-1, float("nan"), "1", True, 10**400, 10**5000), "top_k": (-1, 2**31, 10**5000, 5.0), "loop": ("gpt", 5, "\ud800"),
+    "special": (1, "yes"), "ignore_eos": (1,), "max_length": (0, 5.0, "5", 2000), "n": (0, True, 1.0, 10**6), "logprobs": (-1, 101, True),
+}
+
+
+@pytest.mark.parametrize("field", WRONG_OPTIONS)
+def test_wrong_options_are_named(engine, field):
+    for value in WRONG_OPTIONS[field]:
+        for call in (engine.generate, engine.stream, engine.submit):
+            with pytest.raises(chorus.InvalidArgumentError, match=f"^{field}") as caught:
+                call("Once", **{field: value})
+            assert caught.value.field == field and len(str(caught.value)) < 300, caught.value
+
+
+def test_options_of_numpy_and_other_mappings(engine):
+    expected = engine.generate("Once", seed=3, max_length=8, top_k=3, logit_bias={257: 5.0}, stop_ids=[5]).ids
+    assert engine.generate("Once", seed=np.uint64(3), max_length=np.int8(8), top_k=np.int64(3), stop_ids=np.array(5),
+                           logit_bias=types.MappingProxyType({np.int64(257): np.float32(5)})).ids == expected
+
+
+PROMPTS = [None, 5, 1.5, b"a", bytearray(b"a"), [], {"a": 1}, {1, 2}, [None], [1, "a"], ["a", 1], ["a", None], ["a", b"b"], [1.0], [True], [-1],
+           [2**31], [2**70], [10**5000], [50304], [[1], []], [[1], "a", 5], [1, [2]], [[[1]]], np.array(5), np.array([1.5]), np.array("a"),
+           np.array([[[1]]]), np.array([True]), np.array([1, None], object), [1] * 1025]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=[str(i) for i in range(len(PROMPTS))])
+def test_wrong_prompts_are_named(engine, prompt):
+    calls = [("prompt", engine.generate), ("prompt", engine.submit)]
+    if not isinstance(prompt, list) or len(prompt) < 1000:  # a long text is scored in windows
+        calls.append(("text", engine.score))
+    for field, call in calls:
+        with pytest.raises(chorus.InvalidArgumentError, match=rf"^{field}(\[\d+\])*: expected ") as caught:
+            call(prompt)
+        assert caught.value.field == field and len(str(caught.value)) < 200, caught.value
+
+
+def test_texts_in_arrays_and_columns(engine):
+    texts = ["Once", "The old man"]
+    expected = engine.generate(texts, seed=1, max_length=8)
+    scores = engine.score(texts)
+    for kind in (np.array(texts), np.array(texts, object)):
+        assert [one.ids for one in engine.generate(kind, seed=1, max_length=8)] == [one.ids for one in expected]
+        assert [one.ids for one in engine.score(kind)] == [one.ids for one in scores]
+        assert engine.encode(kind) == engine.encode(texts)
+    assert engine.generate(np.array([7454, 2402], object), seed=1, max_length=8).prompt_ids == [7454, 2402]
+    with pytest.raises(chorus.InvalidArgumentError, match=r"^prompt: expected one text \(str\) or its ids, found \['Once', "):
+        engine.submit(texts)
+
+
+def test_an_empty_text_is_not_scored(engine):
+    for text, field in (("", "text"), (["a", ""], r"text\[1\]"), ([[1], []], r"text\[1\]"), ("\ufeff", "text")):
+        with pytest.raises(chorus.InvalidArgumentError, match=f"^{field}: expected at least one token, found none"):
+            engine.score(text)
+
+
+def test_other_calls_name_what_is_wrong(engine):
+    wrong = [("special", lambda: engine.encode("a", special=1)), ("text", lambda: engine.encode(5)),
+             ("text", lambda: engine.encode(["a", b"b"])), ("ids", lambda: engine.decode("a")), ("ids", lambda: engine.decode(["a"])),
+             ("ids", lambda: engine.decode(None)), ("ids", lambda: engine.decode([1, [2]])), ("id", lambda: engine.token_bytes(-1)),
+             ("id", lambda: engine.token_bytes("1")), ("id", lambda: engine.token_bytes(50304)), ("ids", lambda: engine.logits("a")),
+             ("ids", lambda: engine.logits([[1, 2], [3]])), ("bos", lambda: engine.score("a", bos="yes")),
+             ("special", lambda: engine.score("a", special=None)), ("rank_and_entropy", lambda: engine.score("a", rank_and_entropy=1)),
+             ("stride", lambda: engine.score("a", stride=1.5)), ("engine", lambda: chorus.GPT(chorus.GPTConfig()))]
+    for field, call in wrong:
+        with pytest.raises(chorus.InvalidArgumentError, match=rf"^{field}(\[\d+\])*: expected ") as caught:
+            call()
+        assert caught.value.field == field, caught.value
+
+
+def test_the_talks_class_names_what_is_wrong(engine):
+    model = chorus.GPT(engine)
+    wrong = [("text", lambda: model.generate(["a"])), ("text", lambda: model.generate(None)), ("text", lambda: model.generate("")),
+             ("max_length", lambda: model.generate("a", max_length="5")), ("max_length", lambda: model.generate("a", max_length=None)),
+             ("device", lambda: model.to("cuda")), ("model_name", lambda: chorus.GPT.from_pretrained(None)),
+             ("model_name", lambda: chorus.GPT.from_pretrained("")), ("model_name", lambda: chorus.GPT.from_pretrained(pathlib.Path("x"))),
+             ("model_path", lambda: chorus.GPT.from_local_pretrained(None)), ("idx", lambda: model("ab")), ("idx", lambda: model([[1], [1, 2]])),
+             ("targets", lambda: model([[1, 2]], [[1, -1]])), ("targets", lambda: model([[1, 2]], "x"))]
+    for field, call in wrong:
+        with pytest.raises(chorus.InvalidArgumentError, match=f"^{field}: expected ") as caught:
+            call()
+        assert caught.value.field == field, caught.value

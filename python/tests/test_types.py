@@ -1,8 +1,10 @@
 """The package is typed: mypy --strict on the examples and on what people write."""
 
 import pathlib
+import re
 import subprocess
 import sys
+import types
 
 import chorus
 import pytest
@@ -41,9 +43,15 @@ WRONG = {
 }
 
 
+# The code of README and the manual, each piece for itself.
+BLOCKS = [block for name in ("README.md", "docs/python.md")
+          for block in re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)]
+
+
 def mypy(path, tmp_path):
     pytest.importorskip("mypy")
-    result = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(path)],
+    files = [str(one) for one in (path if isinstance(path, list) else [path])]
+    result = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), *files],
                             capture_output=True, text=True, cwd=tmp_path)
     return result.returncode, result.stdout + result.stderr
 
@@ -62,6 +70,29 @@ def test_examples_are_strictly_typed(tmp_path):
     lines = output.splitlines()
     for number, (statement, complaint) in enumerate(WRONG.items(), 3):
         assert any(f"wrong.py:{number}: error" in line and complaint in line for line in lines), (statement, output)
+
+
+def test_the_manuals_code_is_strictly_typed(tmp_path):
+    files = []
+    for number, block in enumerate(BLOCKS):
+        files.append(tmp_path / f"block{number}.py")
+        files[-1].write_text("from typing import Any\nimport chorus\nframe: Any\nidx: Any\ntargets: Any\n"
+                             f"engine = chorus.Engine()\n{block}")
+    assert len(files) >= 5
+    code, output = mypy(files, tmp_path)
+    assert code == 0, output
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_the_manuals_code_runs(engine, block, monkeypatch, capsys):
+    if "from_local_pretrained" in block:
+        pytest.skip("the talk's class needs a file; test_torch.py makes one")
+    pandas = types.ModuleType("pandas")
+    pandas.DataFrame = dict
+    monkeypatch.setitem(sys.modules, "pandas", pandas)
+    block = block.replace('"model_19072.pt"', "None").replace('model="gpt2"', "model=None")
+    exec(block, {"chorus": chorus, "engine": engine, "frame": {"sentence": ["The cat sat."]}})
+    assert capsys.readouterr().out.startswith("Once upon a time") == ("print(" in block)
 
 
 def test_the_package_says_that_it_is_typed():
