@@ -42,13 +42,10 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
          type == NumberFormat::kBf16F32);
   if (type == NumberFormat::kBf16) groups_ = kernels::group_count(inputs_);
   std::size_t count = panels() * panel_size();
-  void* place;
   if (type == NumberFormat::kF32) {
     f32_ = memory.allot<float>(count);
-    place = f32_.data();
   } else {
     bf16_ = memory.allot<std::uint16_t>(count);
-    place = bf16_.data();
   }
   if (bias != nullptr) bias_ = padded_vector(*bias);
   if (type == NumberFormat::kBf16) {
@@ -57,7 +54,11 @@ PackedMatrix::PackedMatrix(const Tensor& weight, const Tensor* bias, NumberForma
   std::atomic<bool> finite =
       all_finite(NumberFormat::kF32, std::as_bytes(bias_.span()).data(), bias_.size());
   team.run([&](ThreadTeam::Member& member) {
-    if (!pack_panels(weight, member.share(panels()), type_, place)) finite = false;
+    Range range = member.share(panels());
+    std::size_t first = range.begin * panel_size();
+    void* place = type_ == NumberFormat::kF32 ? static_cast<void*>(f32_.data() + first)
+                                              : static_cast<void*>(bf16_.data() + first);
+    if (!pack_panels(weight, range, type_, place)) finite = false;
   });
   is_finite_ = finite;
 }

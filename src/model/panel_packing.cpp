@@ -176,7 +176,7 @@ bool pack_by_outputs(const Matrix& matrix, Range panels, Bits<to>* out) {
         load_run<from>(matrix.at(first + lane, begin), matrix.column_stride, count, run);
         convert<from, to>(run, rows[lane], seen);
       }
-      Bits<to>* place = out + panel * size + begin * kPanelWidth;
+      Bits<to>* place = out + (panel - panels.begin) * size + begin * kPanelWidth;
       if (room == kBlock) {
         put_block<to>(rows, place);
       } else {
@@ -209,7 +209,7 @@ bool pack_by_inputs(const Matrix& matrix, Range panels, Bits<to>* out) {
           load_run<from>(matrix.at(first, k + i), matrix.row_stride, lanes, run);
           convert<from, to>(run, rows[i], seen);
         }
-        Bits<to>* place = out + panel * size + k * kPanelWidth;
+        Bits<to>* place = out + (panel - panels.begin) * size + k * kPanelWidth;
         for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
           for (std::size_t i = 0; i < kSideBySide; ++i)
             place[lane * kSideBySide + i] = rows[i][lane];

@@ -12,8 +12,8 @@ std::size_t float_panel_size(NumberFormat type, std::size_t inputs);
 
 // Packs the panels of a range of `weight` [N, K], of any element type, strides and alignment, as `type`:
 // widened exactly, then rounded to nearest, ties to even, if `type` is of 16 bits (NaN stays NaN);
-// and what kBf16's arithmetic counts as 0 is 0. Padding becomes 0. `out` is where the matrix's panel 0
-// lies. Returns whether none of their weights is NaN or infinite, or has become so.
+// and what kBf16's arithmetic counts as 0 is 0. Padding becomes 0. `out` is where the first of them
+// goes. Returns whether none of their weights is NaN or infinite, or has become so.
 bool pack_panels(const checkpoint::Tensor& weight, Range panels, NumberFormat type, void* out);
 
 }  // namespace chorus::model

@@ -4,15 +4,12 @@
 
 #include "checkpoint/checkpoint.h"
 #include "core/aligned_buffer.h"
+#include "core/thread_team.h"
 
 namespace chorus::model {
 
-// `count` elements of `format` from `at`, `stride` bytes apart, widened to f32.
-void read_run(NumberFormat format, const std::byte* at, std::size_t stride, std::size_t count,
-              float* out);
-
-// Row n of a matrix, widened to f32.
-void read_row(const checkpoint::Tensor& matrix, std::size_t n, float* out);
+// Elements of row n of a matrix, those of a range of its columns, widened to f32: out[their number].
+void read_row(const checkpoint::Tensor& matrix, std::size_t n, Range columns, float* out);
 
 // All elements of a tensor, row-major, widened to f32.
 AlignedBuffer<float> widen(const checkpoint::Tensor& tensor);

@@ -87,7 +87,8 @@ class PackedBy {
     Range parts[] = {{0, panels / 2}, {panels / 2, panels}};
     for (Range part : parts) {
       bool finite = true;
-      bool found_finite = pack_panels(weight, part, to, out.data());
+      bool found_finite =
+          pack_panels(weight, part, to, out.data() + part.begin * size * bytes_of(to));
       for (std::size_t n = part.begin * kPanelWidth; n < part.end * kPanelWidth; ++n) {
         for (std::size_t k = 0; k < size / kPanelWidth; ++k) {
           bool is_padding = n >= outputs_ || k >= inputs_;
