@@ -33,6 +33,9 @@ struct MatmulArgs {
   bool accumulate;
   float* out;  // [rows][out_stride]
   std::size_t out_stride;
+  // Where what is multiplied by next lies, in bytes from these weights, so that a product of one row
+  // fetches it; 0: right behind them.
+  std::size_t next_offset = 0;
 };
 
 inline constexpr float kQuantiseZero = 0x1p-100f;  // 127 / x is finite from here on

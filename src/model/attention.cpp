@@ -132,7 +132,10 @@ void Attention::weighted_sum(const Tile& tile, std::size_t layer, std::size_t kv
   }
 }
 
-void Attention::multiply_cached(const kernels::MatmulArgs& args) const {
+// A member computes one head after the other, so that each fetches the next one's keys and values, which
+// lie in the same pages.
+void Attention::multiply_cached(kernels::MatmulArgs args) const {
+  args.next_offset = layout_.head_bytes();
   (layout_.type == NumberFormat::kF32 ? kernels_.matmul.f32 : kernels_.matmul.bf16_f32)(args);
 }
 

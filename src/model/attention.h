@@ -41,7 +41,7 @@ class Attention {
   void weighted_sum(const Tile& tile, std::size_t layer, std::size_t kv_head, const float* scores,
                     float* sums) const;
   std::size_t kv_head_of(std::size_t head) const { return head / (heads_ / layout_.heads); }
-  void multiply_cached(const kernels::MatmulArgs& args) const;
+  void multiply_cached(kernels::MatmulArgs args) const;
 
   const kernels::Kernels& kernels_;
   const KvLayout& layout_;

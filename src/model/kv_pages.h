@@ -25,7 +25,8 @@ struct KvLayout {
         type(element_type) {}
 
   std::size_t element_size() const { return block_bytes(type); }  // bytes
-  std::size_t page_bytes() const { return layers * heads * head_elements() * element_size(); }
+  std::size_t page_bytes() const { return layers * heads * head_bytes(); }
+  std::size_t head_bytes() const { return head_elements() * element_size(); }  // of a layer
 
   // Where the keys and the values of a layer and head begin in a page, in elements.
   std::size_t keys(std::size_t layer, std::size_t head) const {
