@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import _core, _dispatch
 from ._errors import ChorusError, UnsupportedError, by_argument, invalid, make_error, shown
-from ._inputs import IdArray, Ids, Prompt, flag, id_array, ids_of, is_batch, utf8, whole, word
+from ._inputs import IdArray, Ids, Prompt, flag, id_array, is_batch, utf8, whole, word
 from ._models import explain, locate, path_of
 from ._options import Options, checked
 from ._results import Completion, ModelInfo, Score, Stats, Usage, tokens_of
@@ -121,11 +121,11 @@ class Engine:
     def decode(self, ids: list[list[int]] | list[npt.NDArray[Any]]) -> list[str]: ...
 
     def decode(self, ids: Any) -> Any:
-        """The text of ids, or of each of several lists. Bytes that are no UTF-8 become U+FFFD; an id that no text
-        has is ``<|id 50258|>``."""
+        """The text of ids, or of each of several lists. Bytes that are no UTF-8 become U+FFFD; an id of the vocabulary
+        that no text has is ``<|id 50258|>``."""
         if not isinstance(ids, str) and (not hasattr(ids, "__len__") or len(ids) > 0) and is_batch(ids, "ids"):
-            return [self._core.decode(ids_of(one, f"ids[{i}]")) for i, one in enumerate(ids)]
-        return self._core.decode(ids_of(ids, "ids"))
+            return [self._core.decode(self._ids_of(one, f"ids[{i}]")) for i, one in enumerate(ids)]
+        return self._core.decode(self._ids_of(ids, "ids"))
 
     def token_bytes(self, id: int) -> bytes:
         """The very bytes of one id, which may be part of a character."""
@@ -321,7 +321,10 @@ class Engine:
             raise invalid(field, f"expected a text (str) or ids, found {shown(prompt)}")
         if isinstance(prompt, Sequence) and len(prompt) > 0 and isinstance(prompt[0], str):
             raise invalid(field, f"expected one text (str) or its ids, found {shown(prompt)}")
-        return np.ascontiguousarray(id_array(prompt, field, 1, self.info.vocab_size), np.int32)
+        return self._ids_of(prompt, field)
+
+    def _ids_of(self, values: Any, field: str) -> IdArray:
+        return np.ascontiguousarray(id_array(values, field, 1, self.info.vocab_size), np.int32)
 
     def _ids_to_score(self, text: Any, special: bool, field: str) -> IdArray:
         if isinstance(text, str):

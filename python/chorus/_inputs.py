@@ -119,11 +119,6 @@ def id_array(values: Any, field: str, dimensions: int, vocab_size: int | None = 
     return array.astype(np.int64)
 
 
-def ids_of(values: Any, field: str) -> IdArray:
-    """One text's ids, as the library takes them; which ids the model has, it says itself."""
-    return np.ascontiguousarray(id_array(values, field, 1), np.int32)
-
-
 def _is_text_array(prompts: Any) -> bool:
     """An array or column of texts, which NumPy holds as texts or as objects."""
     array = np.asarray(prompts)

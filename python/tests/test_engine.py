@@ -403,7 +403,7 @@ def test_an_empty_text_is_not_scored(engine):
 def test_other_calls_name_what_is_wrong(engine):
     wrong = [("special", lambda: engine.encode("a", special=1)), ("text", lambda: engine.encode(5)),
              ("text", lambda: engine.encode(["a", b"b"])), ("ids", lambda: engine.decode("a")), ("ids", lambda: engine.decode(["a"])),
-             ("ids", lambda: engine.decode(None)), ("ids", lambda: engine.decode([1, [2]])), ("id", lambda: engine.token_bytes(-1)),
+             ("ids", lambda: engine.decode(None)), ("ids", lambda: engine.decode([1, [2]])), ("ids", lambda: engine.decode([60000])), ("id", lambda: engine.token_bytes(-1)),
              ("id", lambda: engine.token_bytes("1")), ("id", lambda: engine.token_bytes(50304)), ("ids", lambda: engine.logits("a")),
              ("ids", lambda: engine.logits([[1, 2], [3]])), ("bos", lambda: engine.score("a", bos="yes")),
              ("special", lambda: engine.score("a", special=None)), ("rank_and_entropy", lambda: engine.score("a", rank_and_entropy=1)),

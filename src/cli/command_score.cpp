@@ -206,8 +206,10 @@ void run_json_lines(const ScoreOptions& options) {
 void run_text(const ScoreOptions& options) {
   ScoreInput input = read_input(options);
   LoadedEngine loaded = load(options);
+  std::string name = input.name;
   ScoreRequest request = to_request(std::move(input), options, *loaded.engine);
   ScoredText scored = score_ids(std::move(request), options.form, *loaded.engine);
+  print_windows(name, scored, *loaded.engine);
   write_output(options.as_json ? "{" + score_fields(scored, options.form, *loaded.engine) + "}\n"
                                : score_table(scored, options.form, *loaded.engine));
 }

@@ -51,9 +51,12 @@ std::string CsvReader::plain_field() {
 }
 
 Result<std::optional<CsvRow>> CsvReader::next() {
-  while (at_ < text_.size() && at_line_end()) pass_line_end();
+  while (true) {
+    at_ = text_.size() - without_marks(text_.substr(at_)).size();
+    if (at_ == text_.size() || !at_line_end()) break;
+    pass_line_end();
+  }
   row_line_ = line_;
-  at_ = text_.size() - without_marks(text_.substr(at_)).size();
   if (at_ == text_.size()) return std::optional<CsvRow>();
   CsvRow row;
   quoted_.clear();

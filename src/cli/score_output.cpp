@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <span>
 
@@ -81,6 +82,17 @@ std::string score_table(const ScoredText& text, const ScoreForm& form, const Eng
     table += '\n';
   }
   return table + summary(text.score);
+}
+
+void print_windows(const std::string& place, const ScoredText& text, const Engine& engine) {
+  const std::vector<std::int32_t>& contexts = text.score.contexts;
+  if (contexts.empty()) return;
+  auto all = static_cast<std::size_t>(contexts.front()) + contexts.size() - 1;
+  if (static_cast<std::size_t>(contexts.back()) == all) return;
+  fmt::print(stderr,
+             "chorus: note: {}: {} tokens are more than the model's block of {}: read in windows "
+             "(--stride)\n",
+             place, contexts.size(), engine.info().block_size);
 }
 
 CsvRow score_columns(const ScoreForm& form) {

@@ -1,5 +1,5 @@
 // What `chorus score` prints of a text: a table, a JSON object, or rows of a table that has other
-// columns beside. Pure functions.
+// columns beside. Pure functions but print_windows().
 #pragma once
 
 #include <string>
@@ -20,6 +20,10 @@ struct ScoredText {
 std::string score_fields(const ScoredText& text, const ScoreForm& form, const Engine& engine);
 
 std::string score_table(const ScoredText& text, const ScoreForm& form, const Engine& engine);
+
+// Says on standard error that a text did not fit the model's block and was read in windows, if so: not every
+// token had all that stands before it. From any thread.
+void print_windows(const std::string& place, const ScoredText& text, const Engine& engine);
 
 // The names of the columns, and a row for each word or token: an empty field for one without a score.
 CsvRow score_columns(const ScoreForm& form);

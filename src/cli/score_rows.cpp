@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "core/error_text.h"
 #include "core/printable.h"
+#include "core/utf8.h"
 #include "engine/score_text.h"
 
 namespace chorus::cli {
@@ -26,13 +27,14 @@ class RowWriter {
       : form_(form), engine_(engine), separator_(separator), score_(std::move(score)) {}
 
   Work work(std::string place, CsvRow carried, std::string text, bool is_missing = false) const {
-    auto answer = [this, carried = std::move(carried), text = std::move(text), is_missing] {
+    auto answer = [this, place, carried = std::move(carried), text = std::move(text), is_missing] {
       if (is_missing) {
         throw CommandFailed(
             "the text is NA, a missing value as R writes it (in quotation marks it is a text)");
       }
       if (is_blank(text)) throw CommandFailed("the text is empty");
       ScoredText scored = score_(text);
+      print_windows(place, scored, engine_);
       Answer made{.text = {}, .tokens = scored.score.scored};
       for (const CsvRow& row : score_rows(scored, form_, engine_)) {
         CsvRow whole = carried;
@@ -68,10 +70,24 @@ class RowWriter {
   ScoreText score_;
 };
 
+// A name as its table has it, if it has letters that are none of ASCII's.
+std::string name_shown(const std::string& name) {
+  bool is_plain =
+      name.size() < 120 && is_well_formed(name) &&
+      std::ranges::none_of(name, [](char c) { return (c >= '\0' && c < ' ') || c == '\x7f'; });
+  return is_plain ? "'" + name + "'" : in_quotes(name);
+}
+
 std::string listed(const CsvRow& names) {
+  constexpr std::size_t kMost = 30;
   std::vector<std::string> quoted;
-  for (const std::string& name : names) quoted.push_back(in_quotes(name));
-  return fmt::format("{}", fmt::join(quoted, ", "));
+  for (const std::string& name : names) {
+    if (quoted.size() == kMost) break;
+    quoted.push_back(name_shown(name));
+  }
+  std::size_t others = names.size() - quoted.size();
+  return fmt::format("{}{}", fmt::join(quoted, ", "),
+                     others > 0 ? fmt::format(" and {} more", others) : "");
 }
 
 // For a table whose columns are separated by something else.
@@ -89,11 +105,12 @@ std::size_t column_of(const CsvRow& names, const TextTable& table) {
   auto found = std::find(names.begin(), names.end(), table.column);
   if (found == names.end()) {
     throw CommandFailed(fmt::format("{}: expected a column {} (--column), found {}{}", table.name,
-                                    in_quotes(table.column), listed(names), separator_hint(names)));
+                                    name_shown(table.column), listed(names),
+                                    separator_hint(names)));
   }
   if (std::find(found + 1, names.end(), table.column) != names.end()) {
     throw CommandFailed(
-        fmt::format("{}: two columns are called {}", table.name, in_quotes(table.column)));
+        fmt::format("{}: two columns are called {}", table.name, name_shown(table.column)));
   }
   return static_cast<std::size_t>(found - names.begin());
 }

@@ -65,6 +65,7 @@ TEST(Csv, AByteOrderMarkInFrontOfARowIsNoPartOfIt) {
   const std::string mark = "\xEF\xBB\xBF";
   EXPECT_THAT(rows_of(mark + mark + "a,b\n" + mark + "\"c,d\"," + mark + "e\n"),
               ElementsAre(CsvRow{"a", "b"}, CsvRow{"c,d", mark + "e"}));
+  EXPECT_THAT(rows_of(mark + "\n" + mark + "\r\na\n" + mark), ElementsAre(CsvRow{"a"}));
 }
 
 TEST(Csv, KnowsWhatStoodBetweenQuotationMarks) {

@@ -401,6 +401,28 @@ TEST(ScoreCommand, AnotherSeparatorIsNamedAndTaken) {
               HasSubstr("--separator: expected --csv beside it"));
 }
 
+TEST(ScoreCommand, ReadingInWindowsIsSaid) {
+  const std::string note =
+      "1024 tokens are more than the model's block of 1024: read in windows (--stride)\n";
+  RunResult table = score({"--csv", "-", "--column", "text", "--words", "--bos"},
+                          {.input = "text\nThe cat\n" + long_text(1024) + "\n"});
+  EXPECT_THAT(table.err, HasSubstr("chorus: note: standard input: row 2 (line 3): " + note));
+  EXPECT_THAT(table.err, testing::Not(HasSubstr("row 1")));
+  EXPECT_THAT(score({long_text(1024), "--words", "--bos"}).err,
+              HasSubstr("chorus: note: TEXT: " + note));
+  EXPECT_THAT(score({long_text(1024), "--words"}).err, testing::Not(HasSubstr("windows")));
+}
+
+TEST(ScoreCommand, AMissingColumnIsNamedAsItIsWritten) {
+  std::string wide = "a";
+  for (int i = 0; i < 100; ++i) wide += ",c" + std::to_string(i);
+  EXPECT_THAT(
+      score({"--csv", "-", "--column", "s\xC3\xA4tze"}, {.input = "\xE5\x8F\xA5,b\n"}).err,
+      HasSubstr("expected a column 's\xC3\xA4tze' (--column), found '\xE5\x8F\xA5', 'b'\n"));
+  EXPECT_THAT(score({"--csv", "-", "--column", "x"}, {.input = wide + "\n"}).err,
+              HasSubstr("'c27', 'c28' and 71 more\n"));
+}
+
 TEST(ScoreCommand, LinesEndAsInAnyFile) {
   RunResult result = score({"--lines", "--words"}, {.input = "a\rb\r\n\r\nc\n\rd"});
   EXPECT_EQ(result.out,
