@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <utility>
 
 #include "core/error_text.h"
@@ -17,6 +18,15 @@ namespace {
 constexpr std::size_t kMostUnnamed = 1 << 20;
 constexpr std::size_t kMostMerges = 1 << 24;      // see Merger's proposals
 constexpr std::size_t kMostTokenBytes = 1 << 30;  // of all the tokens together
+
+// Of a table of so many.
+std::size_t slots_for(std::size_t count) {
+  return std::bit_ceil(std::max<std::size_t>(2 * count, 2));
+}
+
+std::uint32_t hash_of(std::string_view bytes) {
+  return static_cast<std::uint32_t>(std::hash<std::string_view>{}(bytes));
+}
 
 std::size_t first_slot(std::int32_t left, std::int32_t right, std::size_t slots) {
   auto pair = static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
@@ -35,7 +45,7 @@ Result<Vocabulary> Vocabulary::make(const std::vector<TokenText>& tokens,
 }
 
 Result<void> Vocabulary::add_tokens(const std::vector<TokenText>& tokens) {
-  std::size_t size = 0, bytes = 0;
+  std::size_t size = 0, bytes = 0, plain = 0;
   for (const TokenText& token : tokens) {
     if (token.id < 0 || static_cast<std::size_t>(token.id) >= tokens.size() + kMostUnnamed) {
       return corrupt(fmt::format("token {} has the id {}; expected one from 0 on, near the others",
@@ -59,16 +69,16 @@ Result<void> Vocabulary::add_tokens(const std::vector<TokenText>& tokens) {
     text.clear();
     token.is_plain = !append_bytes_of(given.text, text);
     if (token.is_plain) text = given.text;
-    blob_.insert(blob_.end(), text.begin(), text.end());
+    plain += token.is_plain ? 1 : 0;
+    blob_ += text;
     token.length = static_cast<std::uint32_t>(blob_.size()) - token.begin;
   }
-  // A second walk, because the keys of the maps point into the blob, which must have stopped
-  // growing.
   byte_tokens_.fill(kNoToken);
-  by_bytes_.reserve(tokens.size());
+  by_bytes_.resize(slots_for(tokens.size() - plain));
+  plain_.resize(slots_for(plain));
   for (const TokenText& given : tokens) {
     std::string_view own = bytes_of(given.id);
-    bool is_new = (at(given.id).is_plain ? plain_ : by_bytes_).emplace(own, given.id).second;
+    bool is_new = add(at(given.id).is_plain ? plain_ : by_bytes_, given.id);
     if (!is_new) return corrupt("token " + in_quotes(given.text) + " stands twice");
     if (own.size() == 1 && !at(given.id).is_plain) {
       byte_tokens_[static_cast<std::uint8_t>(own[0])] = given.id;
@@ -79,7 +89,7 @@ Result<void> Vocabulary::add_tokens(const std::vector<TokenText>& tokens) {
 
 Result<void> Vocabulary::add_merges(const std::vector<MergeTexts>& merges) {
   if (merges.size() >= kMostMerges) return corrupt(fmt::format("{} merges", merges.size()));
-  merges_.resize(std::bit_ceil(std::max<std::size_t>(2 * merges.size(), 2)));
+  merges_.resize(slots_for(merges.size()));
   std::string joined;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     Merge merge{token_of_text(merges[i].left), token_of_text(merges[i].right), kNoToken,
@@ -126,16 +136,33 @@ std::string Vocabulary::text_of(std::int32_t id) const {
   return at(id).is_plain ? std::string(bytes_of(id)) : in_alphabet(bytes_of(id));
 }
 
-std::int32_t Vocabulary::token_of(std::string_view bytes) const {
-  auto found = by_bytes_.find(bytes);
-  return found == by_bytes_.end() ? kNoToken : found->second;
+std::size_t Vocabulary::slot_of(const Table& table, std::string_view bytes,
+                                std::uint32_t hash) const {
+  std::size_t slot = hash & (table.size() - 1);
+  while (table[slot].id != kNoToken &&
+         (table[slot].hash != hash || bytes_of(table[slot].id) != bytes)) {
+    slot = (slot + 1) & (table.size() - 1);
+  }
+  return slot;
 }
+
+std::int32_t Vocabulary::find(const Table& table, std::string_view bytes) const {
+  return table[slot_of(table, bytes, hash_of(bytes))].id;
+}
+
+bool Vocabulary::add(Table& table, std::int32_t id) {
+  std::uint32_t hash = hash_of(bytes_of(id));
+  Slot& slot = table[slot_of(table, bytes_of(id), hash)];
+  if (slot.id != kNoToken) return false;
+  slot = {hash, id};
+  return true;
+}
+
+std::int32_t Vocabulary::token_of(std::string_view bytes) const { return find(by_bytes_, bytes); }
 
 std::int32_t Vocabulary::token_of_text(std::string_view text) const {
   std::string bytes;
-  if (append_bytes_of(text, bytes)) return token_of(bytes);
-  auto found = plain_.find(text);
-  return found == plain_.end() ? kNoToken : found->second;
+  return append_bytes_of(text, bytes) ? find(by_bytes_, bytes) : find(plain_, text);
 }
 
 std::size_t Vocabulary::longest_token() const {

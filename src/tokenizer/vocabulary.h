@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "chorus/error.h"
@@ -38,7 +37,7 @@ class Vocabulary {
   static Result<Vocabulary> make(const std::vector<TokenText>& tokens,
                                  const std::vector<MergeTexts>& merges);
 
-  // Moved, never copied: its map points into its own bytes.
+  // Moved, never copied: it is large.
   Vocabulary(Vocabulary&&) noexcept = default;
   Vocabulary& operator=(Vocabulary&&) noexcept = default;
 
@@ -71,19 +70,28 @@ class Vocabulary {
     bool operator==(const Token&) const = default;
   };
 
+  // Ids by their bytes: open addressing; a power of two of slots, always at most half full.
+  struct Slot {
+    std::uint32_t hash = 0;
+    std::int32_t id = kNoToken;
+  };
+  using Table = std::vector<Slot>;
+
   Vocabulary() = default;
 
   const Token& at(std::int32_t id) const { return tokens_[static_cast<std::size_t>(id)]; }
   Result<void> add_tokens(const std::vector<TokenText>& tokens);
   Result<void> add_merges(const std::vector<MergeTexts>& merges);
   void insert(const Merge& merge);
+  // The place of the token with these bytes, or where it would be.
+  std::size_t slot_of(const Table& table, std::string_view bytes, std::uint32_t hash) const;
+  std::int32_t find(const Table& table, std::string_view bytes) const;  // or kNoToken
+  bool add(Table& table, std::int32_t id);  // false if its bytes are there already
 
-  std::vector<char>
-      blob_;  // the bytes of all the tokens, joined; not a string, which may move them
+  std::string blob_;  // the bytes of all the tokens, joined
   std::vector<Token> tokens_;
   std::array<std::int32_t, 256> byte_tokens_{};
-  std::unordered_map<std::string_view, std::int32_t> by_bytes_;  // keys point into blob_
-  std::unordered_map<std::string_view, std::int32_t> plain_;     // likewise
+  Table by_bytes_, plain_;     // of the tokens in the byte alphabet, and of the others
   std::vector<Merge> merges_;  // open addressing; always at most half full
 };
 
