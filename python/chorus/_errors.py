@@ -79,7 +79,7 @@ _CLASSES: dict[str, type[ChorusError]] = {
                  NetworkError, OverloadedError, UnavailableError, OutOfMemoryError)
 }
 _FIELD = re.compile(r"([a-z][a-z0-9_]*)(?:\[\d+\])*: ")
-_OPTION = re.compile(r"--(activation|dtype|n-head|threads|tokenizer)\b")
+_OPTION = re.compile(r"--(activation|allow-nonfinite|dtype|max-queue|n-head|stop-ids|threads|tokenizer)\b")
 
 
 def by_argument(message: str) -> str:

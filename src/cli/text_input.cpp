@@ -15,10 +15,10 @@ namespace {
 
 // What helps against the error of to_utf8().
 std::string advice(std::string_view bytes, const TextEncoding& encoding) {
+  std::string_view other = other_encoding(bytes, encoding.name);
+  if (other == "utf-8") return "without --encoding it is read";
+  if (!other.empty()) return fmt::format("--encoding {} converts it", other);
   if (!encoding.name.empty()) return "--replace-invalid reads U+FFFD there";
-  std::string_view marked = encoding_of_mark(bytes);
-  if (marked.empty()) marked = encoding_of_zeros(bytes);
-  if (!marked.empty() && marked != "utf-8") return fmt::format("--encoding {} converts it", marked);
   return "--encoding latin-1, cp1252, utf-16 or another converts it, --replace-invalid reads "
          "U+FFFD "
          "there";

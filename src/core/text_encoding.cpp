@@ -182,6 +182,22 @@ std::string_view encoding_of_zeros(std::string_view bytes) {
   return second == 0 && 4 * first >= 3 * pairs ? "utf-16be" : std::string_view();
 }
 
+std::string_view other_encoding(std::string_view bytes, const std::string& name) {
+  const std::string simple = simple_name(name);
+  const bool is_utf16 = simple.starts_with("utf16") || simple.starts_with("ucs2");
+  const bool is_utf32 = simple.starts_with("utf32") || simple.starts_with("ucs4");
+  if (std::string_view mark = encoding_of_mark(bytes); !mark.empty()) {
+    std::string_view own = is_utf16          ? "utf-16"
+                           : is_utf32        ? "utf-32"
+                           : is_utf8({name}) ? "utf-8"
+                                             : "";
+    return mark == own ? std::string_view() : mark;
+  }
+  std::string_view zeros = encoding_of_zeros(bytes);
+  std::string_view order = simple.ends_with("be") ? "utf-16be" : "utf-16le";  // iconv's for utf-16
+  return is_utf32 || (is_utf16 && zeros == order) ? std::string_view() : zeros;
+}
+
 std::string_view without_marks(std::string_view text) {
   while (text.starts_with(kMark)) text.remove_prefix(kMark.size());
   return text;
@@ -191,6 +207,13 @@ Result<std::string> to_utf8(std::string bytes, const TextEncoding& encoding) {
   if (is_utf8(encoding)) return utf8_text(std::move(bytes), encoding.replace_invalid);
   CHORUS_TRY(Converter converter, Converter::open(encoding.name));
   std::string simple = simple_name(encoding.name);
+  if (auto other = other_encoding(bytes, encoding.name); !other.empty()) {
+    return corrupt(
+        encoding_of_mark(bytes).empty()
+            ? fmt::format("not {}: every other byte is zero, as in {}", encoding.name, other)
+            : fmt::format("not {}: it begins with the byte order mark of {}", encoding.name,
+                          other));
+  }
   if (!encoding.replace_invalid) {
     CHORUS_TRY(check_order(simple, bytes));
   }

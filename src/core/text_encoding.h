@@ -30,11 +30,15 @@ std::string_view encoding_of_mark(std::string_view bytes);
 // them; else empty.
 std::string_view encoding_of_zeros(std::string_view bytes);
 
+// What `bytes` are in by their byte order mark or their zeros, if that is not the encoding of this name
+// ("": UTF-8); else empty.
+std::string_view other_encoding(std::string_view bytes, const std::string& name);
+
 // The text without the byte order marks in front: one in UTF-8, or more where files were joined.
 std::string_view without_marks(std::string_view text);
 
 // The text, without a byte order mark. Errors: kCorrupt, with the offset of the first byte that is
-// ill-formed, or for UTF-8 that is UTF-16 by its zeros; kInvalidArgument as check_encoding().
+// ill-formed, or for bytes that show themselves to be in another encoding; kInvalidArgument as check_encoding().
 Result<std::string> to_utf8(std::string bytes, const TextEncoding& encoding);
 
 }  // namespace chorus

@@ -70,6 +70,33 @@ TEST(TextEncoding, Utf16WithoutAMarkIsKnownByItsZeros) {
   }
 }
 
+TEST(TextEncoding, WhatShowsItselfToBeInAnotherEncodingIsNotConverted) {
+  const std::string marked =
+      "\xEF\xBB\xBF"
+      "The cat";
+  for (bool replaced : {false, true}) {
+    for (const char* name : {"latin-1", "cp1252", "utf-16", "utf-16le", "utf-32"}) {
+      EXPECT_EQ(
+          converted(marked, {name, replaced}),
+          std::string("error: not ") + name + ": it begins with the byte order mark of utf-8");
+    }
+    EXPECT_EQ(converted("\xFF\xFEH\0"s, {"latin-1", replaced}),
+              "error: not latin-1: it begins with the byte order mark of utf-16");
+    EXPECT_EQ(converted("\0T\0h\0e"s, {"utf-16", replaced}),
+              "error: not utf-16: every other byte is zero, as in utf-16be");
+    EXPECT_EQ(converted("\0T\0h\0e"s, {"UTF-16LE", replaced}),
+              "error: not UTF-16LE: every other byte is zero, as in utf-16be");
+    EXPECT_EQ(converted("T\0h\0e\0"s, {"utf_16_be", replaced}),
+              "error: not utf_16_be: every other byte is zero, as in utf-16le");
+    EXPECT_EQ(converted("T\0h\0e\0"s, {"latin-1", replaced}),
+              "error: not latin-1: every other byte is zero, as in utf-16le");
+    EXPECT_EQ(converted("T\0h\0e\0"s, {"utf-16", replaced}), "The");
+    EXPECT_EQ(converted("\0T\0h\0e"s, {"utf-16-be", replaced}), "The");
+    EXPECT_EQ(converted("\xFE\xFF\0T\0h\0e"s, {"utf-16", replaced}), "The");
+    EXPECT_EQ(converted("T\0\0\0h\0\0\0"s, {"utf-32le", replaced}), "Th");
+  }
+}
+
 TEST(TextEncoding, NamesAreIconvsOrPythons) {
   for (const char* name : {"latin-1", "latin_1", "LATIN1", "iso-8859-1", "ISO8859-1", "l1"}) {
     EXPECT_EQ(converted("caf\xe9", {name}), "caf\u00e9") << name;
