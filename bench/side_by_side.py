@@ -1,7 +1,7 @@
 """Chorus, the machine's limit and other programs side by side, in one run: one command for one table.
 
 usage: side_by_side.py --chorus CHORUS [--llama-cpp FOLDER] [--pytorch PYTHON]
-         [--ctranslate2 PYTHON=FOLDER] [--rounds N] [--wait S] MODEL.pt
+         [--ctranslate2 PYTHON=FOLDER] [--rounds N] [--wait S] [--starts] MODEL.pt
 
 MODEL.pt is a checkpoint of build-nanogpt's form (bench/make_gpt2.py). What is not named is left out:
   --llama-cpp     the folder of llama-bench, llama-batched-bench and llama-server, built natively; its
@@ -235,7 +235,9 @@ def measure(contenders, options):
     """({(contender, test, dtype): [(value, share that others took)]}, what was left out)."""
     measured, refused = {}, {}
     for number in range(options.rounds):
-        works = [[(each, *work) for work in each.works()] for each in contenders]
+        works = [[(each, dtype, work) for dtype, work in each.works()
+                  if not options.starts or work == getattr(each, "start", None)]
+                 for each in contenders]
         for turn in itertools.chain.from_iterable(itertools.zip_longest(*works)):
             if turn is None or turn in refused:
                 continue
@@ -294,6 +296,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=int, default=8, help="of requests to a server (default: 8)")
     parser.add_argument("--wait", type=float, default=0.0, metavar="S",
                         help="before each measurement for others to be idle, at most (default: 0)")
+    parser.add_argument("--starts", action="store_true", help="measure starts and nothing else")
     parser.add_argument("model", metavar="MODEL.pt")
     return parser.parse_args()
 
