@@ -28,6 +28,32 @@ if TYPE_CHECKING:
 Prompts = Union[list[str], tuple[str, ...], list[list[int]], list[npt.NDArray[Any]], list[Prompt]]
 
 
+def _drop(core: _core.Engine) -> None:
+    _dispatch.closers.pop(id(core), None)
+    core.close()
+
+
+class _Future(concurrent.futures.Future[Any]):
+    """One that does not wait in a forked child for the parent's threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = os.getpid()
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._check()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._check()
+        return super().exception(timeout)
+
+    def _check(self) -> None:
+        if os.getpid() != self._process and not self.done():
+            raise make_error("unavailable", "the request was submitted before this process was forked, and its result "
+                                            "is the parent's")
+
+
 class Engine:
     """A loaded model: one copy of the weights, which any number of threads use at once.
 
@@ -85,7 +111,8 @@ class Engine:
         except UnsupportedError as error:
             raise explain(error) from None
         # Also at the end of the interpreter, before threads that wait could meet it.
-        weakref.finalize(self, self._core.close)
+        _dispatch.closers[id(self._core)] = self._core.close
+        weakref.finalize(self, _drop, self._core)
         info = self._core.info()
         info["notes"] = tuple(by_argument(note) for note in info["notes"])
         self.info: ModelInfo = ModelInfo(**info)
@@ -195,11 +222,11 @@ class Engine:
         The future's cancel() cancels the request.
         """
         options = checked("submit", options)
-        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        future = _Future()
         lock = threading.Lock()
         begun: list[tuple[_core.Job, Finish]] = []
 
-        def deliver() -> None:  # when the job has ended, and this function returned: whichever is later
+        def deliver() -> None:  # when the job has ended, and submit() returned: whichever is later
             with lock:
                 if not begun or not begun[0][0].done():
                     return
@@ -209,21 +236,23 @@ class Engine:
                 return
             try:
                 samples = finish(job)
-                future.set_result(samples if n is not None else samples[0])
             except BaseException as error:
                 future.set_exception(error)
+            else:
+                future.set_result(samples if n is not None else samples[0])
 
         dispatcher = _dispatch.dispatcher
-        queue, key = dispatcher.add(deliver)
+        queue, key = dispatcher.add(deliver, brief=False)
         try:
             job, finish = self._submit(prompt, n, options, "prompt", streams=False, queue=queue, key=key)
-        except BaseException:
+            future.add_done_callback(lambda ended: job.cancel() if ended.cancelled() else None)
+            with lock:
+                begun.append((job, finish))
+            deliver()
+        except BaseException:  # (Ctrl-C, too, whose traceback must not keep a request that nobody waits for)
             dispatcher.discard(key)
+            future.cancel()
             raise
-        future.add_done_callback(lambda ended: job.cancel() if ended.cancelled() else None)
-        with lock:
-            begun.append((job, finish))
-        deliver()
         return future
 
     # --- Scores and logits.
@@ -360,17 +389,25 @@ class Engine:
         """The samples of each prompt in order; as many are under way as may wait beside others'."""
         most = max(1, self._core.max_queue() // 2 // (n if isinstance(n, int) and n > 0 else 1))
         under_way: collections.deque[tuple[_core.Job, Finish]] = collections.deque()
-        for i, prompt in enumerate(prompts):
-            if len(under_way) >= most:
-                job, finish = under_way.popleft()
+        try:
+            for i, prompt in enumerate(prompts):
+                if len(under_way) >= most:
+                    job, finish = under_way[0]
+                    yield finish(job)
+                    under_way.popleft()
+                try:
+                    under_way.append(self._submit(prompt, n, options, names.format(i), streams=False))
+                except ChorusError as error:
+                    if error.field != "prompt" or names == "prompt":
+                        raise
+                    message = str(error).replace("prompt", names.format(i), 1)
+                    raise make_error(error.code, message, "prompt") from None
+            while under_way:
+                job, finish = under_way[0]
                 yield finish(job)
-            try:
-                under_way.append(self._submit(prompt, n, options, names.format(i), streams=False))
-            except ChorusError as error:
-                if error.field != "prompt" or names == "prompt":
-                    raise
-                message = str(error).replace("prompt", names.format(i), 1)
-                raise make_error(error.code, message, "prompt") from None
-        while under_way:
-            job, finish = under_way.popleft()
-            yield finish(job)
+                under_way.popleft()
+        except BaseException:
+            # Whoever keeps the exception keeps, by its traceback, these jobs, too: dropping them would not be enough.
+            for job, _ in under_way:
+                job.cancel()
+            raise

@@ -122,6 +122,7 @@ class AsyncStream(_Samples):
                 self._news.clear()
                 pieces, self._ended = self._job.take()
                 self._pieces.extend(pieces)
+                self._ended = self._ended or self._closed  # there will be no more news
                 if not self._pieces and not self._ended:
                     await self._news.wait()
         except asyncio.CancelledError:
@@ -130,11 +131,13 @@ class AsyncStream(_Samples):
         return piece_of(self._pieces.popleft())
 
     async def aclose(self) -> None:
-        """Cancels what has not been made."""
+        """Cancels what has not been made. Pieces that are there already can still be read."""
         self._closed = True
         self._release()
         if self._job is not None:
             self._job.cancel()
+        if self._news is not None:
+            self._news.set()  # for another task that waits for the next piece
 
     async def __aenter__(self) -> AsyncStream:
         return self

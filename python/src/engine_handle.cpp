@@ -25,9 +25,7 @@ namespace {
 // Texts of one call of score() or logits() that are read at once.
 constexpr std::size_t kAtOnce = 32;
 
-std::size_t at_once(std::size_t max_queue) {
-  return std::min(kAtOnce, std::max<std::size_t>(max_queue / 2, 1));
-}
+Error closed_error() { return {ErrorCode::kUnavailable, "the engine was closed"}; }
 
 nb::list word_list(const std::vector<WordScore>& words) {
   nb::list list;
@@ -56,7 +54,6 @@ Result<EngineHandle::Loaded> EngineHandle::load_now(const LoadOptions& options) 
 
 // On a thread of its own, so that Ctrl-C need not wait for it: what it has loaded is dropped then.
 std::unique_ptr<EngineHandle> EngineHandle::load(LoadOptions options) {
-  Waiting counted;
   struct State {
     std::mutex mutex;
     std::condition_variable changed;
@@ -78,27 +75,49 @@ std::unique_ptr<EngineHandle> EngineHandle::load(LoadOptions options) {
 }
 
 EngineHandle::~EngineHandle() {
+  Call call;
   guard_.dispose(engine_);
-  nb::gil_scoped_release release;
+  Unlocked unlocked;
   engine_.reset();
 }
 
-std::shared_ptr<Engine> EngineHandle::engine() const {
+std::shared_ptr<Engine> EngineHandle::engine(
+    const std::shared_ptr<Cancellation>& cancellation) const {
   guard_.check();
   std::lock_guard lock(mutex_);
-  if (engine_ == nullptr) fail({ErrorCode::kUnavailable, "the engine was closed"});
+  if (engine_ == nullptr) fail(closed_error());
+  if (cancellation != nullptr) {
+    std::erase_if(calls_, [](const std::weak_ptr<Cancellation>& call) { return call.expired(); });
+    calls_.push_back(cancellation);
+  }
   return engine_;
 }
 
 void EngineHandle::close() {
   if (!guard_.is_here()) return;
   std::shared_ptr<Engine> engine;
+  std::vector<std::weak_ptr<Cancellation>> calls;
   {
     std::lock_guard lock(mutex_);
     engine = std::exchange(engine_, nullptr);
+    calls = std::exchange(calls_, {});
   }
-  nb::gil_scoped_release release;
+  Unlocked unlocked;
+  for (const std::weak_ptr<Cancellation>& call : calls) {
+    if (auto running = call.lock()) running->cancel();
+  }
   engine.reset();
+}
+
+void EngineHandle::run(std::size_t count, const Item& item) const {
+  auto cancellation = std::make_shared<Cancellation>();
+  std::shared_ptr<Engine> engine = this->engine(cancellation);
+  Result<void> result = run_items(
+      count, std::min(kAtOnce, std::max<std::size_t>(max_queue() / 2, 1)),
+      [&](std::size_t i) { return item(*engine, cancellation, i); },
+      [&] { cancellation->cancel(); });
+  if (!result && result.error().code == ErrorCode::kUnavailable && closed()) fail(closed_error());
+  value_or_fail(std::move(result));
 }
 
 bool EngineHandle::closed() const {
@@ -111,7 +130,7 @@ std::vector<std::int32_t> EngineHandle::encode(const std::string& text, bool spe
   std::shared_ptr<Engine> engine = this->engine();
   Result<std::vector<std::int32_t>> ids = std::vector<std::int32_t>();
   {
-    nb::gil_scoped_release release;
+    Unlocked unlocked;
     ids = engine->encode(text, special);
   }
   return value_or_fail(std::move(ids));
@@ -122,7 +141,7 @@ std::vector<std::int32_t> EngineHandle::encode_to_score(const std::string& text,
   std::shared_ptr<Engine> engine = this->engine();
   Result<std::vector<std::int32_t>> ids = std::vector<std::int32_t>();
   {
-    nb::gil_scoped_release release;
+    Unlocked unlocked;
     ids = chorus::encode_to_score(*engine, text, special);
   }
   return value_or_fail(std::move(ids));
@@ -130,7 +149,7 @@ std::vector<std::int32_t> EngineHandle::encode_to_score(const std::string& text,
 
 std::string EngineHandle::decode(const Ids& ids) const {
   std::shared_ptr<Engine> engine = this->engine();
-  nb::gil_scoped_release release;
+  Unlocked unlocked;
   return engine->decode(span_of(ids));
 }
 
@@ -159,11 +178,8 @@ std::unique_ptr<Job> EngineHandle::submit(const Ids& prompt, const nb::dict& fie
 nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32_t stride,
                              bool rank_and_entropy,
                              const std::optional<std::string>& boundary) const {
-  Waiting counted;
-  std::shared_ptr<Engine> engine = this->engine();
   std::optional<WordBoundary> word_boundary;
   if (boundary) word_boundary = value_or_fail(in_place(parse_word_boundary(*boundary), "boundary"));
-  auto cancellation = std::make_shared<Cancellation>();
   std::vector<ScoreRequest> requests;
   for (const Ids& text : texts) {
     std::span<const std::int32_t> ids = span_of(text);
@@ -171,20 +187,19 @@ nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32
                         .bos = bos,
                         .stride = stride,
                         .boundaries = word_boundary == WordBoundary::kCorrected,
-                        .rank_and_entropy = rank_and_entropy,
-                        .cancellation = cancellation});
+                        .rank_and_entropy = rank_and_entropy});
   }
   std::vector<Score> scores(requests.size());
   std::vector<std::vector<WordScore>> words(requests.size());
-  auto read = [&](std::size_t i) -> Result<void> {
-    CHORUS_TRY(scores[i], engine->score(requests[i]));
-    if (word_boundary) {
-      words[i] = word_scores(*engine, requests[i].ids, scores[i], *word_boundary);
-    }
-    return ok();
-  };
-  value_or_fail(
-      run_items(requests.size(), at_once(max_queue()), read, [&] { cancellation->cancel(); }));
+  run(requests.size(),
+      [&](Engine& engine, const auto& cancellation, std::size_t i) -> Result<void> {
+        requests[i].cancellation = cancellation;
+        CHORUS_TRY(scores[i], engine.score(requests[i]));
+        if (word_boundary) {
+          words[i] = word_scores(engine, requests[i].ids, scores[i], *word_boundary);
+        }
+        return ok();
+      });
   nb::list list;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const Score& score = scores[i];
@@ -198,26 +213,24 @@ nb::list EngineHandle::score(const std::vector<Ids>& texts, bool bos, std::int32
 }
 
 nb::ndarray<nb::numpy, float, nb::ndim<3>> EngineHandle::logits(const IdRows& ids) const {
-  Waiting counted;
-  std::shared_ptr<Engine> engine = this->engine();
   std::size_t rows = ids.shape(0), length = ids.shape(1);
   auto vocabulary = static_cast<std::size_t>(info().vocab_size);
   std::size_t floats = rows * length * vocabulary;
   std::shared_ptr<float> room(new (std::nothrow) float[floats], std::default_delete<float[]>());
   if (room == nullptr) throw std::bad_alloc();
-  auto cancellation = std::make_shared<Cancellation>();
-  auto read = [&](std::size_t row) -> Result<void> {
+  auto read = [&](Engine& engine, const auto& cancellation, std::size_t row) -> Result<void> {
     const std::int32_t* first = ids.data() + row * length;
-    CHORUS_TRY(engine->complete(
-        {.prompt = {first, first + length},
-         .max_length = static_cast<std::int32_t>(length),
-         .prompt_logits = std::shared_ptr<float>(room, room.get() + row * length * vocabulary),
-         .cancellation = cancellation}));
+    CHORUS_TRY(auto samples, engine.complete({.prompt = {first, first + length},
+                                              .max_length = static_cast<std::int32_t>(length),
+                                              .prompt_logits = std::shared_ptr<float>(
+                                                  room, room.get() + row * length * vocabulary),
+                                              .cancellation = cancellation}));
+    if (samples[0].finish_reason == FinishReason::kCancelled) {
+      return Error{ErrorCode::kUnavailable, "the call was cancelled"};
+    }
     return ok();
   };
-  if (length > 0) {
-    value_or_fail(run_items(rows, at_once(max_queue()), read, [&] { cancellation->cancel(); }));
-  }
+  run(length > 0 ? rows : 0, read);
   auto* owner = new std::shared_ptr<float>(room);
   nb::capsule capsule(
       owner, [](void* kept) noexcept { delete static_cast<std::shared_ptr<float>*>(kept); });

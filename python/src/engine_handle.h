@@ -8,6 +8,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "chorus/cancellation.h"
 #include "chorus/engine.h"
 #include "fork_guard.h"
 #include "job.h"
@@ -86,13 +88,19 @@ class EngineHandle {
 
   explicit EngineHandle(Loaded loaded)
       : facts_(std::move(loaded.facts)), engine_(std::move(loaded.engine)) {}
-  // The engine, kept while it is used. Fails in a forked child and after close().
-  std::shared_ptr<Engine> engine() const;
+  // The engine, kept while it is used. Fails in a forked child and after close(), which cancels what
+  // `cancellation` cancels.
+  std::shared_ptr<Engine> engine(const std::shared_ptr<Cancellation>& cancellation = {}) const;
+  // run_items() of items that use the engine and are cancelled with a signal and by close(). Fails.
+  using Item = std::function<Result<void>(
+      Engine& engine, const std::shared_ptr<Cancellation>& cancellation, std::size_t i)>;
+  void run(std::size_t count, const Item& item) const;
 
   ForkGuard guard_;
   Facts facts_;
   mutable std::mutex mutex_;
-  std::shared_ptr<Engine> engine_;  // guarded by mutex_
+  std::shared_ptr<Engine> engine_;                          // guarded by mutex_
+  mutable std::vector<std::weak_ptr<Cancellation>> calls_;  // of what runs; guarded by mutex_
 };
 
 }  // namespace chorus::python

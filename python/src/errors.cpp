@@ -2,6 +2,10 @@
 
 #include <nanobind/nanobind.h>
 
+#include <new>
+
+#include "inside.h"
+
 namespace nb = nanobind;
 
 namespace chorus::python {
@@ -31,6 +35,20 @@ const char* code_name(ErrorCode code) {
   return "unavailable";
 }
 
+void raise(ErrorCode code, const std::string& message) {
+  Call call;  // what it makes the exception with is Python
+  try {
+    // Text of a file may be in a message, and need not be UTF-8.
+    nb::object text = nb::steal(
+        PyUnicode_DecodeUTF8(message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
+    nb::object exception =
+        nb::module_::import_("chorus._errors").attr("make_error")(code_name(code), std::move(text));
+    PyErr_SetObject(exception.type().ptr(), exception.ptr());
+  } catch (nb::python_error& error) {
+    error.restore();
+  }
+}
+
 }  // namespace
 
 void translate_failures() {
@@ -38,18 +56,9 @@ void translate_failures() {
     try {
       std::rethrow_exception(thrown);
     } catch (const Failure& failure) {
-      try {
-        // Text of a file may be in a message, and need not be UTF-8.
-        const std::string& message = failure.error.message;
-        nb::object text = nb::steal(PyUnicode_DecodeUTF8(
-            message.data(), static_cast<Py_ssize_t>(message.size()), "replace"));
-        nb::object exception =
-            nb::module_::import_("chorus._errors")
-                .attr("make_error")(code_name(failure.error.code), std::move(text));
-        PyErr_SetObject(exception.type().ptr(), exception.ptr());
-      } catch (nb::python_error& error) {
-        error.restore();
-      }
+      raise(failure.error.code, failure.error.message);
+    } catch (const std::bad_alloc&) {
+      raise(ErrorCode::kOutOfMemory, "there was no memory for this call");
     }
   });
 }

@@ -2,19 +2,16 @@
 // Thrown and translated with the interpreter's lock held.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <utility>
 
 #include "chorus/error.h"
-#include "waiting.h"
 
 namespace chorus::python {
 
-// Carries an Error through nanobind to the translator. Its thread counts as one that waits until then.
+// Carries an Error through nanobind to the translator.
 struct Failure {
   Error error;
-  std::shared_ptr<Waiting> counted = std::make_shared<Waiting>();
 };
 
 [[noreturn]] inline void fail(Error error) { throw Failure{std::move(error)}; }

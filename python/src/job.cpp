@@ -74,7 +74,10 @@ Result<std::unique_ptr<Job>> Job::submit(Engine& engine, Request request, bool s
   return job;
 }
 
-Job::~Job() { guard_.dispose(stream_); }
+Job::~Job() {
+  guard_.dispose(stream_);
+  guard_.dispose(state_);
+}
 
 void Job::fail_if_failed(std::unique_lock<std::mutex>& lock) const {
   std::optional<Error> error = state_->error;
@@ -91,7 +94,6 @@ void Job::fail_if_failed(std::unique_lock<std::mutex>& lock) const {
 }
 
 nb::list Job::result() {
-  Waiting counted;
   guard_.check();
   try {
     wait_for([this](std::chrono::milliseconds slice) {
@@ -114,7 +116,6 @@ nb::list Job::result() {
 }
 
 nb::object Job::next() {
-  Waiting counted;
   guard_.check();
   std::optional<Piece> piece;
   try {
@@ -150,6 +151,7 @@ nb::tuple Job::take() {
 }
 
 bool Job::done() const {
+  guard_.check();
   std::lock_guard lock(state_->mutex);
   return state_->done;
 }

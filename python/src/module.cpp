@@ -15,15 +15,18 @@
 #include "errors.h"
 #include "hub/hub.h"
 #include "hub/names.h"
+#include "inside.h"
 #include "job.h"
 #include "request_fields.h"
-#include "waiting.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace chorus::python {
 namespace {
+
+// Of every function.
+using InCall = nb::call_guard<Call>;
 
 std::unique_ptr<EngineHandle> load(const std::string& model, std::optional<std::string> dtype,
                                    std::size_t threads, bool pin_threads, std::uint64_t kv_memory,
@@ -107,40 +110,43 @@ std::optional<nb::tuple> model_source(const std::string& model) {
 void bind_job(nb::module_& module) {
   nb::class_<ReadyQueue>(module, "ReadyQueue", "Keys of jobs that have news.")
       .def(
-          "take", [](ReadyQueue& queue) { return queue.take(); },
-          nb::call_guard<nb::gil_scoped_release>(), "Waits for keys; none once it is closed.")
-      .def("close", &ReadyQueue::close, "Ends take().");
-  module.def(
-      "ready_queue", [] { return std::make_shared<ReadyQueue>(); }, "A new, empty one.");
+          "take",
+          [](ReadyQueue& queue) {
+            Unlocked unlocked;
+            return queue.take();
+          },
+          InCall(), "Waits for keys; none once it is closed.")
+      .def("close", &ReadyQueue::close, InCall(), "Ends take().");
+  module.def("ready_queue", &ReadyQueue::make, InCall(), "A new, empty one.");
   nb::class_<Job>(module, "Job", "A submitted request. Dropping it cancels it.")
-      .def("result", &Job::result, "Waits for the end: the samples.")
-      .def("next", &Job::next, "Waits for the next piece; None after the last.")
-      .def("take", &Job::take, "The pieces that are there, and whether all have ended.")
-      .def("done", &Job::done, "Whether all samples have ended.")
-      .def("cancel", &Job::cancel, "Ends what has not ended.");
+      .def("result", &Job::result, InCall(), "Waits for the end: the samples.")
+      .def("next", &Job::next, InCall(), "Waits for the next piece; None after the last.")
+      .def("take", &Job::take, InCall(), "The pieces that are there, and whether all have ended.")
+      .def("done", &Job::done, InCall(), "Whether all samples have ended.")
+      .def("cancel", &Job::cancel, InCall(), "Ends what has not ended.");
 }
 
 void bind_engine(nb::module_& module) {
   nb::class_<EngineHandle>(module, "Engine", "A loaded model.")
-      .def("info", &info_dict, "What the model is.")
-      .def("stats", &stats_dict, "Counts since it was loaded, and the state now.")
-      .def("close", &EngineHandle::close, "Ends what runs and frees the model.")
-      .def("closed", &EngineHandle::closed, "Whether close() was called.")
-      .def("max_queue", &EngineHandle::max_queue, "Samples that may wait.")
-      .def("encode", &EngineHandle::encode, "text"_a, "special"_a, "Text (UTF-8) to ids.")
-      .def("decode", &EngineHandle::decode, "ids"_a, "Ids to text.")
-      .def("token_bytes", &EngineHandle::token_bytes, "id"_a, "The bytes of one id.")
-      .def("encode_to_score", &EngineHandle::encode_to_score, "text"_a, "special"_a,
+      .def("info", &info_dict, InCall(), "What the model is.")
+      .def("stats", &stats_dict, InCall(), "Counts since it was loaded, and the state now.")
+      .def("close", &EngineHandle::close, InCall(), "Ends what runs and frees the model.")
+      .def("closed", &EngineHandle::closed, InCall(), "Whether close() was called.")
+      .def("max_queue", &EngineHandle::max_queue, InCall(), "Samples that may wait.")
+      .def("encode", &EngineHandle::encode, InCall(), "text"_a, "special"_a, "Text (UTF-8) to ids.")
+      .def("decode", &EngineHandle::decode, InCall(), "ids"_a, "Ids to text.")
+      .def("token_bytes", &EngineHandle::token_bytes, InCall(), "id"_a, "The bytes of one id.")
+      .def("encode_to_score", &EngineHandle::encode_to_score, InCall(), "text"_a, "special"_a,
            "The same without a byte order mark in front.")
-      .def("token_name", &EngineHandle::token_name, "id"_a, "Its text, or bytes:... .")
-      .def("bos", &EngineHandle::bos, "What a text from nothing begins with.")
-      .def("submit", &EngineHandle::submit, "prompt"_a, "fields"_a, "streams"_a,
+      .def("token_name", &EngineHandle::token_name, InCall(), "id"_a, "Its text, or bytes:... .")
+      .def("bos", &EngineHandle::bos, InCall(), "What a text from nothing begins with.")
+      .def("submit", &EngineHandle::submit, InCall(), "prompt"_a, "fields"_a, "streams"_a,
            "queue"_a.none() = nb::none(), "key"_a = 0, "Begins a request.")
-      .def("score", &EngineHandle::score, "texts"_a, "bos"_a, "stride"_a, "rank_and_entropy"_a,
-           "boundary"_a.none(),
+      .def("score", &EngineHandle::score, InCall(), "texts"_a, "bos"_a, "stride"_a,
+           "rank_and_entropy"_a, "boundary"_a.none(),
            "For each text (logprobs, contexts, loss, scored, ranks, entropies, words or None).")
-      .def("logits", &EngineHandle::logits, "ids"_a, "[B, T] ids to [B, T, V] logits.");
-  module.def("load", &load, "model"_a, nb::kw_only(), "dtype"_a.none(), "threads"_a,
+      .def("logits", &EngineHandle::logits, InCall(), "ids"_a, "[B, T] ids to [B, T, V] logits.");
+  module.def("load", &load, InCall(), "model"_a, nb::kw_only(), "dtype"_a.none(), "threads"_a,
              "pin_threads"_a, "kv_memory"_a, "prefix_cache"_a, "max_queue"_a, "step_rows"_a,
              "allow_nonfinite"_a, "tokenizer"_a.none(), "activation"_a.none(), "n_head"_a.none(),
              "Loads a model: a path, a name, or \"\" for the embedded one.");
@@ -155,14 +161,16 @@ NB_MODULE(_core, module) {
   translate_failures();
   bind_job(module);
   bind_engine(module);
-  module.def("request_fields", &request_field_names, "The keyword arguments of a request.");
-  module.def("model_source", &model_source, "model"_a,
+  module.def("request_fields", &request_field_names, InCall(),
+             "The keyword arguments of a request.");
+  module.def("model_source", &model_source, InCall(), "model"_a,
              "(kind, owner, name, revision, file) of a name that can be fetched, else None.");
   module.def(
-      "is_blank", [](const std::string& text) { return is_blank(text); }, "text"_a,
+      "is_blank", [](const std::string& text) { return is_blank(text); }, InCall(), "text"_a,
       "Whether there is no word in it.");
-  module.def("let_waiting_return", &let_waiting_return,
-             "Waits until no thread waits in a call any more, or for two seconds.");
+  module.def("end", &end_of_interpreter, InCall(),
+             "Before the interpreter ends: keeps the other threads out of it.");
+  module.def("forked", &forget_other_threads, InCall(), "In the child, after fork().");
   module.attr("version") = CHORUS_VERSION;
   module.attr("has_hub") = nb::bool_(CHORUS_HAS_HUB);
 }

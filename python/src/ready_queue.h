@@ -6,13 +6,23 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
+
+#include "fork_guard.h"
 
 namespace chorus::python {
 
 class ReadyQueue {
  public:
+  // In a forked child the queue is left as it is: destroying what the parent's thread waits on would wait for it.
+  static std::shared_ptr<ReadyQueue> make() {
+    return {new ReadyQueue, [here = ForkGuard()](ReadyQueue* queue) {
+              if (here.is_here()) delete queue;
+            }};
+  }
+
   void push(std::uint64_t key) {
     std::lock_guard lock(mutex_);
     keys_.push_back(key);

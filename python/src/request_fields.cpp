@@ -16,6 +16,8 @@ namespace nb = nanobind;
 namespace chorus::python {
 namespace {
 
+constexpr std::size_t kLongestWord = 100;  // of those that a field may be
+
 // What is asked of the fields, taken out of the dict one after the other.
 class Fields {
  public:
@@ -43,11 +45,18 @@ class Fields {
     Py_ssize_t size = 0;
     const char* bytes = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
     if (bytes == nullptr) {
-      PyErr_Clear();
+      forget_error();
       refuse(name + ": expected " + what +
              ", found a text with half a character (a lone surrogate)");
     }
     return {bytes, static_cast<std::size_t>(size)};
+  }
+
+  // After Python has raised something because a value is not what was expected; Ctrl-C and the like
+  // are not that.
+  static void forget_error() {
+    if (PyErr_ExceptionMatches(PyExc_Exception) == 0) nb::raise_python_error();
+    PyErr_Clear();
   }
 
   std::optional<std::int64_t> integer(const std::string& name, std::int64_t low, std::int64_t high,
@@ -62,7 +71,7 @@ class Fields {
     if (PyBool_Check(value.ptr())) expected(name, what, value);
     nb::object index = nb::steal(PyNumber_Index(value.ptr()));
     if (!index.is_valid()) {
-      PyErr_Clear();
+      forget_error();
       expected(name, what, value);
     }
     int overflow = 0;
@@ -72,12 +81,24 @@ class Fields {
   }
 
   static double number_of(const std::string& name, nb::handle value, const std::string& what) {
-    double number = PyBool_Check(value.ptr()) ? -1.0 : PyFloat_AsDouble(value.ptr());
-    if (PyBool_Check(value.ptr()) || PyErr_Occurred() != nullptr) {
-      PyErr_Clear();
+    if (PyBool_Check(value.ptr())) expected(name, what, value);
+    double number = PyFloat_AsDouble(value.ptr());
+    if (PyErr_Occurred() != nullptr) {
+      forget_error();
       expected(name, what, value);
     }
     return number;
+  }
+
+  // What is in a list, tuple, set, array, ...: not in what may never end.
+  static nb::list items_of(const std::string& name, nb::handle value, const std::string& what) {
+    nb::object items;
+    if (PyObject_Size(value.ptr()) >= 0) items = nb::steal(PySequence_List(value.ptr()));
+    if (!items.is_valid()) {
+      forget_error();
+      expected(name, what, value);
+    }
+    return nb::borrow<nb::list>(items);
   }
 
   std::optional<bool> flag(const std::string& name) {
@@ -90,7 +111,9 @@ class Fields {
   std::optional<std::string> word(const std::string& name, const std::string& what) {
     auto value = find(name);
     if (!value) return std::nullopt;
-    return text_of(name, what, *value);
+    std::string text = text_of(name, what, *value);
+    if (text.size() > kLongestWord) expected(name, what, *value);
+    return text;
   }
 
   const std::set<std::string>& known() const { return known_; }
@@ -135,19 +158,16 @@ class SamplingReader {
     auto read = fields_.find(field.name);
     if (!read) return;
     const char* what = "a whole number of 64 bits";
+    if (PyBool_Check(read->ptr())) Fields::expected(field.name, what, *read);
     nb::object index = nb::steal(PyNumber_Index(read->ptr()));
-    if (!index.is_valid() || PyBool_Check(read->ptr())) {
-      PyErr_Clear();
+    if (!index.is_valid()) {
+      Fields::forget_error();
       Fields::expected(field.name, what, *read);
     }
-    // A number of thousands of digits is more than Python makes a text of.
-    int overflow = 0;
-    PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-    if (overflow > 0 && PyLong_AsUnsignedLongLong(index.ptr()) == ~0ULL && PyErr_Occurred()) {
-      PyErr_Clear();
+    // (A number of thousands of digits is more than Python makes a text of.)
+    if (nb::cast<std::size_t>(index.attr("bit_length")()) > 64) {
       Fields::expected(field.name, what, *read);
     }
-    if (overflow < 0) Fields::expected(field.name, what, *read);
     auto seed = sampling::parse_seed(nb::cast<std::string>(nb::str(index)));
     if (!seed) Fields::expected(field.name, what, *read);
     value = *seed;
@@ -170,7 +190,7 @@ std::vector<std::string> read_stop(Fields& fields) {
   if (!nb::isinstance<nb::sequence>(*value) || nb::isinstance<nb::bytes>(*value)) {
     Fields::expected("stop", what, *value);
   }
-  for (nb::handle text : *value) add(text);
+  for (nb::handle text : Fields::items_of("stop", *value, what)) add(text);
   return stop;
 }
 
@@ -186,9 +206,10 @@ std::vector<std::int32_t> read_stop_ids(Fields& fields) {
   // An array of NumPy has an index, too, if only one of a single number gives it.
   nb::object one = nb::steal(PyNumber_Index(value->ptr()));
   if (one.is_valid()) return {id_of("stop_ids", *value)};
-  PyErr_Clear();
-  if (!nb::isinstance<nb::iterable>(*value)) Fields::expected("stop_ids", "ids", *value);
-  for (nb::handle id : *value) ids.push_back(id_of("stop_ids", id));
+  Fields::forget_error();
+  for (nb::handle id : Fields::items_of("stop_ids", *value, "ids")) {
+    ids.push_back(id_of("stop_ids", id));
+  }
   return ids;
 }
 

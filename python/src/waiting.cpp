@@ -1,10 +1,6 @@
 #include "waiting.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -40,33 +36,7 @@ struct Items {
   }
 };
 
-std::mutex waiting_mutex;
-std::condition_variable waiting_changed;
-std::size_t waiting_threads = 0;  // guarded by waiting_mutex
-
 }  // namespace
-
-Waiting::Waiting() {
-  std::lock_guard lock(waiting_mutex);
-  ++waiting_threads;
-}
-
-Waiting::~Waiting() {
-  std::lock_guard lock(waiting_mutex);
-  if (--waiting_threads == 0) waiting_changed.notify_all();
-}
-
-void let_waiting_return() {
-  nanobind::gil_scoped_release release;
-  std::unique_lock lock(waiting_mutex);
-  if (waiting_threads == 0) return;
-  waiting_changed.wait_for(lock, std::chrono::seconds(2), [] { return waiting_threads == 0; });
-  lock.unlock();
-  // The last steps, out of nanobind, are not counted.
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-}
-
-bool is_main_thread() { return syscall(SYS_gettid) == getpid(); }
 
 Result<void> run_items(std::size_t count, std::size_t threads,
                        const std::function<Result<void>(std::size_t)>& item,
@@ -76,7 +46,7 @@ Result<void> run_items(std::size_t count, std::size_t threads,
   items.running = std::min(count, std::max<std::size_t>(threads, 1));
   for (std::size_t i = items.running; i > 0; --i) team.emplace_back([&items] { items.work(); });
   auto join = [&] {
-    nanobind::gil_scoped_release release;
+    Unlocked unlocked;
     for (std::thread& thread : team) thread.join();
   };
   try {

@@ -9,39 +9,21 @@
 #include <functional>
 
 #include "chorus/error.h"
+#include "inside.h"
 
 namespace chorus::python {
 
-// Whether Python would handle signals on this thread: it does on the process's first.
-bool is_main_thread();
-
-// Counts a thread that waits, while it is there. A function that waits has one until it returns or its error has
-// become Python's (Failure): the end of the interpreter ends other threads wherever they meet it, and in C++ that must
-// not be.
-class Waiting {
- public:
-  Waiting();
-  ~Waiting();
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-};
-
-// Until no thread waits any more, or for two seconds: for the end of the interpreter, which a thread
-// must not meet on its way back. Gives the lock up.
-void let_waiting_return();
-
 // Calls wait(slice) without the lock until it is true; between slices the main thread handles
 // signals. Throws what a signal handler raises (KeyboardInterrupt) as nanobind::python_error. Needs
-// the lock.
+// the lock, and a Call.
 template <class Wait>
 void wait_for(Wait&& wait) {
-  Waiting counted;
   bool looks = is_main_thread();
   std::chrono::milliseconds slice = looks ? std::chrono::milliseconds(50) : std::chrono::hours(1);
   while (true) {
     bool done = false;
     {
-      nanobind::gil_scoped_release release;
+      Unlocked unlocked;
       done = wait(slice);
     }
     if (done) return;

@@ -3,6 +3,7 @@
 import concurrent.futures
 import copy
 import inspect
+import itertools
 import math
 import pathlib
 import pickle
@@ -233,6 +234,44 @@ def test_bad_prompts_are_refused(engine, prompt, message):
     with pytest.raises(chorus.InvalidArgumentError) as caught:
         engine.generate(prompt)
     assert message in str(caught.value) and caught.value.field.startswith("prompt")
+
+
+class _Interrupts:
+    def __index__(self):
+        raise KeyboardInterrupt
+
+
+class _CannotBeShown:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+def test_values_of_any_kind_are_refused_by_name_and_briefly(engine):
+    big = 10**5000  # which Python itself does not write out
+    odd = [big, -big, 2**64, float("nan"), float("inf"), -2, _CannotBeShown(), "x" * 10**6, [-1] * 10**5, b"x",
+           np.array(-3), np.array([1.5]), {big: 1.0}, {1: float("nan")}, "\ud800", ["a", 1], itertools.repeat(1)]
+    names = set(chorus.Options.__annotations__) | {"n"}
+    for name in names:
+        refused = 0
+        for value in odd:
+            options = {name: value} if name.startswith("max_") else {name: value, "max_length": 3}
+            try:
+                engine.generate("Once", **options)
+            except chorus.InvalidArgumentError as error:
+                assert error.field in names and len(str(error)) < 1000, (name, error)
+                refused += 1
+        assert refused > len(odd) / 2, name
+    for name in ("threads", "kv_memory", "max_queue", "step_rows", "n_head", "dtype", "activation", "prefix_cache"):
+        for value in (big, -big, 2**70, _CannotBeShown(), b"x", 1.5, "\ud800"):
+            with pytest.raises(chorus.InvalidArgumentError) as caught:
+                chorus.Engine(**{name: value})
+            assert caught.value.field == name and len(str(caught.value)) < 1000
+    with pytest.raises(KeyboardInterrupt):
+        engine.generate("Once", top_k=_Interrupts())
+    # (2 TB, where the system does not promise whatever it is asked for.)
+    if pathlib.Path("/proc/sys/vm/overcommit_memory").read_text().strip() != "1":
+        with pytest.raises(chorus.OutOfMemoryError):
+            engine.logits(np.ones((100_000, 100), np.int8))
 
 
 def test_names_that_there_are_not(engine):
