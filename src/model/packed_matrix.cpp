@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cassert>
 #include <cmath>
-#include <cstring>
 
 #include "checkpoint/element.h"
 #include "checkpoint/safetensors/quantised.h"

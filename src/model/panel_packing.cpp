@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "core/half.h"
 #include "kernels/bf16.h"
@@ -90,9 +90,10 @@ struct Lanes {
   typedef Element Vector __attribute__((vector_size(16)));
 };
 
-// Of the lanes of a and b in turn, the first half and the second.
 using Words = Lanes<std::uint32_t>::Vector;
 using Halves = Lanes<std::uint16_t>::Vector;
+
+// The lanes of a and b in turn: the first half of that, and the second.
 Words low(Words a, Words b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
 Words high(Words a, Words b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
 Halves low(Halves a, Halves b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
@@ -109,8 +110,9 @@ void transpose_square(const std::byte* in, std::size_t in_stride, std::byte* out
   constexpr std::size_t kCount = Lanes<Element>::kCount;
   using Vector = typename Lanes<Element>::Vector;
   Vector rows[kCount], next[kCount];
-  for (std::size_t i = 0; i < kCount; ++i)
+  for (std::size_t i = 0; i < kCount; ++i) {
     std::memcpy(&rows[i], in + i * in_stride, sizeof(Vector));
+  }
   for (std::size_t bit = 1; bit < kCount; bit *= 2) {
     for (std::size_t i = 0; i < kCount / 2; ++i) {
       next[2 * i] = low(rows[i], rows[i + kCount / 2]);
@@ -211,8 +213,9 @@ bool pack_by_inputs(const Matrix& matrix, Range panels, Bits<to>* out) {
         }
         Bits<to>* place = out + (panel - panels.begin) * size + k * kPanelWidth;
         for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
-          for (std::size_t i = 0; i < kSideBySide; ++i)
+          for (std::size_t i = 0; i < kSideBySide; ++i) {
             place[lane * kSideBySide + i] = rows[i][lane];
+          }
         }
       }
     }

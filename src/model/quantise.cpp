@@ -101,8 +101,8 @@ std::shared_ptr<Target> quantise_matrix(const std::string& name, const Tensor& w
   }
   std::size_t group_bytes =
       type == NumberFormat::kInt8 ? kernels::kInt8GroupBytes : kernels::kInt4GroupBytes;
-  std::vector<AlignedBuffer<float>> buffers(
-      team.size());  // [groups * 32 inputs][32], zeros at the end
+  // For each thread a panel, with zeros after its inputs.
+  std::vector<AlignedBuffer<float>> buffers(team.size());
   for (auto& buffer : buffers) buffer = AlignedBuffer<float>(kernels::panel_size(groups * kGroup));
   team.run([&](ThreadTeam::Member& member) {
     auto [begin, end] = member.share(static_cast<std::size_t>(target->shape.panels));
