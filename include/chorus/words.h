@@ -43,7 +43,8 @@ struct WordScore {
 };
 
 // `score` is of the same ids and has boundaries if `boundary` is kCorrected. A token that is part of
-// two words joins them. White space at the end belongs to no word.
+// two words joins them. White space at the end of a text belongs to no word, and neither does a token that ends
+// one (ModelInfo::eos): what stands behind it is the first word of a text.
 CHORUS_EXPORT std::vector<WordScore> word_scores(const Engine& engine,
                                                  std::span<const std::int32_t> ids,
                                                  const Score& score, WordBoundary boundary);

@@ -11,6 +11,7 @@ namespace {
 
 struct Token {
   std::size_t begin, end;  // bytes of the joined text
+  bool ends_text;
 };
 
 struct Run {
@@ -29,7 +30,7 @@ class JoinedText {
       if (is_end) find_runs(piece);
       text_ += engine.token_bytes(id);
       if (is_end) piece = text_.size();
-      tokens_.push_back({begin, text_.size()});
+      tokens_.push_back({begin, text_.size(), is_end});
     }
     find_runs(piece);
   }
@@ -59,7 +60,12 @@ class JoinedText {
   std::vector<Run> runs_;
 };
 
-// The words' places, in order; each has all the tokens since the one before.
+// Whether the token at `i` is the first of a text.
+bool begins_text(const JoinedText& text, std::size_t i) {
+  return i == 0 || text.tokens()[i - 1].ends_text;
+}
+
+// The words' places, in order; each has all the tokens since the one before, or since a text's end.
 std::vector<WordScore> find_words(const JoinedText& text) {
   const std::vector<Token>& tokens = text.tokens();
   std::vector<WordScore> words;
@@ -68,7 +74,11 @@ std::vector<WordScore> find_words(const JoinedText& text) {
     while (tokens[token].end <= run.begin) ++token;
     if (words.empty() || token >= words.back().end_token) {
       WordScore word{.text = {}, .begin = run.begin};
-      word.first_token = words.empty() ? 0 : words.back().end_token;
+      word.first_token = token;
+      std::size_t before = words.empty() ? 0 : words.back().end_token;
+      while (word.first_token > before && !tokens[word.first_token - 1].ends_text) {
+        --word.first_token;
+      }
       words.push_back(std::move(word));
     }
     WordScore& word = words.back();
@@ -97,7 +107,8 @@ Result<WordBoundary> parse_word_boundary(std::string_view name) {
 
 std::vector<WordScore> word_scores(const Engine& engine, std::span<const std::int32_t> ids,
                                    const Score& score, WordBoundary boundary) {
-  std::vector<WordScore> words = find_words(JoinedText(engine, ids));
+  JoinedText text(engine, ids);
+  std::vector<WordScore> words = find_words(text);
   for (WordScore& word : words) {
     double sum = 0.0;
     bool is_whole = true;
@@ -107,7 +118,7 @@ std::vector<WordScore> word_scores(const Engine& engine, std::span<const std::in
     }
     if (boundary == WordBoundary::kCorrected) {
       sum += score.boundaries[word.end_token];
-      if (word.first_token > 0) sum -= score.boundaries[word.first_token];
+      if (!begins_text(text, word.first_token)) sum -= score.boundaries[word.first_token];
     }
     if (is_whole) word.logprob = sum;
   }

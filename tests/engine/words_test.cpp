@@ -82,6 +82,35 @@ TEST_F(WordScores, HaveEveryTokenUpToTheirLast) {
   EXPECT_EQ(next, ids.size() - 1) << "white space at the end belongs to no word";
 }
 
+// As with bos: the token that ends a text is the next one's beginning.
+TEST_F(WordScores, WhatStandsBehindAnEndOfTextIsTheFirstWordOfOne) {
+  std::int32_t end = engine_->info().eos.front();
+  std::vector<std::int32_t> first = encode("The cat "), second = encode("It sat"), both;
+  both.push_back(end);
+  both.insert(both.end(), first.begin(), first.end());
+  both.push_back(end);
+  both.insert(both.end(), second.begin(), second.end());
+  for (WordBoundary boundary : {WordBoundary::kCorrected, WordBoundary::kLeading}) {
+    std::vector<WordScore> with_bos = words(first, boundary);
+    std::vector<WordScore> found = words(both, boundary, false);
+    ASSERT_EQ(found.size(), 4u);
+    for (std::size_t i : {0u, 1u}) {
+      EXPECT_EQ(found[i].text, with_bos[i].text);
+      EXPECT_EQ(found[i].first_token, with_bos[i].first_token + 1);
+      EXPECT_NEAR(*found[i].logprob, *with_bos[i].logprob, 1e-9);
+    }
+    EXPECT_EQ(found[2].first_token, first.size() + 2);
+    double sum = 0.0;
+    for (std::size_t i : {2u, 3u}) {
+      sum += *found[i].logprob;
+      for (std::size_t t = found[i].first_token; t < found[i].end_token; ++t) {
+        sum -= score_.logprobs[t];
+      }
+    }
+    EXPECT_NEAR(sum, boundary == WordBoundary::kLeading ? 0.0 : score_.boundaries.back(), 1e-9);
+  }
+}
+
 TEST(JoinedWords, ATokenOfTwoWordsJoinsThem) {
   checkpoint::ModelConfig config = test::odd_config();
   config.vocab_size = 3;
