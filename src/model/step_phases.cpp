@@ -8,7 +8,7 @@ namespace {
 
 using kernels::kPanelWidth;
 
-constexpr std::size_t kPanels = 4;  // of a matrix, in one piece of work: as a tile of one row
+constexpr std::size_t kPanels = 4;  // of a matrix, in one piece of work: fewer or more gain nothing
 
 struct GroupBytes {
   std::size_t of_channels = 0, of_inner = 0;

@@ -21,8 +21,8 @@ struct GroupRange {
 };
 
 // The width of a tile of `rows` rows, with room for weights beside the sums: of both chains or, with 16
-// registers and many rows, of one. At most a panel, so that what one thread reads lies in one row from
-// the first panel to the last.
+// registers and many rows, of one. At most a panel, so that a thread reads one after the other, as they
+// lie.
 constexpr std::size_t bf16_tile_vectors(std::size_t rows) {
   return kLanes == 16 || rows == 1 ? kPairPanelVectors : 2;
 }

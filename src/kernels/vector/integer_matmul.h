@@ -145,8 +145,8 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
   }
 }
 
-// The width of a tile of `rows` rows: at most a panel, so that what one thread reads lies in one row
-// from the first panel to the last.
+// The width of a tile of `rows` rows: at most a panel, so that a thread reads one after the other, as
+// they lie.
 constexpr std::size_t integer_tile_vectors(std::size_t rows) {
   return kIntegerLanes == 16 || rows == 1 ? kIntegerPanelVectors : 2;
 }
