@@ -268,8 +268,9 @@ class Engine:
               rank_and_entropy: bool = False) -> Any:
         """The log-probability of every token of a text (or ids), or of each of several.
 
-        A byte order mark in front of a text is no part of it. With `bos`, what begins a text is put in front, so that the first token has one, too. A text longer than
-        the block is read in windows that start `stride` tokens apart (0: half the block).
+        With `bos`, what begins a text is put in front, so that the first token has one, too. A text longer than
+        the block is read in windows that start `stride` tokens apart (0: half the block). A byte order mark in front
+        of a text is no part of it. Errors: InvalidArgumentError, also for a text without a token.
         """
         batch = is_batch(text, "text")
         scored = self._score(list(text) if batch else [text], "text[{}]" if batch else "text", bos, stride, special,
