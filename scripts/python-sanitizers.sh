@@ -10,6 +10,11 @@
 # `thread`: the interpreter's own locks are seen only if it is compiled for the sanitizer, so it is
 # (scripts/free-threaded-python.sh --thread-sanitizer); programs that the tests start are as they always are, and
 # other Pythons that they start are this one. NumPy is not compiled so. The first warning ends the process that has it.
+# One test is left out by name, test_a_forked_child_is_refused_and_may_load_its_own: the sanitizer ends a child of fork()
+# that starts a thread where its parent had one ("dup thread with used id"). Three warnings are suppressed: the C
+# library frees a finished thread's thread-local storage, and has waited for that thread by the kernel, unseen; and two of CPython
+# 3.13's own: when it ends it frees the state of daemon threads and sets its allocator without asking whether they use
+# them, which four threads that wait in a queue.SimpleQueue are enough to show.
 #
 # Both need build/release/src/chorus, take some minutes, and are not in test.sh.
 set -eu
@@ -24,7 +29,7 @@ case "$mode" in
 esac
 sh scripts/python-packages.sh
 tests=$PWD/python/tests
-preload=
+preload= left_out=
 if [ "$mode" = address ]; then
   python=$PWD/build/python/bin/python
   folder=$PWD/build/python-sanitized
@@ -35,8 +40,12 @@ else
   python=$(sh scripts/free-threaded-python.sh --thread-sanitizer)
   folder=$PWD/build/python-thread-sanitized/package
   sanitizers=thread
-  # (A test forks while threads run, on purpose.)
-  export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:history_size=4
+  left_out=--deselect=python/tests/test_ending.py::test_a_forked_child_is_refused_and_may_load_its_own
+  # (Tests fork while threads run, on purpose.)
+  mkdir -p "$folder"
+  printf 'race:%s\n' _dl_deallocate_tls _PyThreadState_DeleteList \
+    _PyMem_SetDefaultAllocator >"$folder/suppressions"
+  export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:history_size=4:suppressions=$folder/suppressions
 fi
 # (Checks in loops that are unrolled whole take GCC a minute for one file.)
 cmake -S python -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPython_EXECUTABLE="$python" \
@@ -55,4 +64,5 @@ cd "$folder"
 echo "+ pytest python/tests ($mode sanitizer)"
 [ -z "$preload" ] || export LD_PRELOAD="$preload"
 exec "$python" -X faulthandler -m pytest -q -rs -p no:cacheprovider \
-  --ignore="$tests/test_torch.py" --ignore="$tests/test_types.py" -k "not test_nothing_leaks" "$@" "$tests"
+  --ignore="$tests/test_torch.py" --ignore="$tests/test_types.py" $left_out \
+  -k "not test_nothing_leaks" "$@" "$tests"

@@ -36,9 +36,9 @@ class Dispatcher:
         self._queue: Optional[_core.ReadyQueue] = None
         self._thread: Optional[threading.Thread] = None
         self._closed = False
-        self._work: queue.SimpleQueue[tuple[int, Callable[[], None]]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Optional[tuple[int, Callable[[], None]]]] = queue.SimpleQueue()  # None: no more
         self._idle = threading.Semaphore(0)  # workers that wait for work which nobody has promised them
-        self._workers = 0  # counted by the thread that reads the queue
+        self._workers: list[threading.Thread] = []  # made by the thread that reads the queue
         self._handed_over: dict[int, None] = {}  # keys of what workers do or will do
 
     def add(self, handler: Callable[[], None], brief: bool = True) -> tuple[_core.ReadyQueue, int]:
@@ -82,6 +82,10 @@ class Dispatcher:
         if read is not None and thread is not None:
             read.close()
             thread.join()
+        for _ in self._workers:
+            self._work.put(None)
+        for worker in self._workers:  # (one may be in somebody's callback, which does not end)
+            worker.join(max(0.0, end - time.monotonic()))
 
     def _run(self, read: _core.ReadyQueue) -> None:
         while keys := read.take():
@@ -97,24 +101,28 @@ class Dispatcher:
     def _hand_over(self, key: int, handler: Callable[[], None]) -> None:
         self._handed_over[key] = None
         self._work.put((key, handler))
-        if self._idle.acquire(blocking=False) or self._workers == _MOST_WORKERS:
+        if self._idle.acquire(blocking=False) or len(self._workers) == _MOST_WORKERS:
             return
+        worker = threading.Thread(target=self._work_on, name="chorus-callbacks", daemon=True)
         try:
-            threading.Thread(target=self._work_on, name="chorus-callbacks", daemon=True).start()
-            self._workers += 1
+            worker.start()
+            self._workers.append(worker)
         except RuntimeError:  # no more threads: those that there are have more to do
-            if self._workers == 0:
+            if not self._workers:
                 self._work_once()
 
     def _work_on(self) -> None:
-        while True:
-            self._work_once()
+        while self._work_once():
             self._idle.release()
 
-    def _work_once(self) -> None:
-        key, handler = self._work.get()
+    def _work_once(self) -> bool:
+        work = self._work.get()
+        if work is None:
+            return False
+        key, handler = work
         _call(handler)
         self._handed_over.pop(key, None)
+        return True
 
 
 def _call(handler: Callable[[], None]) -> None:

@@ -165,10 +165,10 @@ def test_callbacks_of_futures_may_wait_and_fail(engine, caplog):
 
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            failing = engine.submit("Once", seed=1, max_length=300)
+            failing = engine.submit("Once", seed=1, max_length=30)
             failing.add_done_callback(ends_the_program)
             assert len(failing.result(timeout=patience()).ids) > 1
-        waiting = engine.submit("Once", seed=1, max_length=300)
+        waiting = engine.submit("Once", seed=1, max_length=30)
         waiting.add_done_callback(waits)
         assert len(later.result(timeout=patience()).ids) == 9
 
@@ -261,7 +261,7 @@ def test_a_signal_handler_that_does_not_raise_interrupts_nothing():
 def test_a_signal_handler_may_call_what_it_interrupts():
     code, output, _ = run_program("""
         import signal, chorus
-        engine = chorus.Engine(threads=1)
+        engine = chorus.Engine(threads=1, max_queue=1_000_000)
         futures = []
         def handler(*_):
             if len(futures) < 200:
