@@ -35,7 +35,7 @@ if [ "$mode" = address ]; then
   folder=$PWD/build/python-sanitized
   sanitizers=address,undefined
   preload=$(c++ -print-file-name=libasan.so):$(c++ -print-file-name=libstdc++.so.6)
-  export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc
+  export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc
 else
   python=$(sh scripts/free-threaded-python.sh --thread-sanitizer)
   folder=$PWD/build/python-thread-sanitized/package
