@@ -62,6 +62,7 @@ void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std
   const float* x[kPointers];
   for (std::size_t i = 0; i < kPointers; ++i) x[i] = args.x + (row + 3 * i) * args.x_stride;
   std::size_t x_stride = args.x_stride;
+  constexpr int kHint = prefetch_hint(kRows, kIsOneOfSeveral);
   std::size_t ahead = prefetch_bytes(kRows, kIsOneOfSeveral);
   if (kRows == 1 && args.next_offset > 0) ahead = args.next_offset;
   Prefetch prefetch = next;
@@ -91,8 +92,7 @@ void matmul_tile(const MatmulArgs& args, std::size_t row, std::size_t panel, std
       w[v] = load_weights(at);
       // Near a panel's end this is the next panel, or memory that is not ours, which does no harm.
       if (v * kLanes * sizeof(Weight) % kCacheLine == 0) {
-        __builtin_prefetch(reinterpret_cast<const char*>(at) + ahead, 0,
-                           prefetch_hint(kRows, kIsOneOfSeveral));
+        __builtin_prefetch(reinterpret_cast<const char*>(at) + ahead, 0, kHint);
       }
     }
     if constexpr (kIsOneOfSeveral) prefetch.advance_at_once();
