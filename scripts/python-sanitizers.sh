@@ -41,11 +41,11 @@ else
   folder=$PWD/build/python-thread-sanitized/package
   sanitizers=thread
   left_out=--deselect=python/tests/test_ending.py::test_a_forked_child_is_refused_and_may_load_its_own
-  # (Tests fork while threads run, on purpose.)
+  # (Tests fork while threads run, and ask for more memory than there is, on purpose. docs/python.md says what is suppressed.)
   mkdir -p "$folder"
   printf 'race:%s\n' _dl_deallocate_tls _PyThreadState_DeleteList \
     _PyMem_SetDefaultAllocator >"$folder/suppressions"
-  export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:history_size=4:suppressions=$folder/suppressions
+  export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:history_size=4:allocator_may_return_null=1:suppressions=$folder/suppressions
 fi
 # (Checks in loops that are unrolled whole take GCC a minute for one file.)
 cmake -S python -B "$folder/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPython_EXECUTABLE="$python" \
@@ -59,6 +59,7 @@ cp "$folder"/build/_core*.so "$folder/installed/chorus/"
 PROGRAM_TO_COMPARE_WITH=$PWD/build/release/src/chorus
 # (Compiled once: an interpreter that is compiled for the thread sanitizer takes a minute to compile what NumPy imports,
 # and half of the tests start one.)
+unset PYTHONDONTWRITEBYTECODE
 export PROGRAM_TO_COMPARE_WITH PYTHONPYCACHEPREFIX="$folder/bytecode" PYTHONPATH="$folder/installed"
 cd "$folder"
 echo "+ pytest python/tests ($mode sanitizer)"
