@@ -13,25 +13,21 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/element.h"
 #include "checkpoint/safetensors/quantised.h"
+#include "core/finite.h"
 
 namespace chorus::checkpoint {
 namespace {
 
-// An exponent of all ones is an infinity or a NaN: adding its lowest bit then carries into the
-// sign. The loop has no branches, so that the compiler makes vector code of it.
-template <class Bits, Bits exponent_mask, Bits exponent_one>
+template <class Bits, class Check>
 bool all_finite(const std::byte* data, std::size_t count) {
   constexpr std::size_t kBlock = 4096;
   Bits block[kBlock];  // the data may be unaligned
   for (std::size_t start = 0; start < count; start += kBlock) {
     std::size_t length = std::min(kBlock, count - start);
     std::memcpy(block, data + start * sizeof(Bits), length * sizeof(Bits));
-    Bits seen = 0;
-    for (std::size_t i = 0; i < length; ++i) {
-      seen = static_cast<Bits>(seen | static_cast<Bits>((block[i] & exponent_mask) + exponent_one));
-    }
-    constexpr auto kTop = static_cast<Bits>(Bits{1} << (sizeof(Bits) * 8 - 1));
-    if (seen & kTop) return false;
+    Check check;
+    for (std::size_t i = 0; i < length; ++i) check.add(block[i]);
+    if (!check.all_finite()) return false;
   }
   return true;
 }
@@ -41,11 +37,11 @@ bool all_finite(const std::byte* data, std::size_t count) {
 bool all_finite(NumberFormat dtype, const std::byte* data, std::size_t count) {
   switch (dtype) {
     case NumberFormat::kF32:
-      return all_finite<std::uint32_t, 0x7f800000u, 0x00800000u>(data, count);
+      return all_finite<std::uint32_t, F32FiniteCheck>(data, count);
     case NumberFormat::kF16:
-      return all_finite<std::uint16_t, 0x7c00u, 0x0400u>(data, count);
+      return all_finite<std::uint16_t, F16FiniteCheck>(data, count);
     case NumberFormat::kBf16:
-      return all_finite<std::uint16_t, 0x7f80u, 0x0080u>(data, count);
+      return all_finite<std::uint16_t, Bf16FiniteCheck>(data, count);
     case NumberFormat::kBf16F32:
     case NumberFormat::kInt8:
     case NumberFormat::kInt4:

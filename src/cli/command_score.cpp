@@ -287,8 +287,7 @@ void add_score(CLI::App& app) {
           "--separator",
           [place = &options->separator](const std::string& text) { *place = text[0]; },
           "What stands between the columns of --csv, in and out (default: a comma, in a .tsv a "
-          "tab; "
-          "';' in files of spreadsheets that write a decimal comma)")
+          "tab; ';' in files of spreadsheets that write a decimal comma)")
       ->check(one_character())
       ->type_name("CHARACTER");
   command->add_flag("--lines", options->lines,

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "core/finite.h"
 #include "core/half.h"
 #include "kernels/bf16.h"
 #include "kernels/panels.h"
@@ -42,20 +43,8 @@ Bits<to> converted(Bits<from> bits) {
   }
 }
 
-// Gathers whether numbers are finite: an exponent of all ones carries into the sign when its lowest bit
-// is added.
-template <class Element>
-struct Seen {
-  static constexpr Element kExponent = sizeof(Element) == 4 ? 0x7f800000u : 0x7f80u;
-  static constexpr Element kOne = sizeof(Element) == 4 ? 0x00800000u : 0x0080u;
-  static constexpr Element kSign = sizeof(Element) == 4 ? 0x80000000u : 0x8000u;
-
-  Element bits = 0;
-  void add(Element number) {
-    bits = static_cast<Element>(bits | static_cast<Element>((number & kExponent) + kOne));
-  }
-  bool all_finite() const { return (bits & kSign) == 0; }
-};
+template <NumberFormat format>
+using Check = std::conditional_t<format == NumberFormat::kF32, F32FiniteCheck, Bf16FiniteCheck>;
 
 // --- a run of weights ---
 
@@ -73,13 +62,13 @@ void load_run(const std::byte* place, std::size_t stride, std::size_t count,
 
 // A loop of which the compiler makes vector code.
 template <NumberFormat from, NumberFormat to, std::size_t kRun>
-void convert(const Bits<from> (&run)[kRun], Bits<to>* out, Seen<Bits<to>>& all_seen) {
-  Seen<Bits<to>> seen;
+void convert(const Bits<from> (&run)[kRun], Bits<to>* out, Check<to>& all) {
+  Check<to> check;
   for (std::size_t i = 0; i < kRun; ++i) {
     out[i] = converted<from, to>(run[i]);
-    seen.add(out[i]);
+    check.add(out[i]);
   }
-  all_seen.bits |= seen.bits;
+  all.add(check);
 }
 
 // --- a block of weights ---
@@ -163,7 +152,7 @@ struct Matrix {
 // Of a matrix whose outputs' inputs lie side by side: [N, K] in the file.
 template <NumberFormat from, NumberFormat to>
 bool pack_by_outputs(const Matrix& matrix, Range panels, Bits<to>* out) {
-  Seen<Bits<to>> seen;
+  Check<to> check;
   std::size_t size = float_panel_size(to, matrix.inputs), padded = size / kPanelWidth;
   for (std::size_t panel = panels.begin; panel < panels.end; ++panel) {
     std::size_t first = panel * kPanelWidth;
@@ -176,7 +165,7 @@ bool pack_by_outputs(const Matrix& matrix, Range panels, Bits<to>* out) {
       for (std::size_t lane = 0; lane < lanes; ++lane) {
         Bits<from> run[kBlock];
         load_run<from>(matrix.at(first + lane, begin), matrix.column_stride, count, run);
-        convert<from, to>(run, rows[lane], seen);
+        convert<from, to>(run, rows[lane], check);
       }
       Bits<to>* place = out + (panel - panels.begin) * size + begin * kPanelWidth;
       if (room == kBlock) {
@@ -188,7 +177,7 @@ bool pack_by_outputs(const Matrix& matrix, Range panels, Bits<to>* out) {
       }
     }
   }
-  return seen.all_finite();
+  return check.all_finite();
 }
 
 // Of a matrix whose inputs' outputs lie side by side: [K, N] in the file. Some inputs of all panels are
@@ -197,7 +186,7 @@ template <NumberFormat from, NumberFormat to>
 bool pack_by_inputs(const Matrix& matrix, Range panels, Bits<to>* out) {
   constexpr std::size_t kInputs = 32;                                     // of each panel in turn
   constexpr std::size_t kSideBySide = to == NumberFormat::kBf16 ? 2 : 1;  // inputs in a panel
-  Seen<Bits<to>> seen;
+  Check<to> check;
   std::size_t size = float_panel_size(to, matrix.inputs), padded = size / kPanelWidth;
   for (std::size_t begin = 0; begin < padded; begin += kInputs) {
     std::size_t end = std::min(begin + kInputs, padded);
@@ -209,7 +198,7 @@ bool pack_by_inputs(const Matrix& matrix, Range panels, Bits<to>* out) {
         for (std::size_t i = 0; i < kSideBySide && k + i < matrix.inputs; ++i) {
           Bits<from> run[kPanelWidth];
           load_run<from>(matrix.at(first, k + i), matrix.row_stride, lanes, run);
-          convert<from, to>(run, rows[i], seen);
+          convert<from, to>(run, rows[i], check);
         }
         Bits<to>* place = out + (panel - panels.begin) * size + k * kPanelWidth;
         for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
@@ -220,7 +209,7 @@ bool pack_by_inputs(const Matrix& matrix, Range panels, Bits<to>* out) {
       }
     }
   }
-  return seen.all_finite();
+  return check.all_finite();
 }
 
 template <NumberFormat from, NumberFormat to>

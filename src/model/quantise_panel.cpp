@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/finite.h"
 #include "core/half.h"
 #include "kernels/panels.h"
 
@@ -53,18 +54,17 @@ void read_group(const float* from, NumberFormat type, Group& group) {
       type == NumberFormat::kInt8 ? IntegerRange{-127.0f, 127.0f} : IntegerRange{-8.0f, 7.0f};
   constexpr float kTiny = 0x1p-100f;  // below, 1 / scale might not be finite
   Outputs<float> extreme = {};
-  Outputs<std::uint32_t> seen = {};
+  Outputs<F32FiniteCheck> checks = {};
   for (std::size_t k = 0; k < kGroup; ++k) {
     for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
       float x = from[kernels::panel_place(k, lane)];
-      // An exponent of all ones carries into the sign.
-      seen[lane] |= (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) + 0x00800000u;
+      checks[lane].add(std::bit_cast<std::uint32_t>(x));
       extreme[lane] = std::fabs(x) > std::fabs(extreme[lane]) ? x : extreme[lane];
     }
   }
   Outputs<std::uint32_t> mask;
   for (std::size_t lane = 0; lane < kPanelWidth; ++lane) {
-    bool is_finite = seen[lane] < 0x80000000u;
+    bool is_finite = checks[lane].all_finite();
     bool is_quantised = is_finite && !(std::fabs(extreme[lane]) < kTiny);
     group.is_quantised[lane] = is_quantised;
     group.extreme[lane] = is_quantised ? extreme[lane] : 1.0f;
