@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import _core, _dispatch
 from ._errors import ChorusError, UnsupportedError, by_argument, invalid, make_error, shown
-from ._inputs import IdArray, Ids, Prompt, flag, id_array, is_batch, utf8, whole, word
+from ._inputs import IdArray, Ids, Prompt, flag, id_array, is_array, is_batch, opened, utf8, whole, word
 from ._models import explain, locate, path_of
 from ._options import Options, checked
 from ._results import Completion, ModelInfo, Score, Stats, Usage, tokens_of
@@ -138,7 +138,8 @@ class Engine:
         special = flag(special, "special")
         if isinstance(text, str):
             return self._core.encode(utf8(text, "text").decode(), special)
-        if isinstance(text, (list, tuple)) or (hasattr(text, "__array__") and is_batch(text, "text")):
+        text = opened(text, "text")
+        if isinstance(text, Sequence) and not isinstance(text, (bytes, bytearray)):
             return [self._core.encode(utf8(one, f"text[{i}]").decode(), special) for i, one in enumerate(text)]
         raise invalid("text", f"expected a text (str) or a list of them, found {shown(text)}")
 
@@ -150,7 +151,9 @@ class Engine:
     def decode(self, ids: Any) -> Any:
         """The text of ids, or of each of several lists. Bytes that are no UTF-8 become U+FFFD; an id of the vocabulary
         that no text has is ``<|id 50258|>``."""
-        if not isinstance(ids, str) and (not hasattr(ids, "__len__") or len(ids) > 0) and is_batch(ids, "ids"):
+        ids = opened(ids, "ids")
+        empty = isinstance(ids, Sequence) and len(ids) == 0
+        if not isinstance(ids, str) and not empty and is_batch(ids, "ids"):
             return [self._core.decode(self._ids_of(one, f"ids[{i}]")) for i, one in enumerate(ids)]
         return self._core.decode(self._ids_of(ids, "ids"))
 
@@ -181,6 +184,7 @@ class Engine:
         Errors: InvalidArgumentError, whose ``field`` is the argument's name; OverloadedError.
         """
         options = checked("generate", options)
+        prompt = opened(prompt, "prompt")
         if not is_batch(prompt, "prompt"):
             samples = self._run([prompt], n, options, "prompt")
             return next(samples) if n is not None else next(samples)[0]
@@ -272,6 +276,7 @@ class Engine:
         the block is read in windows that start `stride` tokens apart (0: half the block). A byte order mark in front
         of a text is no part of it. Errors: InvalidArgumentError, also for a text without a token.
         """
+        text = opened(text, "text")
         batch = is_batch(text, "text")
         scored = self._score(list(text) if batch else [text], "text[{}]" if batch else "text", bos, stride, special,
                              flag(rank_and_entropy, "rank_and_entropy"), None)
@@ -306,6 +311,7 @@ class Engine:
         `ids`: whole numbers of shape (T,) or (B, T), T at most the block; a list, a NumPy array, or anything with
         ``__array__`` or DLPack. Gives float32 of shape (T, V) or (B, T, V); position t predicts token t + 1.
         """
+        ids = opened(ids, "ids")
         dimensions = 2 if is_batch(ids, "ids") else 1
         array = self._checked_ids(ids, "ids", dimensions)
         logits: npt.NDArray[np.float32] = self._core.logits(np.atleast_2d(array))
@@ -346,8 +352,7 @@ class Engine:
             return np.array(ids or [self._core.bos()], np.int32)
         if isinstance(prompt, (bytes, bytearray)):
             raise invalid(field, f"expected a text (str) or ids, found {type(prompt).__name__}: decode it first")
-        is_array = hasattr(prompt, "__array__") or hasattr(prompt, "__dlpack__")
-        if not is_array and not isinstance(prompt, Iterable):
+        if not is_array(prompt) and not isinstance(prompt, Iterable):
             raise invalid(field, f"expected a text (str) or ids, found {shown(prompt)}")
         if isinstance(prompt, Sequence) and len(prompt) > 0 and isinstance(prompt[0], str):
             raise invalid(field, f"expected one text (str) or its ids, found {shown(prompt)}")
@@ -399,9 +404,10 @@ class Engine:
                 try:
                     under_way.append(self._submit(prompt, n, options, names.format(i), streams=False))
                 except ChorusError as error:
-                    if error.field != "prompt" or names == "prompt":
+                    message = str(error)
+                    if names == "prompt" or not message.startswith("prompt: "):  # (or it has its place already)
                         raise
-                    message = str(error).replace("prompt", names.format(i), 1)
+                    message = message.replace("prompt", names.format(i), 1)
                     raise make_error(error.code, message, "prompt") from None
             while under_way:
                 job, finish = under_way[0]

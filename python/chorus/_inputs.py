@@ -28,11 +28,13 @@ def flag(value: Any, field: str) -> bool:
 
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number, of Python, NumPy or whatever has an index."""
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, int):
+        return not isinstance(value, bool)
+    if isinstance(value, np.bool_) or getattr(value, "ndim", 0) != 0:
         return False
     try:
         operator.index(value)
-    except TypeError:  # also of an array of more than one number
+    except TypeError:
         return False
     return True
 
@@ -63,10 +65,16 @@ def utf8(text: str, field: str) -> bytes:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
+def is_array(values: Any) -> bool:
+    return hasattr(values, "__array__") or hasattr(values, "__dlpack__")
+
+
 def as_array(values: Any, field: str) -> npt.NDArray[Any]:
     """The array that `values` is, or can be seen as."""
     if values is None or isinstance(values, (str, bytes, bytearray, dict)):
         raise invalid(field, f"expected ids (whole numbers), found {shown(values)}")
+    if np.ma.is_masked(values):
+        raise invalid(field, f"expected an array without missing values, found {shown(values)}")
     try:
         if hasattr(values, "__array__") or not hasattr(values, "__dlpack__"):
             return np.asarray(values)
@@ -78,35 +86,54 @@ def as_array(values: Any, field: str) -> npt.NDArray[Any]:
                              f"({error})") from error
 
 
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
 def _first_wrong(values: Any, place: str) -> str | None:
     """The first of nested lists that is no whole number, with its place."""
     for i, value in enumerate(values):
         at = f"{place}[{i}]"
-        nested = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
-        if nested and (found := _first_wrong(value, at)):
-            return found
-        if not nested and (not is_whole(value) or not -2**63 <= value.__index__() < 2**64):
+        if _is_nested(value):
+            if found := _first_wrong(value, at):
+                return found
+        elif not is_whole(value) or not -2**63 <= value.__index__() < 2**64:
             return f"{shown(value)} at {at}"
     return None
+
+
+def _has_flags(values: Any) -> bool:
+    """Whether there is a True or False in nested lists: among numbers NumPy makes 1 and 0 of them."""
+    kinds = set(map(type, values))
+    return not kinds.isdisjoint((bool, np.bool_)) or any(
+        _has_flags(value) for value in values if isinstance(value, (list, tuple)))
+
+
+def _whole_numbers(values: Any) -> Any:
+    """Nested lists of whole numbers of any type as those of Python's own."""
+    return [_whole_numbers(value) if _is_nested(value) else value.__index__() for value in values]
 
 
 def id_array(values: Any, field: str, dimensions: int, vocab_size: int | None = None,
              ignored: int | None = None) -> npt.NDArray[np.int64]:
     """Whole numbers of so many dimensions, each an id (or `ignored`)."""
+    listed = isinstance(values, (list, tuple))
+    if listed:  # of tensors, perhaps, which NumPy need not know inside of a list
+        values = [as_array(one, f"{field}[{i}]") if is_array(one) and not isinstance(one, np.generic) else one
+                  for i, one in enumerate(values)]
     array = as_array(values, field)
     if array.ndim != dimensions:
         shape = {1: "one text's ids", 2: "ids of shape (B, T)"}[dimensions]
         raise invalid(field, f"expected {shape}, found " + (f"shape {array.shape}" if array.ndim else shown(values)))
     if array.size == 0:
         return np.zeros(array.shape, np.int64)
-    if array.dtype.kind not in "iu":
-        if isinstance(values, np.ndarray) and array.dtype.kind != "O":
+    if array.dtype.kind not in "iu" or (listed and _has_flags(values)):
+        if not listed and array.dtype.kind != "O":
             raise invalid(field, f"expected whole numbers, found an array of {array.dtype}")
-        if wrong_one := _first_wrong(array if array.dtype.kind == "O" else values, field):
+        items = values if listed else array
+        if wrong_one := _first_wrong(items, field):
             raise invalid(field, f"expected whole numbers, found {wrong_one}")
-        array = np.array(array.tolist())
-        if array.dtype.kind not in "iu":  # of signs and sizes that have no type in common
-            raise invalid(field, f"expected ids, found {shown(values)}")
+        array = np.array(_whole_numbers(items), object)  # signs and sizes that have no type of NumPy's in common
     most = _MOST if vocab_size is None else vocab_size - 1
     wrong = (array < 0) | (array > most)
     if ignored is not None:
@@ -119,29 +146,39 @@ def id_array(values: Any, field: str, dimensions: int, vocab_size: int | None = 
     return array.astype(np.int64)
 
 
-def _is_text_array(prompts: Any) -> bool:
-    """An array or column of texts, which NumPy holds as texts or as objects."""
-    array = np.asarray(prompts)
-    if array.ndim != 1 or array.size == 0 or array.dtype.kind in "iufbcS":
-        return False
-    return isinstance(array[0], str)
+def opened(values: Any, field: str) -> Any:
+    """What tensors, arrays and columns of any library hold: a NumPy array of ids, or a list of texts or of lists of
+    ids. Anything else stays as it is. Errors: InvalidArgumentError for a table of texts."""
+    if isinstance(values, str) or not is_array(values):
+        return values
+    array = as_array(values, field)
+    if array.dtype.kind not in "OUT" or array.ndim == 0:
+        return array
+    texts = any(isinstance(value, str) for value in array.flat)
+    if array.ndim > 1 and texts:
+        raise invalid(field, f"expected a column, found a table of {len(array)} rows "
+                             f"({type(values).__name__}): give one column of it")
+    if texts or array.size == 0 or (array.ndim == 1 and _is_nested(array[0])):
+        return list(array)
+    return array
 
 
 def is_batch(prompts: Any, field: str) -> bool:
-    """Whether it is several texts, and not the text or the ids of one."""
+    """Whether it is several texts, and not the text or the ids of one. Of arrays, what opened() gives."""
     if isinstance(prompts, str):
         return False
     if isinstance(prompts, (bytes, bytearray)):
         raise invalid(field, f"expected a text (str), found {type(prompts).__name__}: decode it first")
-    if hasattr(prompts, "__array__") or hasattr(prompts, "__dlpack__"):
-        array = as_array(prompts, field)
-        return array.ndim > 1 or _is_text_array(array)
+    if isinstance(prompts, np.ndarray):
+        return prompts.ndim > 1
+    expected = "ids" if field == "ids" else "a text, ids,"
     if not isinstance(prompts, Iterable) or isinstance(prompts, dict):
-        raise invalid(field, f"expected a text, ids, or a list of them, found {shown(prompts)}")
+        raise invalid(field, f"expected {expected} or a list of them, found {shown(prompts)}")
     if not isinstance(prompts, Sequence):
         raise invalid(field, f"expected a list, found {type(prompts).__name__}: list(...) makes one of it")
     if len(prompts) == 0:
-        raise invalid(field, "expected a text, ids, or a list of them, found an empty list")
+        raise invalid(field, f"expected {expected} or a list of them, found an empty list")
     first = prompts[0]
-    return isinstance(first, (str, bytes)) or isinstance(first, (Sequence, np.ndarray)) or \
-        (hasattr(first, "__array__") and np.ndim(first) > 0)
+    if is_array(first) and not isinstance(first, (np.generic, str)):
+        return as_array(first, f"{field}[0]").ndim > 0
+    return isinstance(first, Sequence) or any(isinstance(one, (str, bytes)) for one in prompts)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from . import _core
 from ._engine import Engine
 from ._errors import invalid, shown
-from ._inputs import flag, utf8
+from ._inputs import flag, opened, utf8
 from .talk import GPT
 
 
@@ -75,11 +75,13 @@ def _texts(sentences: Any) -> list[str]:
     if isinstance(sentences, str):
         sentences = [sentences]
     unordered = isinstance(sentences, (bytes, bytearray, Mapping, Set))
+    given = sentences
+    if not unordered:
+        sentences = opened(sentences, "sentences")
     if unordered or not isinstance(sentences, Iterable) or getattr(sentences, "ndim", 1) == 0:
-        raise invalid("sentences", f"expected a text or several in order, found {shown(sentences)}")
+        raise invalid("sentences", f"expected a text or several in order, found {shown(given)}")
     if getattr(sentences, "ndim", 1) > 1:
-        raise invalid("sentences", f"expected a column of texts, found a table of {len(sentences)} rows "
-                                   f"({type(sentences).__name__}): give one column of it")
+        raise invalid("sentences", f"expected a column of texts, found {shown(given)}")
     texts = list(sentences)
     for i, text in enumerate(texts):
         if not isinstance(text, str):

@@ -80,8 +80,11 @@ class Fields {
     return number;
   }
 
+  // An array of one number is none: NumPy's versions differ in whether it stands for the number.
   static double number_of(const std::string& name, nb::handle value, const std::string& what) {
-    if (PyBool_Check(value.ptr())) expected(name, what, value);
+    bool has_length = PyObject_Size(value.ptr()) >= 0;
+    if (!has_length) forget_error();
+    if (PyBool_Check(value.ptr()) || has_length) expected(name, what, value);
     double number = PyFloat_AsDouble(value.ptr());
     if (PyErr_Occurred() != nullptr) {
       forget_error();

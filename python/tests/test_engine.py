@@ -1,5 +1,7 @@
 """What the calls of an Engine give, and what they refuse."""
 
+import array
+import collections
 import concurrent.futures
 import copy
 import inspect
@@ -7,6 +9,7 @@ import itertools
 import math
 import pathlib
 import pickle
+import re
 import time
 import types
 
@@ -166,7 +169,8 @@ def test_logits_have_the_same_bits_alone_and_in_a_batch(engine):
 def test_ids_of_any_kind(engine):
     expected = [3, 1, 4]
     for ids in ([3, 1, 4], (3, 1, 4), np.array([3, 1, 4], np.uint8), np.array([9, 3, 9, 1, 9, 4])[1::2],
-                range(3, 6), [np.int64(3), np.int16(1), 4]):
+                range(3, 6), [np.int64(3), np.int16(1), 4], [np.uint64(3), np.int8(1), 4], np.array([3, 1, 4], ">i8"),
+                np.array([4, 1, 3])[::-1], array.array("L", [3, 1, 4]), collections.deque([3, 1, 4])):
         given = list(ids)
         assert engine.generate(ids, seed=1, max_new_tokens=2).prompt_ids == [int(id) for id in given]
     assert engine.decode(np.array(expected)) == engine.decode(expected)
@@ -383,8 +387,8 @@ def test_wrong_arguments_of_an_engine_are_named(field):
 WRONG_OPTIONS = {
     "stop": (5, b"a", [1], ["a", b"b"], "\ud800", ["a", "b\udfff"], {"a"}, "x" * 10**6, ["a"] * 100),
     "stop_ids": ("5", -1, 5.0, [5, "a"], [99999], np.array([1.5])), "seed": (2**64, -2**63 - 1, 10**5000, -10**5000, 1.0, "1", True),
-    "logit_bias": ({99999: 1.0}, {-1: 1}, {"1": 2}, {1: "2"}, {1: 1e300}, {1: float("nan")}, {1: float("inf")}, [1]),
-    "temperature": (-1, float("nan"), "1", True, 10**400, 10**5000), "top_k": (-1, 2**31, 10**5000, 5.0), "loop": ("gpt", 5, "\ud800"),
+    "logit_bias": ({99999: 1.0}, {-1: 1}, {"1": 2}, {1: "2"}, {1: 1e300}, {1: float("nan")}, {1: float("inf")}, {1: np.array([5.0])}, [1]),
+    "temperature": (-1, float("nan"), "1", True, 10**400, 10**5000, np.array([0.5]), [0.5]), "top_k": (-1, 2**31, 10**5000, 5.0), "loop": ("gpt", 5, "\ud800"),
     "special": (1, "yes"), "ignore_eos": (1,), "max_length": (0, 5.0, "5", 2000), "n": (0, True, 1.0, 10**6), "logprobs": (-1, 101, True),
 }
 
@@ -433,6 +437,74 @@ def test_texts_in_arrays_and_columns(engine):
         engine.submit(texts)
 
 
+class Column:
+    """As the columns of pandas, pyarrow and polars: what it holds is told by NumPy's protocol, not by iterating."""
+
+    def __init__(self, values, dtype=object):
+        self.values = np.array(values, dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+    def __iter__(self):
+        return iter(["a", "name", "of", "a", "column"])
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, i):
+        return "a name of a column"
+
+
+class OnlyDlpack:
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_columns_of_other_libraries(engine):
+    texts, ids = ["Once", "The old man"], engine.encode(["Once", "The old man"])
+    scores = [score.ids for score in engine.score(texts)]
+    words = chorus.surprisal(texts, model=engine, bos=True)
+    of_ids = np.empty(2, object)
+    of_ids[:] = ids
+    for column in (Column(texts), Column(texts, "U20")):
+        assert engine.encode(column) == ids and [score.ids for score in engine.score(column)] == scores
+        assert [one.prompt for one in engine.generate(column, max_new_tokens=1)] == texts
+        assert chorus.surprisal(column, model=engine, bos=True).tolist() == words.tolist()
+    for column in (of_ids, Column(of_ids)):
+        assert engine.decode(column) == texts and [score.ids for score in engine.score(column)] == scores
+    assert engine.encode(Column([])) == [] and engine.decode(Column([])) == ""
+    table = [[1, 2], [3, 4], [5, 6]]
+    for rows in (Column(table, int), Column(table), OnlyDlpack(np.array(table)), [OnlyDlpack(np.array(row)) for row in table],
+                 [Column(row, int) for row in table]):
+        assert [score.ids for score in engine.score(rows)] == table and engine.decode(rows) == engine.decode(table)
+        assert [one.prompt_ids for one in engine.generate(rows, max_new_tokens=1)] == table
+        assert np.array_equal(engine.logits(rows), engine.logits(table))
+
+
+MASKED = np.ma.array([1, 2, 3], mask=[0, 1, 0])
+
+
+@pytest.mark.parametrize("values, found", [
+    (Column([["Once", "x"]]), "found a table of 1 rows"), (Column([None, "a"]), r"\[0\]: expected a text \(str\) or ids, found None"),
+    (Column(["a", np.nan]), r"\[1\]: expected a text \(str\) or ids, found nan"), ([None, "a"], r"\[0\]: .* found None"),
+    (MASKED, "without missing values"), (np.ma.array(["a", "b"], mask=[0, 1]), "without missing values"), ([MASKED, [1]], r"\[0\]: .* without missing"),
+    ([1, True], r"found True at \w+\[1\]"), ([[1, 2], [np.False_]], r"found (np\.)?False_? at \w+\[1\]\[0\]"), ([5, MASKED[1]], "without missing"),
+    (OnlyDlpack(np.array([1.0])), "found an array of float64"), (OnlyDlpack(np.array([[1.5]])), "found an array of float64"),
+    (OnlyDlpack(np.array(5)), r"found array\(5\)")], ids=itertools.count())
+def test_wrong_columns_are_named(engine, values, found):
+    for field, call in (("prompt", engine.generate), ("text", engine.score)):
+        with pytest.raises(chorus.InvalidArgumentError, match=rf"^{field}(\[\d\])?: expected .*|{found}") as caught:
+            call(values)
+        assert caught.value.field == field and re.search(found, str(caught.value)), caught.value
+
+
 def test_an_empty_text_is_not_scored(engine):
     for text, field in (("", "text"), (["a", ""], r"text\[1\]"), ([[1], []], r"text\[1\]"), ("\ufeff", "text")):
         with pytest.raises(chorus.InvalidArgumentError, match=f"^{field}: expected at least one token, found none"):
@@ -441,7 +513,8 @@ def test_an_empty_text_is_not_scored(engine):
 
 def test_other_calls_name_what_is_wrong(engine):
     wrong = [("special", lambda: engine.encode("a", special=1)), ("text", lambda: engine.encode(5)),
-             ("text", lambda: engine.encode(["a", b"b"])), ("ids", lambda: engine.decode("a")), ("ids", lambda: engine.decode(["a"])),
+             ("text", lambda: engine.encode(["a", b"b"])), ("ids", lambda: engine.decode("a")), ("ids", lambda: engine.decode(["a"])), ("ids", lambda: engine.decode(np.array(5))), ("ids", lambda: engine.decode(5)),
+             ("ids", lambda: engine.decode(Column(["a"]))), ("ids", lambda: engine.decode(np.array([["a"]]))),
              ("ids", lambda: engine.decode(None)), ("ids", lambda: engine.decode([1, [2]])), ("ids", lambda: engine.decode([60000])), ("id", lambda: engine.token_bytes(-1)),
              ("id", lambda: engine.token_bytes("1")), ("id", lambda: engine.token_bytes(50304)), ("ids", lambda: engine.logits("a")),
              ("ids", lambda: engine.logits([[1, 2], [3]])), ("bos", lambda: engine.score("a", bos="yes")),

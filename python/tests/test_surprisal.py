@@ -113,7 +113,7 @@ def test_what_is_wrong_is_named(engine):
                                (["x", float("nan")], r"found nan at sentences\[1\]"), (None, "in order, found None"),
                                (5, "in order, found 5"), (b"x", "in order, found b'x'"), ({"x": 1}, "in order, found {'x': 1}"),
                                ({"x"}, "in order, found {'x'}"), (np.array("x"), "in order, found array"),
-                               (np.array([["x"]]), "expected a column of texts, found a table of 1 rows"),
+                               (np.array([["x"]]), "expected a column, found a table of 1 rows"),
                                (["x", " \t"], r"empty one at sentences\[1\]"), (["\u00a0\u3000"], "an empty one"),
                                (["\ufeff"], "an empty one")):
         with pytest.raises(chorus.InvalidArgumentError, match=message) as caught:

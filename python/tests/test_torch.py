@@ -89,6 +89,24 @@ def test_logits_of_what_has_dlpack_alone(engine):
     assert np.array_equal(model(OnlyDlpack(idx))[0], model(idx)[0])
 
 
+def test_tensors_of_any_kind(engine):
+    idx = torch.tensor([[3, 1, 4, 1], [5, 9, 2, 6]])
+    model = chorus.GPT(engine)
+    logits, loss = model(idx, idx)
+    wide = torch.zeros(4, 8, dtype=torch.long)
+    wide[::2, ::2] = idx
+    for same in (list(idx), [list(row) for row in idx], idx.t().contiguous().t(), idx.int(), idx.byte(), wide[::2, ::2]):
+        again, loss_again = model(same, same)
+        assert np.array_equal(again, logits) and loss_again == loss
+        assert engine.decode(same) == engine.decode(idx)
+    assert np.array_equal(engine.logits(list(idx)), logits) and engine.score(idx[0]).ids == [3, 1, 4, 1]
+    for wrong in (idx > 2, idx.float(), idx.bfloat16(), idx.to_sparse(), idx.float().requires_grad_(), idx.to("meta"), idx[0, 0]):
+        for call in (model, engine.logits, engine.decode, engine.score, engine.generate):
+            with pytest.raises(chorus.InvalidArgumentError, match=r"^(idx|ids|text|prompt)(\[0\])?: expected ") as caught:
+                call(wrong)
+            assert len(str(caught.value)) < 300
+
+
 # --- The talk's program.
 
 
