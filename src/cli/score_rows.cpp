@@ -26,12 +26,11 @@ class RowWriter {
   RowWriter(const ScoreForm& form, const Engine& engine, char separator, ScoreText score)
       : form_(form), engine_(engine), separator_(separator), score_(std::move(score)) {}
 
-  Work work(std::string place, CsvRow carried, std::string text, bool is_missing = false) const {
-    auto answer = [this, place, carried = std::move(carried), text = std::move(text), is_missing] {
-      if (is_missing) {
-        throw CommandFailed(
-            "the text is NA, a missing value as R writes it (in quotation marks it is a text)");
-      }
+  // `wrong`: why there is no text, if there is none.
+  Work work(std::string place, CsvRow carried, std::string text, std::string wrong = {}) const {
+    auto answer = [this, place, carried = std::move(carried), text = std::move(text),
+                   wrong = std::move(wrong)] {
+      if (!wrong.empty()) throw CommandFailed(wrong);
       if (is_blank(text)) throw CommandFailed("the text is empty");
       ScoredText scored = score_(text);
       print_windows(place, scored, engine_);
@@ -137,17 +136,23 @@ void score_csv(const TextTable& table, const ScoreForm& form, const Engine& engi
   answer_in_order(parallel, "see above", [&]() -> std::optional<Work> {
     std::optional<CsvRow> row = read();
     if (!row) return std::nullopt;
-    if (row->size() != names->size()) {
-      throw CommandFailed(fmt::format("{}: line {}: expected {} fields, found {}", table.name,
-                                      reader.line(), names->size(), row->size()));
+    std::string place = fmt::format("{}: row {} (line {})", table.name, ++count, reader.line());
+    if (row->size() != names->size()) {  // which field is the text nobody knows
+      return writer.work(
+          std::move(place), {}, {},
+          fmt::format("expected {} fields, found {} (a field with the separator in it "
+                      "stands in quotation marks)",
+                      names->size(), row->size()));
     }
     std::string text = (*row)[column];
+    std::string wrong;
     // As R writes what is missing; a text that is so has quotation marks there.
-    bool is_missing = text == "NA" && !reader.is_quoted(column);
+    if (text == "NA" && !reader.is_quoted(column)) {
+      wrong = "the text is NA, a missing value as R writes it (in quotation marks it is a text)";
+    }
     CsvRow others = without(std::move(*row), column);
-    others.insert(others.begin(), std::to_string(++count));
-    return writer.work(fmt::format("{}: row {} (line {})", table.name, count, reader.line()),
-                       std::move(others), std::move(text), is_missing);
+    others.insert(others.begin(), std::to_string(count));
+    return writer.work(std::move(place), std::move(others), std::move(text), std::move(wrong));
   });
 }
 

@@ -49,8 +49,9 @@ Result<void> check_options(const EngineOptions& options) {
   auto check = [](const char* field, std::size_t value, std::size_t least,
                   std::size_t most) -> Result<void> {
     if (value >= least && value <= most) return ok();
+    std::string from = least > 0 ? fmt::format("{} to", least) : "at most";
     return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("{}: expected {} to {}, found {}", field, least, most, value)};
+                 fmt::format("{}: expected {} {}, found {}", field, from, most, value)};
   };
   if (options.dtype && std::ranges::find(kWeightFormats, *options.dtype) == kWeightFormats.end()) {
     return Error{ErrorCode::kInvalidArgument,
@@ -265,11 +266,15 @@ Result<std::shared_ptr<engine::RequestState>> Engine::Impl::prepare(Request requ
   auto state = std::make_shared<engine::RequestState>(std::move(request), block_size);
   std::uint64_t pages = (state->positions() + model::kPagePositions - 1) / model::kPagePositions;
   std::uint64_t bytes = pages * model->kv_layout().page_bytes();
+  bool prompt_alone =
+      state->request.prompt.size() == static_cast<std::size_t>(state->request.max_length);
   if (bytes > info.kv_bytes) {
     return Error{ErrorCode::kUnsupported,
-                 fmt::format("max_length: the keys and values of {} tokens take {} bytes, of {} "
-                             "that this engine may use for them",
-                             state->request.max_length, bytes, info.kv_bytes)};
+                 fmt::format("{}the keys and values of {} tokens take {} bytes, of {} that this "
+                             "engine may use for them (kv_memory)",
+                             // What is only read is as long as it is; nobody chose its length.
+                             prompt_alone ? "" : "max_length: ", state->request.max_length, bytes,
+                             info.kv_bytes)};
   }
   state->stream = std::make_shared<Stream::State>(
       std::move(on_event), [to = mailbox] { to->wake(); }, state->request.n);

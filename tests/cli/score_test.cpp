@@ -16,6 +16,7 @@ namespace {
 namespace json = boost::json;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 using Words = std::vector<std::string>;
@@ -274,10 +275,16 @@ TEST(ScoreCommand, ABadTextOfATableCostsItselfAndABadTableIsNamed) {
   EXPECT_THAT(empty.err, HasSubstr("chorus: 1 of 3 requests failed: see above"));
   EXPECT_THAT(empty.out, ContainsRegex("\n3,3,2, dog,3290,1,[0-9.]+\n$"));
 
-  RunResult short_row = of("id,text\n1,The cat\n2\n");
-  EXPECT_EQ(short_row.exit_code, 1);
-  EXPECT_THAT(short_row.err, HasSubstr("standard input: line 3: expected 2 fields, found 1\n"));
-  EXPECT_THAT(short_row.out, HasSubstr("\n1,1,2, cat,3797,1,")) << "what came before is answered";
+  RunResult ragged = of("id,text\n1,The cat\n2\n3,A cat, a dog\n4,A dog\n");
+  EXPECT_EQ(ragged.exit_code, 1);
+  EXPECT_THAT(ragged.err,
+              HasSubstr("standard input: row 2 (line 3): expected 2 fields, found 1 ("));
+  EXPECT_THAT(ragged.err,
+              HasSubstr("standard input: row 3 (line 4): expected 2 fields, found 3 ("));
+  EXPECT_THAT(ragged.err, HasSubstr("chorus: 2 of 4 requests failed: see above"));
+  EXPECT_THAT(ragged.out, HasSubstr("\n1,1,2, cat,3797,1,"));
+  EXPECT_THAT(ragged.out, ContainsRegex("\n4,4,2, dog,3290,1,[0-9.]+\n$")) << "and what is behind";
+  EXPECT_THAT(ragged.out, Not(HasSubstr("\n3,")));
   EXPECT_THAT(of("a,b\n1,2\n").err,
               HasSubstr("expected a column 'text' (--column), found 'a', 'b'"));
   EXPECT_THAT(of("text,text\n").err, HasSubstr("two columns are called 'text'"));

@@ -25,7 +25,9 @@
 namespace chorus {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::StartsWith;
 using namespace std::chrono_literals;
 
 std::unique_ptr<Engine> load(EngineOptions options = {},
@@ -322,6 +324,14 @@ TEST(ManyRequests, MemoryIsNeverMoreThanWasAllowedAndThoseThatCannotFitAreRefuse
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.assume_error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(refused.assume_error().message, HasSubstr("max_length"));
+  // What is only read: nobody has said a length.
+  std::vector<std::int32_t> long_text(70, 1);
+  for (const Error& error : {engine->score({.ids = long_text}).assume_error(),
+                             engine->logits(long_text).assume_error()}) {
+    EXPECT_EQ(error.code, ErrorCode::kUnsupported);
+    EXPECT_THAT(error.message, AllOf(StartsWith("the keys and values of 70 tokens take"),
+                                     HasSubstr("(kv_memory)")));
+  }
   std::vector<Stream> streams;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     streams.push_back(
