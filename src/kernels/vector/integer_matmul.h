@@ -10,11 +10,12 @@ namespace {
 
 static_assert(IntegerVector<Integers, Vector>);
 
-// What differs between the two formats: how a group's products are added up, and whether a few tiles
-// of rows fetch the next panels for each other. int4 gains nothing by that: of its weights there are
-// half as many for as much arithmetic. Measured: docs/measurements.md.
+// What differs between the two formats: how a group's products are added up, whether a few tiles of
+// rows fetch the next panels for each other, and how many rows are computed as fast as weights come from
+// memory. Of int4's weights there are half as many for as much arithmetic. Measured: docs/measurements.md.
 struct Int8 {
   static constexpr bool kFewTilesShareFetching = true;
+  static constexpr std::size_t kMaxFastRows = 3;
   static constexpr std::size_t kGroupBytes = kInt8GroupBytes;
   static constexpr std::size_t kInputs = kInt8PassInputs;
   static Integers start(std::int32_t value) { return Integers::int8_start(value); }
@@ -38,6 +39,7 @@ struct Int8 {
 
 struct Int4 {
   static constexpr bool kFewTilesShareFetching = false;
+  static constexpr std::size_t kMaxFastRows = 1;
   static constexpr std::size_t kGroupBytes = kInt4GroupBytes;
   static constexpr std::size_t kInputs = kInt4PassInputs;
   static Integers start(std::int32_t value) { return Integers::broadcast(value); }
@@ -68,14 +70,25 @@ constexpr std::size_t kIntegerLanes = Integers::kLanes;
 constexpr std::size_t kIntegerPanelVectors = kPanelWidth / kIntegerLanes;
 constexpr std::size_t kVectorBytes = kIntegerLanes * 4;
 
-// How many bytes ahead of its use a panel is fetched. A tile of few rows reads as fast as memory gives,
-// and the processor's own prefetcher needs a push at each page, no more; a tile of many rows is slower,
-// and the prefetcher behind. Measured: docs/measurements.md.
-constexpr std::size_t integer_prefetch(std::size_t rows) {
-  return rows >= 4 ? 8192 : kIntegerLanes == 16 ? 1024 : 2048;
+// What a walk over panels fetches ahead of its use.
+struct Ahead {
+  std::size_t bytes;  // so far ahead
+  std::size_t lines;  // one line of the cache for so many that are read
+};
+
+// One row reads as fast as its weights come, and leaves them to the processor's own prefetcher, which needs
+// a push at each page and no more: to ask for all that lies in the last-level cache takes as long as to
+// read it. Tiles that compute for longer keep the prefetcher behind. Measured for AVX-512
+// (docs/measurements.md); AVX2 keeps what it had.
+template <class Format>
+constexpr Ahead integer_ahead(std::size_t rows) {
+  if (kIntegerLanes < 16) return {.bytes = rows >= 4 ? 8192u : 2048u, .lines = 1};
+  if (rows == 1) return {.bytes = 8192, .lines = 16};
+  if (rows <= Format::kMaxFastRows) return {.bytes = 1024, .lines = 1};
+  return {.bytes = 8192, .lines = 1};
 }
 // And into which cache, as __builtin_prefetch counts them: into the second-level one more can be
-// under way. Measured for AVX-512; AVX2 keeps what it had, the first.
+// under way. AVX2 keeps what it had, the first.
 constexpr int kIntegerPrefetchHint = kIntegerLanes == 16 ? 2 : 3;
 
 // A tile: kRows rows by kVectors vectors of outputs. The integer sums of a group stay in registers.
@@ -116,11 +129,12 @@ void integer_tile(const IntegerMatmulArgs& args, std::size_t row, std::size_t pa
 #pragma GCC unroll 16
     for (std::size_t pass = 0; pass < kGroup / Format::kInputs; ++pass) {
       auto place = [group, pass](std::size_t v) {
-        const std::uint8_t* at = group + pass * kPassBytes + v * kVectorBytes;
-        if (!kSharesFetching && v * kVectorBytes % 64 == 0) {
-          __builtin_prefetch(at + integer_prefetch(kRows), 0, kIntegerPrefetchHint);
+        std::size_t offset = pass * kPassBytes + v * kVectorBytes;
+        constexpr Ahead kAhead = integer_ahead<Format>(kRows);
+        if (!kSharesFetching && offset % (kAhead.lines * 64) == 0) {
+          __builtin_prefetch(group + offset + kAhead.bytes, 0, kIntegerPrefetchHint);
         }
-        return at;
+        return group + offset;
       };
       if constexpr (kSharesFetching) prefetch.advance_at_once();
       Format::template add<kRows, kVectors>(sums, place, x, pass * Format::kInputs);
@@ -157,8 +171,9 @@ constexpr std::size_t kManyIntegerRowsVectors = integer_tile_vectors(kMaxInteger
 constexpr std::size_t kMaxOneIntegerTileRows = kIntegerLanes == 16 ? kMaxIntegerRows : 1;
 static_assert(integer_tile_vectors(kMaxOneIntegerTileRows) == kIntegerPanelVectors);
 
-// All rows in one tile. Templates are unrolled downwards to the number of rows that is wanted.
-template <class Format, std::size_t kRows = kMaxOneIntegerTileRows>
+// All rows in one tile. Templates are unrolled upwards to the number of rows that is wanted: a matrix of
+// one row has the least to do beside this.
+template <class Format, std::size_t kRows = 1>
 void integer_one_tile(const IntegerMatmulArgs& args) {
   if (args.rows == kRows) {
     Prefetch nothing(nullptr, 0);
@@ -167,7 +182,7 @@ void integer_one_tile(const IntegerMatmulArgs& args) {
     }
     return;
   }
-  if constexpr (kRows > 1) integer_one_tile<Format, kRows - 1>(args);
+  if constexpr (kRows < kMaxOneIntegerTileRows) integer_one_tile<Format, kRows + 1>(args);
 }
 
 // One of several tiles, over one panel.

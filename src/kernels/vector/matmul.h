@@ -137,11 +137,12 @@ void matmul_panels(const MatmulArgs& args, std::size_t panel) {
   if constexpr (kTilePanels > 1) matmul_panels<Weight, kRows, kVectors / 2>(args, panel);
 }
 
-// All rows in one tile. Templates are unrolled downwards to the number of rows that is wanted.
-template <class Weight, std::size_t kRows = kMaxOneTileRows>
+// All rows in one tile. Templates are unrolled upwards to the number of rows that is wanted: a product of
+// one row has the least to do beside this.
+template <class Weight, std::size_t kRows = 1>
 void matmul_one_tile(const MatmulArgs& args) {
   if (args.rows == kRows) return matmul_panels<Weight, kRows, tile_vectors(kRows)>(args, 0);
-  if constexpr (kRows > 1) matmul_one_tile<Weight, kRows - 1>(args);
+  if constexpr (kRows < kMaxOneTileRows) matmul_one_tile<Weight, kRows + 1>(args);
 }
 
 // One of several tiles, each of which has at least half of the most rows.
