@@ -4,9 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <new>
-#include <thread>
 
 #include "chorus/words.h"
 #include "core/error_text.h"
@@ -24,6 +22,9 @@ namespace {
 
 // Texts of one call of score() or logits() that are read at once.
 constexpr std::size_t kAtOnce = 32;
+
+// Bytes of a text, or its ids, that are read before Ctrl-C could be noticed to wait.
+constexpr std::size_t kSoonRead = 256 * 1024;
 
 Error closed_error() { return {ErrorCode::kUnavailable, "the engine was closed"}; }
 
@@ -52,26 +53,9 @@ Result<EngineHandle::Loaded> EngineHandle::load_now(const LoadOptions& options) 
   return Loaded{std::move(engine), std::move(facts)};
 }
 
-// On a thread of its own, so that Ctrl-C need not wait for it: what it has loaded is dropped then.
 std::unique_ptr<EngineHandle> EngineHandle::load(LoadOptions options) {
-  struct State {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::optional<Result<Loaded>> result;
-  };
-  auto state = std::make_shared<State>();
-  std::thread([state, options = std::move(options)] {
-    Result<Loaded> result = load_now(options);
-    std::lock_guard lock(state->mutex);
-    state->result.emplace(std::move(result));
-    state->changed.notify_all();
-  }).detach();
-  wait_for([&](std::chrono::milliseconds slice) {
-    std::unique_lock lock(state->mutex);
-    return state->changed.wait_for(lock, slice, [&] { return state->result.has_value(); });
-  });
-  std::lock_guard lock(state->mutex);
-  return std::unique_ptr<EngineHandle>(new EngineHandle(value_or_fail(std::move(*state->result))));
+  auto loaded = wait_apart([options = std::move(options)] { return load_now(options); });
+  return std::unique_ptr<EngineHandle>(new EngineHandle(value_or_fail(std::move(loaded))));
 }
 
 EngineHandle::~EngineHandle() {
@@ -127,30 +111,42 @@ bool EngineHandle::closed() const {
 }
 
 std::vector<std::int32_t> EngineHandle::encode(const std::string& text, bool special) const {
-  std::shared_ptr<Engine> engine = this->engine();
-  Result<std::vector<std::int32_t>> ids = std::vector<std::int32_t>();
-  {
-    Unlocked unlocked;
-    ids = engine->encode(text, special);
-  }
-  return value_or_fail(std::move(ids));
+  return tokenized(text, [special](const Engine& engine, const std::string& given) {
+    return engine.encode(given, special);
+  });
 }
 
 std::vector<std::int32_t> EngineHandle::encode_to_score(const std::string& text,
                                                         bool special) const {
+  return tokenized(text, [special](const Engine& engine, const std::string& given) {
+    return chorus::encode_to_score(engine, given, special);
+  });
+}
+
+template <class Encode>
+std::vector<std::int32_t> EngineHandle::tokenized(const std::string& text, Encode encode) const {
   std::shared_ptr<Engine> engine = this->engine();
+  if (text.size() > kSoonRead && is_main_thread()) {
+    return value_or_fail(wait_apart([=] { return encode(*engine, text); }));
+  }
   Result<std::vector<std::int32_t>> ids = std::vector<std::int32_t>();
   {
     Unlocked unlocked;
-    ids = chorus::encode_to_score(*engine, text, special);
+    ids = encode(*engine, text);
   }
   return value_or_fail(std::move(ids));
 }
 
 std::string EngineHandle::decode(const Ids& ids) const {
   std::shared_ptr<Engine> engine = this->engine();
+  std::span<const std::int32_t> given = span_of(ids);
+  if (given.size() > kSoonRead && is_main_thread()) {
+    return value_or_fail(wait_apart([engine, kept = std::vector(given.begin(), given.end())] {
+      return Result<std::string>(engine->decode(kept));
+    }));
+  }
   Unlocked unlocked;
-  return engine->decode(span_of(ids));
+  return engine->decode(given);
 }
 
 nb::bytes EngineHandle::token_bytes(std::int32_t id) const {

@@ -88,6 +88,9 @@ class EngineHandle {
 
   explicit EngineHandle(Loaded loaded)
       : facts_(std::move(loaded.facts)), engine_(std::move(loaded.engine)) {}
+  // What encode(engine, text) gives; Ctrl-C need not wait for a long text.
+  template <class Encode>
+  std::vector<std::int32_t> tokenized(const std::string& text, Encode encode) const;
   // The engine, kept while it is used. Fails in a forked child and after close(), which cancels what
   // `cancellation` cancels.
   std::shared_ptr<Engine> engine(const std::shared_ptr<Cancellation>& cancellation = {}) const;

@@ -1,10 +1,6 @@
 #include "waiting.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
-#include <optional>
-#include <thread>
 #include <vector>
 
 namespace chorus::python {

@@ -213,6 +213,7 @@ INTERRUPTED = """
         "submit": lambda: engine.submit("Once", **LONG).result(),
         "score": lambda: engine.score(rows),
         "long score": lambda: engine.score([1] * 500_000, stride=1),
+        "encode": lambda: engine.encode("\u6f22\u5b57" * 5_000_000),
         "talk": lambda: chorus.GPT(engine)(rows[:20]) and chorus.GPT(engine)(rows),
     }
     print("ready", flush=True)
@@ -227,7 +228,7 @@ INTERRUPTED = """
 """
 
 
-@pytest.mark.parametrize("call", ["generate", "batch", "stream", "astream", "submit", "score", "long score", "talk"])
+@pytest.mark.parametrize("call", ["generate", "batch", "stream", "astream", "submit", "score", "long score", "encode", "talk"])
 def test_ctrl_c_ends_every_call(call):
     code, output, seconds = run_program(INTERRUPTED, call, interrupt=True)
     assert (code, output.split()) == (0, ["interrupted", "19"]), output

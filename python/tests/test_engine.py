@@ -180,6 +180,15 @@ def test_ids_of_any_kind(engine):
     assert engine.decode(engine.encode("cut \ud83d off")) == "cut \ufffd off"
 
 
+def test_a_long_text_is_read_as_its_parts(engine):
+    line = "The old man had a boat, 3 fish and a für 漢字.\n"
+    ids = engine.encode(line) * 30_000
+    assert engine.encode(line * 30_000) == ids and engine.decode(ids) == line * 30_000
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # where no signal is looked for
+        assert pool.submit(engine.encode, line * 30_000).result() == ids
+        assert pool.submit(engine.decode, ids).result() == line * 30_000
+
+
 REFUSED = [
     ("top_k", "expected a whole number", dict(top_k=-1)),
     ("top_k", "expected a whole number", dict(top_k=2.5)),
