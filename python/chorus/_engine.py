@@ -8,14 +8,14 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Union, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _core, _dispatch
 from ._errors import ChorusError, UnsupportedError, by_argument, invalid, make_error, shown
-from ._inputs import IdArray, Ids, Prompt, flag, id_array, is_array, is_batch, opened, utf8, whole, word
+from ._inputs import Array, IdArray, Plain, Prompt, flag, id_array, is_array, is_batch, opened, utf8, whole, word
 from ._models import explain, locate, path_of
 from ._options import Options, checked
 from ._results import Completion, ModelInfo, Score, Stats, Usage, tokens_of
@@ -23,9 +23,6 @@ from ._streams import AsyncStream, Finish, Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-# Several texts: a list of texts, or of ids.
-Prompts = Union[list[str], tuple[str, ...], list[list[int]], list[npt.NDArray[Any]], list[Prompt]]
 
 
 def _drop(core: _core.Engine) -> None:
@@ -124,10 +121,11 @@ class Engine:
 
     # --- Text.
 
+    # (A str is a sequence of them, too, which mypy calls an overlap: what stands first is taken.)
     @overload
-    def encode(self, text: str, *, special: bool = False) -> list[int]: ...
+    def encode(self, text: str, *, special: bool = False) -> list[int]: ...  # type: ignore[overload-overlap]
     @overload
-    def encode(self, text: list[str] | tuple[str, ...], *, special: bool = False) -> list[list[int]]: ...
+    def encode(self, text: Sequence[str] | Array, *, special: bool = False) -> list[list[int]]: ...
 
     def encode(self, text: Any, *, special: bool = False) -> Any:
         """The ids of a text, or of each of several.
@@ -144,9 +142,11 @@ class Engine:
         raise invalid("text", f"expected a text (str) or a list of them, found {shown(text)}")
 
     @overload
-    def decode(self, ids: Sequence[int] | npt.NDArray[Any]) -> str: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
     @overload
-    def decode(self, ids: list[list[int]] | list[npt.NDArray[Any]]) -> list[str]: ...
+    def decode(self, ids: Sequence[Sequence[int] | Array]) -> list[str]: ...
+    @overload
+    def decode(self, ids: Array) -> Any: ...
 
     def decode(self, ids: Any) -> Any:
         """The text of ids, or of each of several lists. Bytes that are no UTF-8 become U+FFFD; an id of the vocabulary
@@ -166,13 +166,18 @@ class Engine:
     # --- Generation.
 
     @overload
-    def generate(self, prompt: Prompt, *, n: None = None, **options: Unpack[Options]) -> Completion: ...
+    def generate(self, prompt: Plain, *, n: None = None,  # type: ignore[overload-overlap]
+                 **options: Unpack[Options]) -> Completion: ...
     @overload
-    def generate(self, prompt: Prompt, *, n: int, **options: Unpack[Options]) -> list[Completion]: ...
+    def generate(self, prompt: Plain, *, n: int,  # type: ignore[overload-overlap]
+                 **options: Unpack[Options]) -> list[Completion]: ...
     @overload
-    def generate(self, prompt: Prompts, *, n: None = None, **options: Unpack[Options]) -> list[Completion]: ...
+    def generate(self, prompt: Sequence[Prompt], *, n: None = None,
+                 **options: Unpack[Options]) -> list[Completion]: ...
     @overload
-    def generate(self, prompt: Prompts, *, n: int, **options: Unpack[Options]) -> list[list[Completion]]: ...
+    def generate(self, prompt: Sequence[Prompt], *, n: int, **options: Unpack[Options]) -> list[list[Completion]]: ...
+    @overload
+    def generate(self, prompt: Array, *, n: int | None = None, **options: Unpack[Options]) -> Any: ...
 
     def generate(self, prompt: Any, *, n: int | None = None, **options: Any) -> Any:
         """Continues a prompt: a text, or ids; a list of prompts gives a list, all made at once.
@@ -262,11 +267,14 @@ class Engine:
     # --- Scores and logits.
 
     @overload
-    def score(self, text: Prompt, *, bos: bool = False, stride: int = 0, special: bool = False,
-              rank_and_entropy: bool = False) -> Score: ...
+    def score(self, text: Plain, *, bos: bool = False, stride: int = 0,  # type: ignore[overload-overlap]
+              special: bool = False, rank_and_entropy: bool = False) -> Score: ...
     @overload
-    def score(self, text: Prompts, *, bos: bool = False, stride: int = 0, special: bool = False,
+    def score(self, text: Sequence[Prompt], *, bos: bool = False, stride: int = 0, special: bool = False,
               rank_and_entropy: bool = False) -> list[Score]: ...
+    @overload
+    def score(self, text: Array, *, bos: bool = False, stride: int = 0, special: bool = False,
+              rank_and_entropy: bool = False) -> Any: ...
 
     def score(self, text: Any, *, bos: bool = False, stride: int = 0, special: bool = False,
               rank_and_entropy: bool = False) -> Any:

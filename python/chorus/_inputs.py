@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, Union
+from typing import Any, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,25 @@ import numpy.typing as npt
 from ._errors import invalid, shown
 
 IdArray = npt.NDArray[np.int32]
-# Ids of one text: a list, a NumPy array, or anything with __array__ or DLPack, of whole numbers.
-Ids = Union[Sequence[int], npt.NDArray[Any]]
-Prompt = Union[str, Ids]
+
+
+class HasArray(Protocol):
+    """A tensor, or a column of pandas and the like."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class HasDlpack(Protocol):
+    """A tensor."""
+
+    def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+# Of one text's ids, or of several texts: no type says which.
+Array = Union[npt.NDArray[Any], HasArray, HasDlpack]
+# A text, or its ids.
+Plain = Union[str, Sequence[int]]
+Prompt = Union[Plain, Array]
 
 _MOST = np.iinfo(np.int32).max
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict, Union
 
 from . import _core
@@ -47,7 +47,7 @@ class Options(TypedDict, total=False):
     """Texts before which a sample ends."""
     include_stop: bool | None
     """The stop string is part of the text (False)."""
-    stop_ids: Union[int, Sequence[int], None]
+    stop_ids: Union[int, Collection[int], None]
     """Ids that end a sample, beside the model's own."""
     ignore_eos: bool | None
     """Go on after the model's end of text (with nanoGPT's loop)."""

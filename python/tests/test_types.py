@@ -12,6 +12,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 RIGHT = """
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import chorus
 
@@ -27,6 +30,24 @@ for piece in engine.stream(ids, top_k=3):
 future = engine.submit("Once")
 later: chorus.Completion = future.result()
 bits = engine.score(["a", "b"])[0].surprisal.sum()
+sequence: Sequence[str] = ("Once", "The")
+of_ids: Sequence[Sequence[int]] = [(1, 2), [3]]
+batch = engine.generate(sequence) + engine.generate(of_ids) + engine.generate(["Once", [1, 2]]) + engine.generate([np.array([1])])
+twice: list[list[chorus.Completion]] = engine.generate(sequence, n=2, stop_ids={1, 2}) + engine.generate(of_ids, n=2, stop_ids=np.array([1]))
+scores: list[chorus.Score] = engine.score(sequence) + engine.score(of_ids, bos=True)
+texts: list[str] = engine.decode(of_ids) + engine.decode([one.ids for one in batch]) + [engine.decode((1, 2))]
+many: list[list[int]] = engine.encode(sequence) + engine.encode(np.array(["a"]))
+
+class Tensor:  # as PyTorch's is declared
+    def __array__(self, dtype: Any = None) -> Any: ...
+
+class OnlyDlpack:
+    def __dlpack__(self, *, stream: Any = None) -> Any: ...
+
+for tensor in (Tensor(), OnlyDlpack(), np.array([[1, 2], [3, 4]])):
+    either: chorus.Completion | list[chorus.Completion] = engine.generate(tensor)
+    print(engine.decode(tensor), engine.score(tensor), engine.logits(tensor).mean())
+samples = engine.submit("Once", n=2).result()[1].text + engine.stream(Tensor()).completion.text
 logits, loss = chorus.GPT(engine)(np.array([[1, 2]]), np.array([[2, 3]]))
 
 async def read() -> str:
@@ -37,6 +58,9 @@ WRONG = {
     "engine.generate('Once', topk=3)": "topk",
     "engine.generate('Once', top_k='many')": "No overload",
     "engine.generate(5)": "No overload",
+    "engine.generate([5.0])": "float",
+    "engine.decode('Once')": '"str"',
+    "engine.encode([1])": "int",
     "engine.generate('Once').texts": "texts",
     "len(engine.generate('Once'))": "len",
     "chorus.Engine(threads='two')": "threads",
