@@ -3,7 +3,8 @@
 // measurement of Chorus.
 //
 // usage: bench_limits [--megabytes N] [--threads N] [--seconds S]
-// N megabytes (default: 1024, or four times the last-level cache if that is more), written once, are
+// N megabytes (default: 1024, or four times the last-level cache if that is more, but at most half of
+// the memory that is available: read_gb_per_s is null if that is too little), written once, are
 // read from end to end, again and again, so few of them measure a cache.
 
 #include <fmt/format.h>
@@ -33,18 +34,24 @@ std::string giga_or_null(const std::optional<limits::Figure>& figure) {
   return figure ? fmt::format("{:.1f}", figure->best * 1e-9) : "null";
 }
 
+std::string quoted_or_null(const std::string& reason) {
+  return reason.empty() ? "null" : '"' + reason + '"';
+}
+
 std::string to_json(const limits::Limits& limits) {
+  const std::optional<limits::Figure>& read = limits.memory_read;
   return fmt::format(
-      R"({{"threads": {}, "read_gb_per_s": {:.2f}, "read_gb_per_s_median": {:.2f}, )"
+      R"({{"threads": {}, "read_gb_per_s": {}, "read_gb_per_s_median": {}, "no_read": {}, )"
       R"("cache_bytes": {}, "cache_read_gb_per_s": {:.2f}, )"
       R"("fma_gflop_per_s": {:.1f}, "fma_gflop_per_s_median": {:.1f}, )"
       R"("int8_gop_per_s": {:.1f}, "int8_gop_per_s_median": {:.1f}, )"
       R"("bf16_gflop_per_s": {}, "amx_int8_gop_per_s": {}, "amx_bf16_gflop_per_s": {}, "no_amx": {}}})",
-      limits.threads, limits.memory_read.best * 1e-9, limits.memory_read.median * 1e-9,
-      limits.cache_bytes, limits.cache_read.best * 1e-9, limits.f32.best * 1e-9,
-      limits.f32.median * 1e-9, limits.int8.best * 1e-9, limits.int8.median * 1e-9,
-      giga_or_null(limits.bf16_pairs), giga_or_null(limits.amx_int8), giga_or_null(limits.amx_bf16),
-      limits.no_amx.empty() ? "null" : '"' + limits.no_amx + '"');
+      limits.threads, read ? fmt::format("{:.2f}", read->best * 1e-9) : "null",
+      read ? fmt::format("{:.2f}", read->median * 1e-9) : "null",
+      quoted_or_null(limits.no_memory_read), limits.cache_bytes, limits.cache_read.best * 1e-9,
+      limits.f32.best * 1e-9, limits.f32.median * 1e-9, limits.int8.best * 1e-9,
+      limits.int8.median * 1e-9, giga_or_null(limits.bf16_pairs), giga_or_null(limits.amx_int8),
+      giga_or_null(limits.amx_bf16), quoted_or_null(limits.no_amx));
 }
 
 template <class Number>

@@ -120,7 +120,7 @@ class Chorus:
         for each in json.loads(output)["results"]:
             test = READING if each["test"] == "pp" else streaming(each["streams"])
             rates[test] = each["tokens_per_second"]
-            if test != READING or streams == STREAMS[:1]:
+            if each["share_of_limit"] is not None and (test != READING or streams == STREAMS[:1]):
                 self.limits.setdefault((test, dtype), []).append(each["share_of_limit"])
         return rates
 

@@ -27,12 +27,13 @@ std::vector<Row> rows_of(const BenchResults& results) {
                          "deviation", "of the limit", "weights in"}};
   for (const BenchResult& result : results) {
     double rate = mean(result.rates);
+    std::optional<double> share = share_of_limit(result);
     rows.push_back(
         {result.test, number_format_name(result.dtype), std::to_string(result.threads),
          std::to_string(result.streams), std::to_string(result.prompt_tokens),
          std::to_string(result.new_tokens), fmt::format("{:.{}f}", rate, rate < 100.0 ? 1 : 0),
          fmt::format("{:.1f}", standard_deviation(result.rates)),
-         fmt::format("{:.0f}%", share_of_limit(result) * 100.0), place_of_weights(result)});
+         share ? fmt::format("{:.0f}%", *share * 100.0) : "-", place_of_weights(result)});
   }
   return rows;
 }
@@ -42,6 +43,11 @@ std::string amx_text(const limits::Limits& limits) {
   std::string text = fmt::format("{:.0f} Gop/s int8", limits.amx_int8->best * 1e-9);
   if (limits.amx_bf16) text += fmt::format(", {:.0f} GFLOP/s bf16", limits.amx_bf16->best * 1e-9);
   return text;
+}
+
+std::string memory_text(const limits::Limits& limits) {
+  if (!limits.memory_read) return fmt::format("from memory: {}", limits.no_memory_read);
+  return fmt::format("{:.1f} from memory", limits.memory_read->best * 1e-9);
 }
 
 std::string bf16_text(const limits::Limits& limits) {
@@ -55,10 +61,10 @@ std::string machine_text(const BenchMachine& machine) {
                   machine.cores == 1 ? "" : "s", machine.instructions);
   for (const limits::Limits& limits : machine.limits) {
     text += fmt::format(
-        "{} thread{}: reads {:.1f} GB/s from memory, {:.1f} from the cache of {} MiB; peak {:.0f} "
-        "GFLOP/s f32, {:.0f} Gop/s int8{}; AMX: {}\n",
-        limits.threads, limits.threads == 1 ? "" : "s", limits.memory_read.best * 1e-9,
-        limits.cache_read.best * 1e-9, limits.cache_bytes >> 20, limits.f32.best * 1e-9,
+        "{} thread{}: reads {:.1f} GB/s from the cache of {} MiB, {}; peak {:.0f} GFLOP/s f32, "
+        "{:.0f} Gop/s int8{}; AMX: {}\n",
+        limits.threads, limits.threads == 1 ? "" : "s", limits.cache_read.best * 1e-9,
+        limits.cache_bytes >> 20, memory_text(limits), limits.f32.best * 1e-9,
         limits.int8.best * 1e-9, bf16_text(limits), amx_text(limits));
   }
   return text;
@@ -67,8 +73,8 @@ std::string machine_text(const BenchMachine& machine) {
 // To so many digits as mean something.
 double rounded(double value, double unit) { return std::round(value / unit) * unit; }
 
-json::value giga_or_null(const std::optional<limits::Figure>& figure) {
-  return figure ? json::value(rounded(figure->best * 1e-9, 0.1)) : json::value(nullptr);
+json::value giga_or_null(const std::optional<limits::Figure>& figure, double unit = 0.1) {
+  return figure ? json::value(rounded(figure->best * 1e-9, unit)) : json::value(nullptr);
 }
 
 std::string timestamp(double seconds) {
@@ -106,11 +112,12 @@ std::string bench_csv(const BenchResults& results) {
       "test,dtype,threads,streams,prompt_tokens,new_tokens,tokens_per_second,stddev,"
       "share_of_limit,weights_in\n";
   for (const BenchResult& result : results) {
-    text += fmt::format("{},{},{},{},{},{},{:.2f},{:.2f},{:.4f},{}\n", result.test,
+    std::optional<double> share = share_of_limit(result);
+    text += fmt::format("{},{},{},{},{},{},{:.2f},{:.2f},{},{}\n", result.test,
                         number_format_name(result.dtype), result.threads, result.streams,
                         result.prompt_tokens, result.new_tokens, mean(result.rates),
-                        standard_deviation(result.rates), share_of_limit(result),
-                        place_of_weights(result));
+                        standard_deviation(result.rates),
+                        share ? fmt::format("{:.4f}", *share) : "", place_of_weights(result));
   }
   return text;
 }
@@ -120,7 +127,7 @@ std::string bench_json(const BenchMachine& machine, const BenchResults& results)
   for (const limits::Limits& each : machine.limits) {
     limits.push_back(
         json::object{{"threads", each.threads},
-                     {"read_gb_per_s", rounded(each.memory_read.best * 1e-9, 0.01)},
+                     {"read_gb_per_s", giga_or_null(each.memory_read, 0.01)},
                      {"cache_read_gb_per_s", rounded(each.cache_read.best * 1e-9, 0.01)},
                      {"cache_bytes", each.cache_bytes},
                      {"f32_gflop_per_s", rounded(each.f32.best * 1e-9, 0.1)},
@@ -130,16 +137,18 @@ std::string bench_json(const BenchMachine& machine, const BenchResults& results)
                      {"amx_bf16_gflop_per_s", giga_or_null(each.amx_bf16)}});
   }
   for (const BenchResult& result : results) {
-    lines.push_back(json::object{{"test", result.test},
-                                 {"dtype", number_format_name(result.dtype)},
-                                 {"threads", result.threads},
-                                 {"streams", result.streams},
-                                 {"prompt_tokens", result.prompt_tokens},
-                                 {"new_tokens", result.new_tokens},
-                                 {"tokens_per_second", rounded(mean(result.rates), 0.01)},
-                                 {"stddev", rounded(standard_deviation(result.rates), 0.01)},
-                                 {"share_of_limit", rounded(share_of_limit(result), 0.0001)},
-                                 {"weights_in", place_of_weights(result)}});
+    std::optional<double> share = share_of_limit(result);
+    lines.push_back(
+        json::object{{"test", result.test},
+                     {"dtype", number_format_name(result.dtype)},
+                     {"threads", result.threads},
+                     {"streams", result.streams},
+                     {"prompt_tokens", result.prompt_tokens},
+                     {"new_tokens", result.new_tokens},
+                     {"tokens_per_second", rounded(mean(result.rates), 0.01)},
+                     {"stddev", rounded(standard_deviation(result.rates), 0.01)},
+                     {"share_of_limit", share ? json::value(rounded(*share, 0.0001)) : nullptr},
+                     {"weights_in", place_of_weights(result)}});
   }
   json::object all{{"machine", json::object{{"processor", replace_ill_formed(machine.processor)},
                                             {"cores", machine.cores},

@@ -26,8 +26,9 @@ double standard_deviation(const std::vector<double>& values) {
   return std::sqrt(sum / static_cast<double>(values.size() - 1));
 }
 
-double share_of_limit(const BenchResult& result) {
-  return result.limit > 0.0 ? mean(result.rates) / result.limit : 0.0;
+std::optional<double> share_of_limit(const BenchResult& result) {
+  if (!result.limit) return std::nullopt;
+  return mean(result.rates) / *result.limit;
 }
 
 double operations_per_token(const checkpoint::ModelConfig& config, bool with_head) {
@@ -42,11 +43,12 @@ double prompt_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
   return peak(dtype, limits) / operations_per_token(config, /*with_head=*/false);
 }
 
-double generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
-                        std::uint64_t weight_bytes, std::size_t streams,
-                        const limits::Limits& limits) {
-  double by_reading = limits.read(weight_bytes).best / static_cast<double>(weight_bytes) *
-                      static_cast<double>(streams);
+std::optional<double> generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
+                                       std::uint64_t weight_bytes, std::size_t streams,
+                                       const limits::Limits& limits) {
+  std::optional<limits::Figure> read = limits.read(weight_bytes);
+  if (!read) return std::nullopt;
+  double by_reading = read->best / static_cast<double>(weight_bytes) * static_cast<double>(streams);
   return std::min(by_reading, peak(dtype, limits) / operations_per_token(config, true));
 }
 

@@ -20,8 +20,9 @@ struct BenchResult {
   std::int32_t prompt_tokens = 0;  // of each stream
   std::int32_t new_tokens = 0;     // of each stream
   std::vector<double> rates = {};  // tokens per second of all streams together, one for each round
-  double limit = 0.0;              // tokens per second that the machine allows
-  bool weights_in_cache = false;   // whether the last-level cache can hold all of them
+  // Tokens per second that the machine allows; none if that was not measured.
+  std::optional<double> limit = {};
+  bool weights_in_cache = false;  // whether the last-level cache can hold all of them
 };
 
 struct BenchMachine {
@@ -34,7 +35,7 @@ struct BenchMachine {
 double mean(const std::vector<double>& values);  // 0 of none
 // Of a sample: divided by n - 1. 0 of fewer than two.
 double standard_deviation(const std::vector<double>& values);
-double share_of_limit(const BenchResult& result);  // the mean's
+std::optional<double> share_of_limit(const BenchResult& result);  // the mean's
 
 // Multiplications and additions of the matrix products for one token: 2 for each weight of the
 // layers, and of the vocabulary's head for a token that is sampled from. What attention and the
@@ -46,8 +47,8 @@ double operations_per_token(const checkpoint::ModelConfig& config, bool with_hea
 // is int8's for weights of int8 and int4, bf16's for bf16 (AMX's, where it is used), else f32's.
 double prompt_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
                     const limits::Limits& limits);
-double generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
-                        std::uint64_t weight_bytes, std::size_t streams,
-                        const limits::Limits& limits);
+std::optional<double> generation_limit(const checkpoint::ModelConfig& config, NumberFormat dtype,
+                                       std::uint64_t weight_bytes, std::size_t streams,
+                                       const limits::Limits& limits);
 
 }  // namespace chorus::cli

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/memory.h"
 #include "core/processors.h"
 #include "core/thread_team.h"
 #include "limits/programs.h"
@@ -20,8 +21,11 @@ namespace {
 
 constexpr std::size_t kLeastRepetitions = 5;
 constexpr std::size_t kCacheLine = 16;  // floats
-constexpr std::size_t kLeastMemory = std::size_t{1} << 30;
-constexpr std::size_t kGuessedCache = std::size_t{4} << 20;  // where the system does not say
+constexpr std::size_t kEnoughMemory = std::size_t{1} << 30;
+constexpr std::size_t kTimesCache = 4;      // to read from memory as good as alone
+constexpr std::size_t kTimesAvailable = 2;  // as much as is read: others need memory, too
+// Where the system does not say how large the last-level cache is: what fits it, and what does not.
+constexpr std::size_t kSmallCache = std::size_t{4} << 20, kLargeCache = std::size_t{64} << 20;
 
 // How often a second the whole team does `work`.
 template <class Work>
@@ -143,15 +147,24 @@ Limits measure(std::string_view instructions, std::size_t threads, const Setting
   Limits limits{};
   limits.threads = threads;
   limits.cache_bytes = last_level_cache_bytes();
-  std::size_t memory = settings.bytes;
-  if (memory == 0) memory = std::max(kLeastMemory, 4 * limits.cache_bytes);
-  std::size_t cached = limits.cache_bytes > 0 ? limits.cache_bytes / 2 : kGuessedCache;
+  std::uint64_t available = available_memory();
+  std::size_t memory =
+      settings.bytes > 0 ? settings.bytes : memory_to_read(available, limits.cache_bytes);
+  std::size_t cached = limits.cache_bytes > 0 ? limits.cache_bytes / 2 : kSmallCache;
+  if (settings.bytes > 0) cached = std::min(cached, memory);
+  if (memory == 0) {
+    cached = std::min<std::uint64_t>(cached, available / kTimesAvailable);
+    limits.no_memory_read = fmt::format(
+        "not measured, since of {} MiB that are available half may be used, and four "
+        "times the cache are needed",
+        available >> 20);
+  }
   std::exception_ptr failure;
   std::thread([&] {
     try {
       Measurement measurement(instructions, threads, settings.seconds);
-      limits.cache_read = measurement.read(std::min(cached, memory));
-      limits.memory_read = measurement.read(memory);
+      limits.cache_read = measurement.read(cached);
+      if (memory > 0) limits.memory_read = measurement.read(memory);
       limits.f32 = measurement.f32();
       limits.int8 = measurement.int8();
       limits.bf16_pairs = measurement.bf16_pairs();
@@ -170,6 +183,13 @@ Limits measure(std::string_view instructions, std::size_t threads, const Setting
   }).join();
   if (failure) std::rethrow_exception(failure);
   return limits;
+}
+
+std::size_t memory_to_read(std::uint64_t available, std::size_t cache_bytes) {
+  std::size_t least = kTimesCache * (cache_bytes > 0 ? cache_bytes : kLargeCache);
+  std::size_t bytes = std::max(kEnoughMemory, least);
+  if (available > 0) bytes = std::min<std::uint64_t>(bytes, available / kTimesAvailable);
+  return bytes >= least ? bytes : 0;
 }
 
 // Linux's own list of the processor's caches. sysconf() is not asked: for AMD's processors it adds

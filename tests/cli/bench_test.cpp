@@ -35,20 +35,28 @@ TEST(BenchLimit, OperationsAreTwoForEachWeightOfAMatrix) {
 }
 
 TEST(BenchLimit, IsReadingForFewStreamsAndArithmeticForMany) {
-  limits::Limits limits{2, 32 << 20, {900e9, 900e9}, {50e9, 50e9}, {200e9, 200e9}, {800e9, 800e9}};
+  limits::Limits limits{.threads = 2,
+                        .cache_bytes = 32 << 20,
+                        .cache_read = {900e9, 900e9},
+                        .memory_read = limits::Figure{50e9, 50e9},
+                        .f32 = {200e9, 200e9},
+                        .int8 = {800e9, 800e9}};
   constexpr std::uint64_t kBytes = 500'000'000;
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 1, limits), 100.0);
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 4, limits), 400.0);
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 1, limits).value(), 100.0);
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 4, limits).value(), 400.0);
   double operations = operations_per_token(kGpt2, true);
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 64, limits),
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 64, limits).value(),
                    200e9 / operations);
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kInt8, kBytes, 64, limits),
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kInt8, kBytes, 64, limits).value(),
                    800e9 / operations);
   // Weights that the last-level cache holds are read from there.
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, 32 << 20, 1, limits),
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, 32 << 20, 1, limits).value(),
                    std::min(900e9 / (32 << 20), 200e9 / operations));
+  limits.memory_read.reset();
+  EXPECT_FALSE(generation_limit(kGpt2, NumberFormat::kF32, kBytes, 1, limits).has_value());
+  EXPECT_TRUE(generation_limit(kGpt2, NumberFormat::kF32, 32 << 20, 1, limits).has_value());
   limits.f32 = {200e12, 200e12};
-  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, 32 << 20, 1, limits),
+  EXPECT_DOUBLE_EQ(generation_limit(kGpt2, NumberFormat::kF32, 32 << 20, 1, limits).value(),
                    900e9 / (32 << 20));
   EXPECT_DOUBLE_EQ(prompt_limit(kGpt2, NumberFormat::kInt4, limits),
                    800e9 / operations_per_token(kGpt2, false));
@@ -65,7 +73,10 @@ TEST(BenchLimit, IsReadingForFewStreamsAndArithmeticForMany) {
 }
 
 const BenchMachine kMachine{
-    "A <processor>", 2, "avx2", {{2, 32 << 20, {9e9, 8e9}, {5e9, 4e9}, {2e9, 1e9}, {8e9, 7e9}}}};
+    "A <processor>",
+    2,
+    "avx2",
+    {{2, 32 << 20, {9e9, 8e9}, limits::Figure{5e9, 4e9}, {2e9, 1e9}, {8e9, 7e9}}}};
 const BenchResults kResults{
     {"pp", NumberFormat::kF32, 2, 1, 512, 1, {300, 100}, 400},
     {"tg", NumberFormat::kF32, 2, 1, 4, 128, {30, 50}, 80},
@@ -109,6 +120,20 @@ TEST(BenchReport, AmxHasItsPeaksOrAReason) {
   EXPECT_THAT(bench_table(machine, kResults), HasSubstr("; AMX: 70 Gop/s int8, 35 GFLOP/s bf16\n"));
   EXPECT_EQ(of_json("amx_int8_gop_per_s").to_number<double>(), 70.0);
   EXPECT_EQ(of_json("amx_bf16_gflop_per_s").to_number<double>(), 35.0);
+}
+
+TEST(BenchReport, SaysWhatWasNotMeasured) {
+  BenchMachine machine = kMachine;
+  machine.limits[0].memory_read.reset();
+  machine.limits[0].no_memory_read = "not measured";
+  BenchResults results{kResults[1]};
+  results[0].limit.reset();
+  EXPECT_THAT(bench_table(machine, results), HasSubstr("of 32 MiB, from memory: not measured; "));
+  EXPECT_THAT(bench_table(machine, results), HasSubstr("  -      memory\n"));
+  EXPECT_THAT(bench_csv(results), HasSubstr(",14.14,,memory\n"));
+  json::value all = json::parse(bench_json(machine, results));
+  EXPECT_EQ(all.at("machine").at("limits").at(0).at("read_gb_per_s"), nullptr);
+  EXPECT_EQ(all.at("results").at(0).at("share_of_limit"), nullptr);
 }
 
 TEST(BenchReport, CsvHasALineForEachResult) {

@@ -48,7 +48,8 @@ TEST_P(ProgramsTest, MeasureFindsWhatAnyMachineCanDoAndNoneCannot) {
     Limits limits = measure(kernels::isa_name(GetParam()), threads,
                             {.bytes = std::size_t{1} << 20, .seconds = 0.01});
     EXPECT_EQ(limits.threads, threads);
-    for (Figure figure : {limits.cache_read, limits.memory_read, limits.f32, limits.int8}) {
+    EXPECT_EQ(limits.no_memory_read, "");
+    for (Figure figure : {limits.cache_read, limits.memory_read.value(), limits.f32, limits.int8}) {
       EXPECT_LE(figure.median, figure.best);
       EXPECT_GT(figure.best, 1e6);
       EXPECT_LT(figure.best, 1e14);
@@ -126,15 +127,30 @@ TEST(Limits, WeightsLieInTheCacheThatHoldsThem) {
   Limits limits{.threads = 1,
                 .cache_bytes = 32 << 20,
                 .cache_read = {200e9, 190e9},
-                .memory_read = {40e9, 39e9},
+                .memory_read = Figure{40e9, 39e9},
                 .f32 = {},
                 .int8 = {}};
   EXPECT_TRUE(limits.fits_cache(32 << 20));
-  EXPECT_EQ(limits.read(31 << 20).best, 200e9);
+  EXPECT_EQ(limits.read(31 << 20)->best, 200e9);
   EXPECT_FALSE(limits.fits_cache((32 << 20) + 1));
-  EXPECT_EQ(limits.read(33 << 20).best, 40e9);
+  EXPECT_EQ(limits.read(33 << 20)->best, 40e9);
   limits.cache_bytes = 0;  // unknown
-  EXPECT_EQ(limits.read(1).best, 40e9);
+  EXPECT_EQ(limits.read(1)->best, 40e9);
+  limits.memory_read.reset();
+  EXPECT_FALSE(limits.read(1).has_value());
+}
+
+TEST(Limits, MoreThanTheCacheIsReadButNotMoreThanThereIs) {
+  constexpr std::size_t kMiB = 1 << 20, kGiB = 1024 * kMiB;
+  EXPECT_EQ(memory_to_read(64 * kGiB, 32 * kMiB), kGiB);
+  EXPECT_EQ(memory_to_read(64 * kGiB, 480 * kMiB), 4 * 480 * kMiB);
+  EXPECT_EQ(memory_to_read(600 * kMiB, 32 * kMiB), 300 * kMiB);
+  EXPECT_EQ(memory_to_read(256 * kMiB, 32 * kMiB), 128 * kMiB);
+  EXPECT_EQ(memory_to_read(255 * kMiB, 32 * kMiB), 0u);  // half of it would mostly be the cache
+  EXPECT_EQ(memory_to_read(3 * kGiB, 480 * kMiB), 0u);
+  EXPECT_EQ(memory_to_read(0, 32 * kMiB), kGiB);  // the system does not say how much there is,
+  EXPECT_EQ(memory_to_read(600 * kMiB, 0), 300 * kMiB);  // or how large the cache is
+  EXPECT_EQ(memory_to_read(500 * kMiB, 0), 0u);
 }
 
 TEST(ProcessorName, IsOneLine) {
