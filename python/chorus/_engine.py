@@ -183,7 +183,7 @@ class Engine:
         """Continues a prompt: a text, or ids; a list of prompts gives a list, all made at once.
 
         With `n`, so many samples of each prompt, as a list, with seeds seed, seed + 1, ... The other options
-        are those of chorus.Options: max_length, max_new_tokens, seed, temperature, top_k, top_p, min_p,
+        are those of help(chorus.Options): max_length, max_new_tokens, seed, temperature, top_k, top_p, min_p,
         repetition_penalty, stop, logprobs, loop, ...
 
         Errors: InvalidArgumentError, whose ``field`` is the argument's name; OverloadedError.

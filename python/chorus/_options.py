@@ -11,56 +11,59 @@ from . import _core
 
 
 class Options(TypedDict, total=False):
-    """How tokens are chosen and what ends a text. None is as good as leaving one out."""
+    """How tokens are chosen and what ends a text. None is as good as leaving one out.
+
+    Arguments:
+        max_length: Tokens of prompt and result together (100, or the block if that is less).
+        max_new_tokens: Tokens of the result alone; instead of max_length.
+        seed: As torch.manual_seed takes it. None: a random one, which the completion tells.
+        temperature: Divides the logits; 0: always the likeliest token (1).
+        top_k: Choose among the k likeliest; 0: among all (50).
+        top_p: Choose among the likeliest that together have this probability (1).
+        min_p: Leave out what has less than this share of the likeliest's probability (0).
+        repetition_penalty: Divides the positive logits of tokens seen, multiplies the negative (1).
+        presence_penalty: Subtracted from the logits of tokens generated before (0).
+        frequency_penalty: Subtracted for each time a token was generated before (0).
+        logit_bias: Added to the logits of these ids.
+        loop: Whose generation loop: "talk", "nanogpt" or "transformers" (the model's own program's).
+        rng: Whose random numbers: "torch-cpu", "torch-cpu-mkl" or "torch-cuda" ("torch-cpu").
+        past_block: Of a text longer than the block: "refuse", or "crop": go on with the last block of tokens.
+        one_stream: Draw all samples from the one stream of the seed, as nanoGPT's sample.py does (False).
+        stop: Texts before which a sample ends.
+        include_stop: The stop string is part of the text (False).
+        stop_ids: Ids that end a sample, beside the model's own.
+        ignore_eos: Go on after the model's end of text (with nanoGPT's loop).
+        min_tokens: Tokens before which nothing but the greatest length ends a sample (0).
+        logprobs: Tell each token's log-probability, with so many of the likeliest beside it.
+        prompt_logprobs: The same of the prompt's tokens.
+        special: Names of special tokens in the prompt ("<|endoftext|>") are the tokens (False).
+        cache_salt: Share the prefix cache only with requests of the same salt (0).
+    """
 
     max_length: int | None
-    """Tokens of prompt and result together (100, or the block if that is less)."""
     max_new_tokens: int | None
-    """Tokens of the result alone; instead of max_length."""
     seed: int | None
-    """As torch.manual_seed takes it. None: a random one, which the completion tells."""
     temperature: float | None
-    """Divides the logits; 0: always the likeliest token (1)."""
     top_k: int | None
-    """Choose among the k likeliest; 0: among all (50)."""
     top_p: float | None
-    """Choose among the likeliest that together have this probability (1)."""
     min_p: float | None
-    """Leave out what has less than this share of the likeliest's probability (0)."""
     repetition_penalty: float | None
-    """Divides the positive logits of tokens seen, multiplies the negative (1)."""
     presence_penalty: float | None
-    """Subtracted from the logits of tokens generated before (0)."""
     frequency_penalty: float | None
-    """Subtracted for each time a token was generated before (0)."""
     logit_bias: Mapping[int, float] | None
-    """Added to the logits of these ids."""
     loop: str | None
-    """Whose generation loop: "talk", "nanogpt" or "transformers" (the model's own program's)."""
     rng: str | None
-    """Whose random numbers: "torch-cpu", "torch-cpu-mkl" or "torch-cuda" ("torch-cpu")."""
     past_block: str | None
-    """Of a text longer than the block: "refuse", or "crop": go on with the last block of tokens."""
     one_stream: bool | None
-    """Draw all samples from the one stream of the seed, as nanoGPT's sample.py does (False)."""
     stop: Union[str, Sequence[str], None]
-    """Texts before which a sample ends."""
     include_stop: bool | None
-    """The stop string is part of the text (False)."""
     stop_ids: Union[int, Collection[int], None]
-    """Ids that end a sample, beside the model's own."""
     ignore_eos: bool | None
-    """Go on after the model's end of text (with nanoGPT's loop)."""
     min_tokens: int | None
-    """Tokens before which nothing but the greatest length ends a sample (0)."""
     logprobs: int | None
-    """Tell each token's log-probability, with so many of the likeliest beside it."""
     prompt_logprobs: int | None
-    """The same of the prompt's tokens."""
     special: bool | None
-    """Names of special tokens in the prompt ("<|endoftext|>") are the tokens (False)."""
     cache_salt: int | None
-    """Share the prefix cache only with requests of the same salt (0)."""
 
 
 def checked(function: str, options: Mapping[str, Any]) -> dict[str, Any]:

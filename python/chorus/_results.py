@@ -12,51 +12,60 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Token:
-    """A token with its log-probability under the model (temperature and the like left out)."""
+    """A token with its log-probability under the model (temperature and the like left out).
+
+    Attributes:
+        logprob: Natural logarithm; None where it was not asked for, or nothing stands before the token.
+        top: The likeliest tokens there, as many as were asked for: (id, logprob), descending.
+    """
 
     id: int
     logprob: float | None
-    """Natural logarithm; None where it was not asked for, or nothing stands before the token."""
     top: tuple[tuple[int, float], ...] = ()
-    """The likeliest tokens there, as many as were asked for: (id, logprob), descending."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a sample has cost. Seconds are counted from the call on."""
+    """What a sample has cost. Seconds are counted from the call on.
+
+    Attributes:
+        cached_tokens: Of the prompt, whose keys and values were there already.
+        queue_seconds: Until its first row was computed.
+        first_token_seconds: Until its first token was chosen; 0 if there is none.
+        seconds: Until it ended.
+    """
 
     prompt_tokens: int
     cached_tokens: int
-    """Of the prompt, whose keys and values were there already."""
     generated_tokens: int
     queue_seconds: float
-    """Until its first row was computed."""
     first_token_seconds: float
-    """Until its first token was chosen; 0 if there is none."""
     seconds: float
-    """Until it ended."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A finished sample. ``str(completion)`` is the prompt's text and the result's."""
+    """A finished sample. ``str(completion)`` is the prompt's text and the result's.
+
+    Attributes:
+        text: The result's text, without the prompt's and without what ended it.
+        ids: The tokens chosen, with the one that ended the text.
+        prompt: The prompt's text.
+        finish_reason: ``"stop"`` (end of text, stop string or id), ``"length"`` or ``"cancelled"``.
+        seed: Of this sample: the same seed gives the same text.
+        tokens: The result's tokens with their log-probabilities, if ``logprobs`` was given.
+        prompt_tokens: The prompt's, if ``prompt_logprobs`` was given.
+    """
 
     text: str
-    """The result's text, without the prompt's and without what ended it."""
     ids: list[int]
-    """The tokens chosen, with the one that ended the text."""
     prompt: str
-    """The prompt's text."""
     prompt_ids: list[int]
     finish_reason: str
-    """``"stop"`` (end of text, stop string or id), ``"length"`` or ``"cancelled"``."""
     seed: int
-    """Of this sample: the same seed gives the same text."""
     usage: Usage
     tokens: list[Token] | None = field(default=None, repr=False)
-    """The result's tokens with their log-probabilities, if ``logprobs`` was given."""
     prompt_tokens: list[Token] | None = field(default=None, repr=False)
-    """The prompt's, if ``prompt_logprobs`` was given."""
 
     def __str__(self) -> str:
         return self.prompt + self.text
@@ -67,12 +76,14 @@ class Piece(str):
 
     One comes for each token, empty while a character or stop string is not yet decided, and one more at the
     end if something was held back.
+
+    Attributes:
+        sample: Which sample it belongs to (``n``), from 0.
+        token: The token; None in the last piece, which has none of its own.
     """
 
     sample: int
-    """Which sample it belongs to (``n``), from 0."""
     token: Token | None
-    """The token; None in the last piece, which has none of its own."""
 
     __slots__ = ("sample", "token")
 
@@ -88,20 +99,25 @@ class Piece(str):
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Log-probabilities of a text's tokens, each given those before it."""
+    """Log-probabilities of a text's tokens, each given those before it.
+
+    Attributes:
+        logprobs: Shape (tokens,): natural logarithms; NaN where a token has no context (the first, without
+            ``bos``).
+        contexts: Shape (tokens,): how many tokens stood before each in the window it was read in.
+        loss: Mean of -logprob over the tokens that have one, in nats; NaN if none has.
+        ranks: Shape (tokens,), with ``rank_and_entropy``: 1 for the likeliest token there; 0 without a
+            context.
+        entropies: Shape (tokens,), with ``rank_and_entropy``: of all that could have stood there, in bits;
+            NaN without a context.
+    """
 
     ids: list[int]
     logprobs: npt.NDArray[np.float64]
-    """Shape (tokens,): natural logarithms; NaN where a token has no context (the first, without ``bos``)."""
     contexts: npt.NDArray[np.int32]
-    """Shape (tokens,): how many tokens stood before each in the window it was read in."""
     loss: float
-    """Mean of -logprob over the tokens that have one, in nats; NaN if none has."""
     ranks: npt.NDArray[np.int32] | None = None
-    """Shape (tokens,), with ``rank_and_entropy``: 1 for the likeliest token there; 0 without a context."""
     entropies: npt.NDArray[np.float64] | None = None
-    """Shape (tokens,), with ``rank_and_entropy``: of all that could have stood there, in bits; NaN without a
-    context."""
 
     @property
     def surprisal(self) -> npt.NDArray[np.float64]:
@@ -117,59 +133,67 @@ class Score:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model is."""
+    """What a model is.
+
+    Attributes:
+        block_size: Positions: the most tokens of prompt and result together.
+        vocab_size: Ids, padding included.
+        activation: ``"gelu_new"`` (tanh), ``"gelu"`` (erf) or ``"relu"``.
+        parameters: Tied weights once.
+        dtype: Of the matrices in memory: ``"f32"``, ``"bf16"``, ``"bf16-f32"``, ``"int8"`` or ``"int4"``.
+        instructions: Of the kernels: ``"scalar"``, ``"avx2"`` or ``"avx512"``.
+        amx: Whether AMX makes products of its matrices, beside avx512.
+        kv_bytes: The most that keys and values may take.
+        tokenizer: In a few words; empty: the model takes and gives ids alone.
+        eos: The ids that end a text.
+        loop: Whose generation loop is repeated unless told otherwise: ``"talk"``, ``"nanogpt"`` or
+            ``"transformers"``.
+        notes: What the checkpoint left open and how it was decided, and what the machine has and cannot be
+            used, a sentence each.
+        step: Of the training, if the checkpoint says it.
+    """
 
     path: str
     block_size: int
-    """Positions: the most tokens of prompt and result together."""
     vocab_size: int
-    """Ids, padding included."""
     n_layer: int
     n_head: int
     n_embd: int
     activation: str
-    """``"gelu_new"`` (tanh), ``"gelu"`` (erf) or ``"relu"``."""
     parameters: int
-    """Tied weights once."""
     dtype: str
-    """Of the matrices in memory: ``"f32"``, ``"bf16"``, ``"bf16-f32"``, ``"int8"`` or ``"int4"``."""
     instructions: str
-    """Of the kernels: ``"scalar"``, ``"avx2"`` or ``"avx512"``."""
     amx: bool
-    """Whether AMX makes products of its matrices, beside avx512."""
     threads: int
     weight_bytes: int
     kv_bytes: int
-    """The most that keys and values may take."""
     tokenizer: str
-    """In a few words; empty: the model takes and gives ids alone."""
     eos: tuple[int, ...]
-    """The ids that end a text."""
     loop: str
-    """Whose generation loop is repeated unless told otherwise: ``"talk"``, ``"nanogpt"`` or ``"transformers"``."""
     notes: tuple[str, ...]
-    """What the checkpoint left open and how it was decided, and what the machine has and cannot be used, a sentence each."""
     step: int | None
-    """Of the training, if the checkpoint says it."""
     val_loss: float | None
 
 
 @dataclass(frozen=True)
 class Stats:
-    """Counts since the engine was loaded, and its state now."""
+    """Counts since the engine was loaded, and its state now.
+
+    Attributes:
+        running: Samples that run now.
+        waiting: Samples that wait now.
+        kv_usage: Of the pages of keys and values that may be held, the share that is.
+        kv_reserved: The same, with what is reserved for running samples.
+        prefix_queries: Prompt tokens looked for in the prefix cache.
+        prefix_hits: And found there.
+    """
 
     running: int
-    """Samples that run now."""
     waiting: int
-    """Samples that wait now."""
     kv_usage: float
-    """Of the pages of keys and values that may be held, the share that is."""
     kv_reserved: float
-    """The same, with what is reserved for running samples."""
     prefix_queries: int
-    """Prompt tokens looked for in the prefix cache."""
     prefix_hits: int
-    """And found there."""
     prompt_tokens: int
     generated_tokens: int
     steps: int

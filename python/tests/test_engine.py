@@ -372,6 +372,13 @@ def test_everything_public_says_what_it_is():
         for member, value in vars(thing).items():
             if inspect.isfunction(value) and not member.startswith("_"):
                 assert value.__doc__, f"{name}.{member}"
+    # help() shows what stands in the class's description alone.
+    said = {chorus.Options: chorus.Options.__annotations__, chorus.Usage: ["first_token_seconds"], chorus.Token: ["logprob"],
+            chorus.Completion: ["finish_reason"], chorus.Score: ["logprobs", "ranks", "entropies", "loss"],
+            chorus.ModelInfo: ["kv_bytes", "dtype"], chorus.Stats: ["kv_usage"], chorus.Piece: ["sample", "token"]}
+    for kind, fields in said.items():
+        for field in fields:
+            assert re.search(rf"\n {{8}}{field}: [^ ]", kind.__doc__), f"{kind.__name__}.{field}"
 
 
 # --- What users get wrong: the argument is named, and what was found there; nothing comes from inside.
