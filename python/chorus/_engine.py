@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+def _next_seed(seed: int, steps: int) -> int:
+    """Of 64 bits: 0 follows the last."""
+    return seed + steps if seed + steps < 2**64 else seed + steps - 2**64
+
+
 def _drop(core: _core.Engine) -> None:
     _dispatch.closers.pop(id(core), None)
     core.close()
@@ -392,7 +397,7 @@ class Engine:
         def finish(job: _core.Job) -> list[Completion]:
             text = prompt if isinstance(prompt, str) else self._core.decode(ids)
             return [Completion(text=values[1], ids=values[0], prompt=text, prompt_ids=ids.tolist(),
-                               finish_reason=values[2], seed=seed + i * step, usage=Usage(*values[3]),
+                               finish_reason=values[2], seed=_next_seed(seed, i * step), usage=Usage(*values[3]),
                                tokens=tokens_of(values[4]), prompt_tokens=tokens_of(values[5]))
                     for i, values in enumerate(job.result())]
 

@@ -40,6 +40,10 @@ def test_a_seed_that_was_not_given_is_told(engine):
     assert {engine.generate(PROMPT, max_length=30).seed for _ in range(4)} != {completion.seed}
     negative = engine.generate(PROMPT, max_length=30, seed=-5)
     assert negative.text == engine.generate(PROMPT, max_length=30, seed=2**64 - 5).text
+    for first, seeds in ((2**64 - 1, [2**64 - 1, 0, 1]), (-1, [-1, 0, 1]), (2**63 - 1, [2**63 - 1, 2**63, 2**63 + 1])):
+        samples = engine.generate(PROMPT, n=3, max_length=8, seed=first)
+        assert [sample.seed for sample in samples] == seeds
+        assert [engine.generate(PROMPT, max_length=8, seed=seed).text for seed in seeds] == [one.text for one in samples]
 
 
 def test_batches_and_samples(engine):
