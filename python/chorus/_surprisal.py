@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
@@ -14,6 +15,9 @@ from ._engine import Engine
 from ._errors import invalid, shown
 from ._inputs import flag, opened, utf8
 from .talk import GPT
+
+
+_logger = logging.getLogger("chorus")
 
 
 class SurprisalTable(np.ndarray[Any, np.dtype[np.void]]):
@@ -56,7 +60,8 @@ def surprisal(sentences: str | Iterable[str], words: bool = True, *,
         model: an Engine (or a GPT), or what one is loaded from ("gpt2", a path). None: the small model in the package.
         boundary: "corrected", with Pimentel and Meister's correction for where a word ends, or "leading".
         bos: put the model's beginning of a text in front, so that the first word has a surprisal, too.
-        stride: texts over the block are read in windows that start so many tokens apart (0: half the block).
+        stride: texts over the block are read in windows that start so many tokens apart (0: half the block), which
+            is logged (logger ``chorus``, a warning).
 
     docs/surprisal.md says what a word's surprisal is. Errors: InvalidArgumentError, naming the sentence.
     """
@@ -97,7 +102,10 @@ def _table(engine: Engine, texts: list[str], words: bool, boundary: str, bos: bo
         raise invalid("boundary", f"expected corrected or leading, found {shown(boundary)}")
     rows: list[tuple[Any, ...]] = []
     scored = engine._score(texts, "sentences[{}]", bos, stride, False, not words, boundary if words else None)
+    in_windows = []
     for row, (score, found) in enumerate(scored, 1):
+        if score.contexts[-1] != score.contexts[0] + len(score.ids) - 1:
+            in_windows.append(row - 1)
         if words:
             for position, (word, _, _, first, end, logprob) in enumerate(found, 1):
                 rows.append((row, position, word, end - first, _bits(logprob)))
@@ -106,6 +114,10 @@ def _table(engine: Engine, texts: list[str], words: bool, boundary: str, bos: bo
         for i, id in enumerate(score.ids):
             rows.append((row, i + 1, engine._core.token_name(id), id, score.contexts[i], _bits(score.logprobs[i]),
                          score.ranks[i], score.entropies[i]))
+    if in_windows:
+        others = f" and {len(in_windows) - 1} more" if len(in_windows) > 1 else ""
+        _logger.warning("sentences[%d]%s: more tokens than the model's block of %d: read in windows (stride)",
+                        in_windows[0], others, engine.info.block_size)
     table: npt.NDArray[np.void] = np.array(rows, _WORDS if words else _TOKENS)
     return table.view(SurprisalTable)
 

@@ -129,6 +129,18 @@ def test_what_is_wrong_is_named(engine):
         assert caught.value.field == field
 
 
+def test_reading_in_windows_is_said(engine, caplog):
+    block = engine.info.block_size
+    fits, over = " the" * block, " the" * (block + 1)
+    for bos, words in ((False, True), (True, False)):
+        caplog.clear()
+        chorus.surprisal(["One day", fits[4 * bos:]], words, model=engine, bos=bos)
+        assert not caplog.records
+        chorus.surprisal(["One day", over[4 * bos:], over], words, model=engine, bos=bos)
+        assert [record.getMessage() for record in caplog.records] == [
+            f"sentences[1] and 1 more: more tokens than the model's block of {block}: read in windows (stride)"]
+
+
 def test_to_pandas(engine, monkeypatch):
     pandas = types.ModuleType("pandas")  # which the machine need not have
     pandas.DataFrame = dict
