@@ -19,8 +19,10 @@
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/option_checks.h"
+#include "core/memory.h"
 #include "core/thread_team.h"
 #include "model/quantise.h"
+#include "model/weight_memory.h"
 
 namespace chorus::cli {
 namespace {
@@ -106,6 +108,7 @@ void run(const ConvertOptions& options) {
   }
   refuse_requantising(options, input);
   if (options.dtype && is_quantised(*options.dtype) && input.quantised.empty()) {
+    value_or_fail(model::check_memory(input, *options.dtype, most_memory()));
     ThreadTeam team(available_processors());
     input = model::quantise(input, *options.dtype, team);
   }

@@ -82,19 +82,30 @@ std::optional<double> processors_in(const std::string& folder) {
   return std::nullopt;
 }
 
-// The limit less what is used. Pages of files that nobody has touched of late count as used, but
-// give way at once.
-std::optional<double> memory_in(const std::string& folder) {
+struct Memory {
+  std::optional<double> limit, left;
+};
+
+// What is left is the limit less what is used. Pages of files that nobody has touched of late count as
+// used, but give way at once.
+Memory memory_in(const std::string& folder) {
   std::string stat = folder + "/memory.stat";
   if (std::optional<double> limit = number_in(folder + "/memory.max")) {
     double used = number_in(folder + "/memory.current").value_or(0.0);
-    return std::max(0.0, *limit - std::max(0.0, used - entry_in(stat, "inactive_file")));
+    return {limit, std::max(0.0, *limit - std::max(0.0, used - entry_in(stat, "inactive_file")))};
   }
   if (std::optional<double> limit = number_in(folder + "/memory.limit_in_bytes")) {
     double used = number_in(folder + "/memory.usage_in_bytes").value_or(0.0);
-    return std::max(0.0, *limit - std::max(0.0, used - entry_in(stat, "total_inactive_file")));
+    return {limit,
+            std::max(0.0, *limit - std::max(0.0, used - entry_in(stat, "total_inactive_file")))};
   }
-  return std::nullopt;
+  return {};
+}
+
+// v1 writes "no limit" as a number near 2^63: no memory is so large.
+std::optional<std::uint64_t> bytes(std::optional<double> memory) {
+  if (!memory || *memory >= 0x1p60) return std::nullopt;
+  return static_cast<std::uint64_t>(*memory);
 }
 
 void keep_least(std::optional<double>& least, std::optional<double> value) {
@@ -104,7 +115,8 @@ void keep_least(std::optional<double>& least, std::optional<double> value) {
 }  // namespace
 
 CgroupLimits cgroup_limits(const std::string& root) {
-  std::optional<double> processors, memory;
+  std::optional<double> processors;
+  Memory memory;
   std::vector<Mount> mounts = cgroup_mounts(root);
   std::ifstream groups(root + "/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
@@ -119,14 +131,14 @@ CgroupLimits cgroup_limits(const std::string& root) {
       if (v2 != (mount.type == "cgroup2") || (!cpu && !mem)) continue;
       for (const std::string& folder : folders_of(mount, line.substr(second + 1))) {
         if (cpu) keep_least(processors, processors_in(root + folder));
-        if (mem) keep_least(memory, memory_in(root + folder));
+        if (!mem) continue;
+        Memory here = memory_in(root + folder);
+        keep_least(memory.limit, here.limit);
+        keep_least(memory.left, here.left);
       }
     }
   }
-  CgroupLimits limits{processors, {}};
-  // v1 writes "no limit" as a number near 2^63: no memory is so large.
-  if (memory && *memory < 0x1p60) limits.memory = static_cast<std::uint64_t>(*memory);
-  return limits;
+  return {processors, bytes(memory.left), bytes(memory.limit)};
 }
 
 }  // namespace chorus

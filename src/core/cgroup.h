@@ -10,8 +10,9 @@ namespace chorus {
 
 // The least of what this process's groups and all groups above them allow; empty: no limit.
 struct CgroupLimits {
-  std::optional<double> processors;     // processors' worth of time, as a share of real time
-  std::optional<std::uint64_t> memory;  // bytes that are left to be allotted
+  std::optional<double> processors;          // processors' worth of time, as a share of real time
+  std::optional<std::uint64_t> memory;       // bytes that are left to be allotted
+  std::optional<std::uint64_t> most_memory;  // bytes, those in use included
 };
 
 // `root` stands before every path that is read ("/proc/self/cgroup" and so on): for tests.

@@ -4,7 +4,9 @@
 #include <cassert>
 #include <new>
 
+#include "core/memory.h"
 #include "model/gpt2.h"
+#include "model/weight_memory.h"
 
 namespace chorus::model {
 namespace {
@@ -44,6 +46,10 @@ Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, N
                  checkpoint.path + ": holds " + number_format_name(*found) +
                      " weights, which cannot be held as " + number_format_name(type) +
                      ": leave the type out, or convert the original"};
+  }
+  bool is_viewed = found && memory == QuantisedMemory::kViewed;
+  if (!is_viewed) {
+    CHORUS_TRY(check_memory(checkpoint, type, most_memory()));
   }
   try {
     Weights weights;

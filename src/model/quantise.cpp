@@ -131,6 +131,11 @@ Tensor vector_of(const AlignedBuffer<float>& values) {
 
 }  // namespace
 
+NumberFormat format_of(const std::string& name, const Tensor& tensor, NumberFormat type) {
+  if (tensor.shape.size() != 2 || name == "wpe.weight") return NumberFormat::kF32;
+  return is_quantised(type) && is_vocabulary(name) ? NumberFormat::kInt8 : type;
+}
+
 Checkpoint quantise(const Checkpoint& source, NumberFormat type, ThreadTeam& team,
                     const LoadProgress& progress) {
   Checkpoint result = source;
@@ -140,9 +145,9 @@ Checkpoint quantise(const Checkpoint& source, NumberFormat type, ThreadTeam& tea
   result.owners.push_back(memory);
   for (const auto& [name, weight] : source.tensors) {
     done += static_cast<std::size_t>(weight.element_count());
-    if (weight.shape.size() != 2 || name == "wpe.weight") continue;
-    auto target = quantise_matrix(name, weight, is_vocabulary(name) ? NumberFormat::kInt8 : type,
-                                  *memory, team);
+    NumberFormat format = format_of(name, weight, type);
+    if (!is_quantised(format)) continue;
+    auto target = quantise_matrix(name, weight, format, *memory, team);
     QuantisedMatrix matrix = target->shape;
     matrix.weights = std::as_bytes(target->weights);
     matrix.scales = std::as_bytes(target->scales);

@@ -115,7 +115,36 @@ TEST_F(CgroupTest, AvailableMemoryIsTheLessOfTheMachinesAndTheGroups) {
   EXPECT_EQ(available_memory(root_.path()), 5000u);
 }
 
-TEST(AvailableMemory, ThisMachineHasSome) { EXPECT_GT(available_memory(), 1u << 20); }
+TEST_F(CgroupTest, MostMemoryIsTheLessOfTheMachinesAndTheGroupsAndSwap) {
+  EXPECT_EQ(most_memory(root_.path()), 0u);  // not known
+  write("proc/meminfo", "MemTotal: 2000 kB\nMemAvailable: 1 kB\n");
+  EXPECT_EQ(most_memory(root_.path()), 2048'000u);
+  write("proc/meminfo",
+        "MemTotal: 2000 kB\nMemAvailable: 1 kB\nSwapTotal:  500 kB\nSwapFree: 0 kB\n");
+  EXPECT_EQ(most_memory(root_.path()), 2560'000u);
+  mount_v2();
+  write("proc/self/cgroup", "0::/slice/service\n");
+  write("sys/fs/cgroup/slice/service/memory.max", "max\n");
+  EXPECT_EQ(most_memory(root_.path()), 2560'000u);
+  write("sys/fs/cgroup/slice/memory.max", "8000\n");
+  write("sys/fs/cgroup/slice/memory.current", "7000\n");
+  EXPECT_EQ(most_memory(root_.path()), 520'000u);
+}
+
+TEST_F(CgroupTest, MostMemoryOfVersion1) {
+  write("proc/meminfo", "MemTotal: 2000 kB\n");
+  mount_v1();
+  write("proc/self/cgroup", "4:memory:/job\n");
+  write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "9223372036854771712\n");
+  EXPECT_EQ(most_memory(root_.path()), 2048'000u);
+  write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "8000\n");
+  EXPECT_EQ(most_memory(root_.path()), 8000u);
+}
+
+TEST(AvailableMemory, ThisMachineHasSome) {
+  EXPECT_GT(available_memory(), 1u << 20);
+  EXPECT_GE(most_memory(), available_memory());
+}
 
 }  // namespace
 }  // namespace chorus
