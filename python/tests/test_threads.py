@@ -84,10 +84,10 @@ def test_the_lock_is_given_up_by_everything_that_waits(engine):
 
 
 def test_streams_in_asyncio(engine):
-    async def one(i):
-        return "".join([piece async for piece in engine.astream(PROMPTS[i], seed=i, max_length=40)])
+    async def one(i, length):
+        return "".join([piece async for piece in engine.astream(PROMPTS[i], seed=i, max_length=length)])
 
-    async def all_of_them():
+    async def all_of_them(length):
         ticks = 0
 
         async def tick():
@@ -97,12 +97,15 @@ def test_streams_in_asyncio(engine):
                 await asyncio.sleep(0.001)
 
         ticker = asyncio.create_task(tick())
-        texts = await asyncio.gather(*(one(i) for i in range(32)))
+        texts = await asyncio.gather(*(one(i, length) for i in range(32)))
         ticker.cancel()
         return texts, ticks
 
-    texts, ticks = asyncio.run(all_of_them())
-    assert texts == [engine.generate(PROMPTS[i], seed=i, max_length=40).text for i in range(32)]
+    for length in (40, 120, 360, 1000):  # for as long as this machine takes a while for
+        texts, ticks = asyncio.run(all_of_them(length))
+        assert texts == [engine.generate(PROMPTS[i], seed=i, max_length=length).text for i in range(32)]
+        if ticks > 5:
+            break
     assert ticks > 5  # the loop was free meanwhile
 
 

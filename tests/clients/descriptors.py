@@ -39,6 +39,7 @@ def check_no_descriptors(program, folder):
             assert ask(connection, "/plaintext")[0] == 200
         assert ask(connected[0], "/file.txt") == (200, b"content")
         number = open_descriptors(server)
+        begun = time.monotonic()
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (number, 4096))
         waiting = [server.connect(timeout=60) for _ in range(10)]
         for connection in waiting:
@@ -61,7 +62,8 @@ def check_no_descriptors(program, folder):
         assert ask(connected[2], "/generate/Once?max_length=5&seed=1")[0] == 200
         assert ask(connected[2], "/metrics")[0] == 200
         log = server.read_log()
-        assert 1 <= log.count("accepting a connection: Too many open files") <= 10, log
+        seconds = time.monotonic() - begun
+        assert 1 <= log.count("accepting a connection: Too many open files") <= 2 + seconds, log
         # Each that goes makes room for one that waits.
         for connection in connected:
             connection.close()
@@ -96,7 +98,8 @@ def check_flood(program):
         for _ in range(wanted):
             silent.append(socket.create_connection(("127.0.0.1", server.port), 30, ("127.0.0.9", 0)))
         times = [took("127.0.0.2") for _ in range(200)] + [took("127.0.0.9") for _ in range(20)]
-        assert max(times) < 1.0, f"{max(times)} s; {quiet} s without the others"
+        # Whoever waited for the place of a silent one would wait for its first byte: a minute.
+        assert max(times) < 20.0, f"{max(times)} s; {quiet} s without the others"
         metrics = server.get("/metrics")[1].decode()
         assert "\nchorus_http_connections_put_out_total 0" not in metrics, metrics
         for one in silent:

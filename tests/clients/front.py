@@ -26,7 +26,7 @@ def make_certificate(folder):
 
 def logged(servers, request_id):
     """The line of a request in one of the servers' logs, which are JSON."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + MOST_SECONDS
     while time.monotonic() < deadline:
         for line in "\n".join(server.read_log() for server in servers).splitlines():
             if request_id in line:
@@ -47,7 +47,7 @@ def check_affinity(read, servers):
     for _ in range(6):
         assert read(PROMPT) is not None
     # An answer is counted once its last byte is sent, so its reader may be here before.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + MOST_SECONDS
     while True:
         counts = [answered(server) - count for server, count in zip(servers, before)]
         if sum(counts) >= 6 or time.monotonic() > deadline:

@@ -96,11 +96,14 @@ def status(server, key):
 
 
 def reload(server, count):
-    """SIGHUP; waits until the log has that many lines that say so, and what followed."""
+    """SIGHUP; waits until the log has that many lines that say so, and one more behind the last: what came of it."""
     server.process.send_signal(signal.SIGHUP)
-    wait_until("no line of SIGHUP",
-               lambda: server.read_log().count("SIGHUP: keys and certificates") == count)
-    time.sleep(0.2)
+
+    def is_told():
+        _, *told = server.read_log().split("SIGHUP: keys and certificates are read again")
+        return len(told) == count and re.search(r"(the keys (were|stay)|the certificate (is|stays)) ", told[-1])
+
+    wait_until("no line of SIGHUP, or of what came of it", is_told)
     assert server.process.poll() is None, server.read_log()
 
 
@@ -164,13 +167,17 @@ def check_hangups_end_nothing(program):
     """Nothing to read again; before the model is there; many at once; beside requests."""
     command = [program, "serve", "--port", "0", "--no-pin", "--threads", "1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert "Listening on" in process.stderr.readline()
+    text = process.stderr.readline()
+    assert "Listening on" in text
     for _ in range(100):
         process.send_signal(signal.SIGHUP)
-    time.sleep(0.3)
+    while "nothing to read again" not in text:
+        line = process.stderr.readline()
+        assert line, text
+        text += line
     assert process.poll() is None
     process.terminate()
-    text = process.communicate(timeout=30)[1]
+    text += process.communicate(timeout=60)[1]
     assert process.returncode == 0 and "nothing to read again" in text, text
     assert "SIGTERM: draining" in text and "stopped: all requests were answered" in text, text
 
@@ -290,7 +297,7 @@ def check_slow_downloads_are_told(program, folder):
         try:
             told = re.compile(r"model m: fetching config.json: 0\.\d of 10.0 MB after 1\d s")
             wait_until("nothing is told of a slow download",
-                       lambda: told.search(os.pread(log.fileno(), 1 << 20, 0).decode()), 40)
+                       lambda: told.search(os.pread(log.fileno(), 1 << 20, 0).decode()))
             process.terminate()
             assert process.wait(20) == 0
         finally:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -21,7 +22,7 @@ def skip(reason):
     sys.exit(77)
 
 
-def wait_until(what, condition, seconds=20):
+def wait_until(what, condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
@@ -29,9 +30,15 @@ def wait_until(what, condition, seconds=20):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that the system gives to nobody who asks for any: what runs beside this test does not take it."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def inheriting(program, listening, *options):
@@ -94,7 +101,7 @@ class Server:
             raise
 
     def _wait_for_model(self, shared):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             # Of a shared port whoever answers may be another.
             is_ready = ("are ready: listening" in self.read_log() if shared
@@ -106,7 +113,7 @@ class Server:
             time.sleep(0.02)
 
     def _wait_for_port(self):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
             for line in self.read_log().splitlines():
                 found = re.search(r"Listening on https?://\S+:(\d+)", line)
@@ -158,7 +165,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise

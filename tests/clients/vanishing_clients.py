@@ -21,7 +21,7 @@ POINTS = ("before sending", "in the request line", "in the headers", "in the bod
 WAYS = ("closed", "reset", "half-closed")
 
 PATIENCE = 3.0  # seconds for the next chunk; then the client leaves without it
-MOST_HALF_CLOSED = 15.0  # seconds; the server must have closed before
+MOST_HALF_CLOSED = 60.0  # seconds; the server must have closed before
 
 
 def text(choose, most):

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "core/work_stealing.h"
 
@@ -94,28 +95,39 @@ TEST(ThreadTeamWaiting, AnIdleTeamUsesNoProcessor) {
   EXPECT_LT(quietest, 0.02);
 }
 
+// The least processor time that `work` took of some tries: a sanitizer's or a virtual machine's own may be added
+// to any of them.
+double least_cpu_seconds(const std::function<void()>& work) {
+  double least = 1;
+  for (int i = 0; i < 20 && least >= 0.1; ++i) {
+    double before = cpu_seconds();
+    work();
+    least = std::min(least, cpu_seconds() - before);
+  }
+  return least;
+}
+
 // One member is late by far longer than the others spin.
 TEST(ThreadTeamWaiting, TheOthersSleepForALateMember) {
   ThreadTeam team(std::min<std::size_t>(2, available_processors()));
   for (bool caller_is_late : {true, false}) {
-    double before = cpu_seconds();
-    team.run([&](ThreadTeam::Member& member) {
-      bool late = (member.index() == 0) == caller_is_late;
-      if (late) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    double seconds = least_cpu_seconds([&] {
+      team.run([&](ThreadTeam::Member& member) {
+        bool late = (member.index() == 0) == caller_is_late;
+        if (late) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      });
     });
-    EXPECT_LT(cpu_seconds() - before, 0.1);
+    EXPECT_LT(seconds, 0.1);
   }
 }
 
 // A member that has nothing to do in a phase waits for its end.
 TEST(ThreadTeamWaiting, AMemberSleepsForALatePhase) {
   ThreadTeam team(std::min<std::size_t>(2, available_processors()));
-  double before = cpu_seconds();
   Phase phase{1, 1, [](Range, std::size_t) {
                 std::this_thread::sleep_for(std::chrono::milliseconds(300));
               }};
-  run_phases(team, {&phase, 1});
-  EXPECT_LT(cpu_seconds() - before, 0.1);
+  EXPECT_LT(least_cpu_seconds([&] { run_phases(team, {&phase, 1}); }), 0.1);
 }
 
 }  // namespace

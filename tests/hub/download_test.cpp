@@ -269,7 +269,7 @@ TEST_F(HubTest, NobodyListeningIsANetworkError) {
 TEST_F(HubTest, StalledTransferIsGivenUp) {
   std::atomic<bool> done{false};
   HttpServer server([&](const ServerRequest& request) {
-    for (int i = 0; i < 400 && !done; ++i)
+    for (int i = 0; i < 6000 && !done; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return serve_file(request, kBody, kBodySha256);
   });

@@ -56,7 +56,7 @@ class ServerTest : public testing::Test {
       return engine;
     };
     start_with(std::move(options), {{"tiny", load}});
-    for (int i = 0; i < 1000 && server_->is_loading(); ++i) pause();
+    for (int i = 0; i < kPatience && server_->is_loading(); ++i) pause();
     ASSERT_NE(engine_, nullptr);
   }
 
@@ -93,24 +93,38 @@ class ServerTest : public testing::Test {
     return parse(answer.body).at("error").as_object();
   }
 
-  // Whether the engine comes to hold no request within some seconds.
+  // Whether the engine comes to hold no request.
   bool becomes_idle() {
-    for (int i = 0; i < 1000; ++i) {
-      EngineStats stats = engine_->stats();
-      if (stats.running == 0 && stats.waiting == 0) return true;
-      pause();
-    }
-    return false;
+    return comes_to([](EngineStats stats) { return stats.running == 0 && stats.waiting == 0; });
   }
+  // For what takes so long that a slow machine sees it running, too.
   bool becomes_busy() {
-    for (int i = 0; i < 1000; ++i) {
-      if (engine_->stats().running > 0) return true;
-      pause();
+    return comes_to([](EngineStats stats) { return stats.running > 0; });
+  }
+  // With the engine held between two steps (test::EnginePause).
+  bool has_waiting(std::size_t count) {
+    return comes_to([=](EngineStats stats) { return stats.waiting == count; });
+  }
+  // Whether nobody is connected but who asks: whatever others were doing has been cancelled.
+  bool becomes_alone() {
+    for (int i = 0; i < kPatience; ++i, pause()) {
+      std::string text = get("/metrics").body;
+      if (text.find("\nchorus_http_connections 1\n") != std::string::npos) return true;
     }
     return false;
   }
 
+  // How often what comes by itself is looked for: a minute, since a machine may be busy.
+  static constexpr int kPatience = 6000;
   static void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
+
+  template <class Condition>
+  bool comes_to(Condition&& condition) {
+    for (int i = 0; i < kPatience; ++i, pause()) {
+      if (condition(engine_->stats())) return true;
+    }
+    return false;
+  }
 
   std::unique_ptr<Server> server_;
   Engine* engine_ = nullptr;  // the server's

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <random>
 #include <string>
 #include <vector>
@@ -60,11 +60,11 @@ TEST(Matcher, AgreesWithItsDefinition) {
 TEST(Matcher, TakesLinearTimeForWordsThatAlmostMatch) {
   std::string word = std::string(20'000, 'a') + "b";
   std::string text(2'000'000, 'a');
-  auto begin = std::chrono::steady_clock::now();
+  std::clock_t begin = std::clock();
   EXPECT_TRUE(find({word, "c"}, text).empty());
   EXPECT_EQ(find({"b" + std::string(20'000, 'a')}, text), Found{});
-  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  EXPECT_LT(seconds.count(), 10) << "words times text would take an hour";
+  EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 60)
+      << "words times text would take an hour";
 }
 
 }  // namespace

@@ -15,12 +15,14 @@ const post = async (path, body) => {
   return response.json();
 };
 const metric = async (name) => Number(new RegExp(`^${name}\\{.*\\} (\\S+)`, "m").exec(await (await fetch(base + "/metrics")).text())[1]);
-const until = async (what, holds, seconds = 10) => {
+const until = async (what, holds, seconds = 60) => {
   for (const end = Date.now() + 1000 * seconds; Date.now() < end; await new Promise((go) => setTimeout(go, 20))) {
     if (await holds()) return;
   }
   assert.fail(`${what}: not within ${seconds} s`);
 };
+/** Whether the page says that all of its several texts are written. */
+const isWritten = (one) => one.evaluate(() => /^All /.test(document.getElementById("status").textContent));
 const test = async (name, body) => {
   const begun = performance.now();
   await body();
@@ -260,15 +262,21 @@ await test("an error stands beside its field, and 429 is waited for", async () =
   await other.route("**/v1/completions", (route) => (refused++ ? route.continue() : route.fulfill({
     status: 429, headers: { "Retry-After": "1" }, contentType: "application/json",
     body: '{"error":{"message":"the queue is full","type":"rate_limit_error","param":null,"code":null}}' })));
+  await other.evaluate(() => { // also what stands there for a second
+    window.said = [];
+    const element = document.getElementById("status");
+    new MutationObserver(() => window.said.push(element.textContent)).observe(element, { childList: true, characterData: true, subtree: true });
+  });
+  const said = (pattern) => other.waitForFunction((text) => window.said.some((one) => new RegExp(text).test(one)), pattern.source, { timeout: 60000 });
   await write(other, { temperature: "", n: 1, max_length: 20 });
-  await status(other, /queue is full \(429, attempt 1\); trying again/);
+  await said(/queue is full \(429, attempt 1\); trying again/);
   await status(other, /The text is written/);
   let drained = 0;
   await other.unroute("**/v1/completions");
   await other.route("**/v1/completions", (route) => (drained++ ? route.continue() : route.fulfill({ status: 503,
     contentType: "text/html", body: "<h1>Service Unavailable</h1>" }))); // as a proxy says it
   await write(other, { n: 2 });
-  await status(other, /503.*attempt 1\); trying again/);
+  await said(/503.*attempt 1\); trying again/);
   await status(other, /All 2 texts/);
   other.check();
   await other.context().close();
@@ -326,11 +334,16 @@ await test("a page that is denied its storage writes all the same", async () => 
 
 await test("stopping one text frees its place, and the others are what they were", async () => {
   const other = await open(browser, base + "/");
-  await write(other, { prompt: "A long tale", n: 4, max_length: 1000, seed: 3 }); // not written before the stop comes
-  await until("running", async () => (await metric("chorus_num_requests_running")) === 4);
-  await other.locator('.tile[data-seed="4"] button', { hasText: "Stop" }).click();
-  await until("one is free", async () => (await metric("chorus_num_requests_running")) < 4, 5);
-  assert.equal(await metric("chorus_num_requests_running"), 3);
+  // On a busy machine all may be written before the stop comes, but not each time.
+  let left = 0;
+  for (let tries = 0; tries < 20 && left !== 3; ++tries) {
+    await write(other, { prompt: "A long tale", n: 4, max_length: 1000, seed: 3 });
+    await until("running", async () => (await metric("chorus_num_requests_running")) === 4 || isWritten(other));
+    const stop = other.locator('.tile[data-seed="4"] button', { hasText: "Stop" });
+    if (!(await stop.click({ timeout: 5000 }).then(() => true, () => false))) continue;
+    await until("one is free", async () => (left = await metric("chorus_num_requests_running")) < 4);
+  }
+  assert.equal(left, 3);
   await status(other, /^Stopped/);
   const shown = await texts(other);
   const { choices } = await post("/v1/completions", { prompt: "A long tale", n: 4, seed: 3, top_k: 50,
@@ -346,11 +359,15 @@ await test("stopping one text frees its place, and the others are what they were
 await test("stopping and closing free the places", async () => {
   for (const end of ["stop", "close"]) {
     const other = await open(browser, base + "/");
-    await write(other, { prompt: "A long tale", n: 32, max_length: 250 });
-    await until("running", async () => (await metric("chorus_num_requests_running")) >= 16);
+    let isRunning = false;
+    for (let tries = 0; tries < 20 && !isRunning; ++tries) {
+      await write(other, { prompt: "A long tale", n: 32, max_length: 700 });
+      await until("running", async () => (isRunning = (await metric("chorus_num_requests_running")) >= 16) || isWritten(other));
+    }
+    assert.ok(isRunning);
     if (end === "stop") await other.click("#stop-all");
     else await other.context().close();
-    await until("free", async () => (await metric("chorus_num_requests_running")) === 0, 5);
+    await until("free", async () => (await metric("chorus_num_requests_running")) === 0);
     if (end === "close") continue;
     await until("drawn", async () => (await other.locator(".tile[data-state=writing]").count()) === 0);
     other.check();
@@ -360,8 +377,13 @@ await test("stopping and closing free the places", async () => {
 
 await test("what was written stays when the connection ends", async () => {
   const other = await open(browser, base + "/", { mayFail: (text) => /ERR_/.test(text) });
-  await write(other, { prompt: "A long tale", n: 96, max_length: 250 }); // not written before the end comes
-  await other.waitForFunction(() => document.querySelectorAll(".tile [data-i]").length > 40);
+  for (let made = Infinity, tries = 0; made > 20000; ++tries) { // not written before the end comes
+    assert.ok(tries < 20);
+    const before = await metric("chorus_generation_tokens_total");
+    await write(other, { prompt: "A long tale", n: 96, max_length: 250 });
+    await other.waitForFunction(() => document.querySelectorAll(".tile [data-i]").length > 40);
+    made = await metric("chorus_generation_tokens_total") - before;
+  }
   process.kill(server, "SIGKILL");
   await status(other, /what was written stays/);
   assert.ok(await other.locator(".tile [data-i]").count() > 40);

@@ -5,14 +5,14 @@ a registry, Chromium or nginx a test is skipped, unless $CHORUS_REQUIRE_ALL says
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "clients"))
-from serving import Server, free_port, skip  # noqa: E402
+from serving import Server, free_port, skip, wait_until  # noqa: E402
 
 ROOT = os.path.join(HERE, "..", "..")
 PACKAGES = os.path.join(HERE, "package.json")
@@ -49,7 +49,7 @@ def node(folder, script, *arguments):
     for name in os.listdir(HERE):
         if name.endswith(".mjs"):
             shutil.copy(os.path.join(HERE, name), folder)
-    subprocess.run(["node", script, *arguments], check=True, timeout=240, cwd=folder)
+    subprocess.run(["node", script, *arguments], check=True, timeout=900, cwd=folder)
 
 
 def check_types(folder):
@@ -94,6 +94,14 @@ server {{ listen 127.0.0.1:{port};
 """
 
 
+def is_open(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        return True
+    except OSError:
+        return False
+
+
 def check_front(program, folder):
     os.environ["PATH"] += ":/usr/sbin"
     if shutil.which("nginx") is None:
@@ -102,18 +110,18 @@ def check_front(program, folder):
         keys = os.path.join(place, "keys")
         with open(keys, "w", encoding="utf-8") as file:
             file.write("open-sesame-of-the-test\n")
-        socket = os.path.join(place, "chorus")
+        path = os.path.join(place, "chorus")
         port = free_port()
         names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         with open(os.path.join(place, "nginx.conf"), "w", encoding="utf-8") as file:
             # Root's workers would be nobody, who may not go into the folder.
             user = "user root;\n" if os.geteuid() == 0 else ""
-            file.write(NGINX.format(user=user, folder=place, port=port, socket=socket,
+            file.write(NGINX.format(user=user, folder=place, port=port, socket=path,
                                     temporary="\n".join(f"{name}_temp_path {place}/{name};" for name in names)))
-        with Server(program, "--api-key-file", keys, "--unix-socket", socket) as server:
+        with Server(program, "--api-key-file", keys, "--unix-socket", path) as server:
             nginx = subprocess.Popen(["nginx", "-e", f"{place}/error.log", "-p", place, "-c", f"{place}/nginx.conf"])
             try:
-                time.sleep(0.5)
+                wait_until("nginx did not start", lambda: nginx.poll() is not None or is_open(port))
                 assert nginx.poll() is None, "nginx did not start"
                 node(folder, "front_test.mjs", f"http://127.0.0.1:{port}/some/where/", "open-sesame-of-the-test", keys,
                      str(server.process.pid))

@@ -2,6 +2,7 @@
 // several times in it is held once.
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -10,8 +11,6 @@
 
 namespace chorus::server {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 class AnswerBudget : public ServerTest {
  protected:
@@ -113,27 +112,32 @@ TEST_F(AnswerBudget, WhatAllChoicesBeginWithIsHeldOnce) {
   warm.discard(1);
   warm.close();
   ASSERT_TRUE(becomes_idle());
-  [[maybe_unused]] std::size_t before = memory("VmRSS");
-  reset_peak();
-  HttpClient client(server_->port());
-  Clock::time_point begun = Clock::now();
-  client.post("/v1/completions", body, "Connection: close\r\n");
-  std::size_t bytes = 0;
-  std::thread reader([&] { bytes = client.discard(SIZE_MAX); });
-  // Meanwhile the only loop answers others.
-  double longest = 0.0;
-  for (int i = 0; i < 20; ++i) {
-    Clock::time_point asked = Clock::now();
-    EXPECT_EQ(get("/plaintext").status, 200);
-    longest = std::max(longest, std::chrono::duration<double>(Clock::now() - asked).count());
-  }
-  reader.join();
-  double all = std::chrono::duration<double>(Clock::now() - begun).count();
-  EXPECT_GT(bytes, 50'000'000u);
+  // Meanwhile the only loop answers others: so many before the reader has all. (Where it were held up there would
+  // be one at most; on a busy machine there may be as few, but not each time.)
+  constexpr int kEnough = 5;
+  int answered = 0;
+  for (int tries = 0; tries < 20 && answered < kEnough; ++tries) {
+    [[maybe_unused]] std::size_t before = memory("VmRSS");
+    reset_peak();
+    HttpClient client(server_->port());
+    client.post("/v1/completions", body, "Connection: close\r\n");
+    std::size_t bytes = 0;
+    std::atomic<bool> has_all = false;
+    std::thread reader([&] {
+      bytes = client.discard(SIZE_MAX);
+      has_all = true;
+    });
+    for (answered = 0; !has_all && answered < kEnough;) {
+      EXPECT_EQ(get("/plaintext").status, 200);
+      if (!has_all) ++answered;
+    }
+    reader.join();
+    EXPECT_GT(bytes, 50'000'000u);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // theirs is more
-  EXPECT_LT(memory("VmHWM") - std::min(memory("VmHWM"), before), bytes / 1000 / 3);
+    EXPECT_LT(memory("VmHWM") - std::min(memory("VmHWM"), before), bytes / 1000 / 3);
 #endif
-  EXPECT_LT(longest, std::max(0.25, all / 2)) << "of " << all << " s";
+  }
+  EXPECT_GE(answered, kEnough);
 }
 
 TEST_F(AnswerBudget, AnswersThatNobodyReadsShareOneBudget) {
@@ -159,7 +163,7 @@ TEST_F(AnswerBudget, AnswersThatNobodyReadsShareOneBudget) {
 #endif
   EXPECT_EQ(post("/tokenize", R"({"content":"a"})").status, 200);
   clients.clear();
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < kPatience; ++i) {
     if (post("/detokenize", big).status == 200) return;
     pause();
   }

@@ -20,7 +20,7 @@ class SeveralModels : public ServerTest {
     start_with(quiet(), {{"words", [] { return loaded(word_config(), {}); }},
                          {"letters", [] { return loaded(of(3), letters()); }},
                          {"bare", [] { return loaded(of(40), nullptr); }}});
-    for (int i = 0; i < 1000 && server_->is_loading(); ++i) pause();
+    for (int i = 0; i < kPatience && server_->is_loading(); ++i) pause();
   }
 
   json::value ask(const std::string& target, const std::string& model, const std::string& fields) {

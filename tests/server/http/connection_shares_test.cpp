@@ -81,7 +81,8 @@ TEST_F(Shares, OneAddressMayHaveAsManyConnectionsAsPlacesAreFree) {
   busy.front()->end_half_request();  // what was served goes on
   EXPECT_EQ(busy.front()->answer().status, 200);
   busy.clear();
-  for (int i = 0; i < 500 && metric("chorus_http_connections") > 1.0 + double(others.size()); ++i) {
+  for (int i = 0; i < kPatience && metric("chorus_http_connections") > 1.0 + double(others.size());
+       ++i) {
     pause();
   }
   EXPECT_EQ(status_from(nullptr), 200);
@@ -105,10 +106,10 @@ TEST_F(Shares, SilentConnectionsOfOneAddressCostItsOwn) {
   }
   for (int i = 0; i < 20; ++i) {  // for one of its silent ones, at the next tick at the latest
     int status = 429;
-    for (int j = 0; j < 100 && status == 429; ++j, pause()) status = status_from(nullptr);
+    for (int j = 0; j < kPatience && status == 429; ++j, pause()) status = status_from(nullptr);
     EXPECT_EQ(status, 200);
   }
-  for (int i = 0; i < 500 && metric("chorus_http_connections") > 30; ++i) pause();
+  for (int i = 0; i < kPatience && metric("chorus_http_connections") > 30; ++i) pause();
   EXPECT_LE(metric("chorus_http_connections"), 30);
   EXPECT_GT(metric("chorus_http_connections_put_out_total"), 5);
   resting.get("/plaintext");  // idle longer than any of them, and another's

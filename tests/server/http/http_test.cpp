@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "server/fixture.h"
+#include "support/engine_pause.h"
 #include "support/scratch_folder.h"
 
 namespace chorus::server {
@@ -22,6 +23,16 @@ class Http : public ServerTest {
     options.port = 0;
     options.log_level = "off";
     start_with(std::move(options), {});
+  }
+  // A connection whose first request came in the short time that it has for it, which on a busy machine not
+  // every one does; none if that never happens.
+  std::unique_ptr<HttpClient> served_in_time() {
+    for (int i = 0; i < 100; ++i) {
+      auto client = std::make_unique<HttpClient>(server_->port());
+      client->get("/plaintext");
+      if (client->answer().status == 200) return client;
+    }
+    return nullptr;
   }
 };
 
@@ -119,12 +130,12 @@ TEST_F(Http, TheLongestIdleIsPutOutForANewConnection) {
 
 TEST_F(Http, ANewConnectionHasItsFirstByteSoon) {
   start_bare({.http = {.first_byte_timeout = std::chrono::milliseconds(200)}});
-  HttpClient silent(server_->port()), used(server_->port());
-  used.get("/plaintext");
-  EXPECT_EQ(used.answer().status, 200);
+  HttpClient silent(server_->port());
+  std::unique_ptr<HttpClient> used = served_in_time();
+  ASSERT_NE(used, nullptr);
   EXPECT_TRUE(silent.is_closed());
-  used.get("/plaintext");  // which has another time
-  EXPECT_EQ(used.answer().status, 200);
+  used->get("/plaintext");  // which has another time
+  EXPECT_EQ(used->answer().status, 200);
 }
 
 TEST_F(Http, TooManyConnectionsAre503) {
@@ -145,7 +156,7 @@ TEST_F(Http, TooManyConnectionsAre503) {
   first.end_half_request();
   EXPECT_EQ(first.answer().status, 200);
   first.close();
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < kPatience; ++i) {
     if (get("/plaintext").status == 200) return;
     pause();
   }
@@ -382,7 +393,7 @@ TEST_F(Http, WhileTheModelLoadsItSaysSo) {
   EXPECT_EQ(get("/generate/a").status, 503);
   EXPECT_EQ(get("/plaintext").status, 200);
   may_load = true;
-  for (int i = 0; i < 1000 && get("/health").status != 200; ++i) pause();
+  for (int i = 0; i < kPatience && get("/health").status != 200; ++i) pause();
   EXPECT_EQ(get("/generate/a?max_length=5").status, 200);
   EXPECT_NE(get("/v1/models").body.find("\"id\":\"slow\""), std::string::npos);
 }
@@ -405,12 +416,11 @@ TEST_F(Http, AModelThatCannotBeLoadedEndsIt) {
 TEST_F(Http, AConnectionRestsBetweenRequestsForAsLongAsItMay) {
   start_bare(
       {.http = {.idle_timeout = milliseconds(100), .keep_alive_timeout = milliseconds(60'000)}});
-  HttpClient resting(server_->port());
-  resting.get("/plaintext");
-  EXPECT_EQ(resting.answer().status, 200);
+  std::unique_ptr<HttpClient> resting = served_in_time();
+  ASSERT_NE(resting, nullptr);
   for (int i = 0; i < 50; ++i) pause();
-  resting.get("/plaintext");
-  EXPECT_EQ(resting.answer().status, 200);
+  resting->get("/plaintext");
+  EXPECT_EQ(resting->answer().status, 200);
 
   start_bare(
       {.http = {.idle_timeout = milliseconds(60'000), .keep_alive_timeout = milliseconds(100)}});
@@ -424,15 +434,16 @@ TEST_F(Http, AConnectionRestsBetweenRequestsForAsLongAsItMay) {
 TEST_F(Http, DrainingFinishesWhatRunsAndOneMoreRequestOfEachConnection) {
   start();
   HttpClient running(server_->port()), idle(server_->port()), later(server_->port());
-  for (HttpClient* client : {&idle, &later}) {
-    client->get("/plaintext");
-    EXPECT_EQ(client->answer().status, 200);
-  }
+  idle.get("/plaintext");
+  EXPECT_EQ(idle.answer().status, 200);
+  test::EnginePause paused(*engine_);
   running.get("/generate/a?max_length=200&seed=1");
-  ASSERT_TRUE(becomes_busy());
-  later.send("GET /generate/b HTTP/1.1\r\n");
-  pause();
+  ASSERT_TRUE(has_waiting(1));
+  // Once the first is answered, the beginning of the second has been read.
+  later.send("GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\nGET /generate/b HTTP/1.1\r\n");
+  EXPECT_EQ(later.answer().status, 200);
   server_->drain();
+  paused.end();
   later.send("Host: localhost\r\n\r\n");
   HttpAnswer last = later.answer();
   EXPECT_TRUE(last.status == 200 && last.is_whole);
@@ -449,7 +460,7 @@ TEST_F(Http, DrainingFinishesWhatRunsAndOneMoreRequestOfEachConnection) {
 TEST_F(Http, TheDrainTimeoutCutsWhatIsLeft) {
   start({.drain_timeout = milliseconds(50)}, {.step_rows = 1});
   HttpClient client(server_->port());
-  client.post("/v1/completions", R"({"prompt":"a","max_tokens":1000,"n":8})");
+  client.post("/v1/completions", R"({"prompt":"a","max_tokens":1000,"n":128,"ignore_eos":true})");
   ASSERT_TRUE(becomes_busy());
   server_->drain();
   Result<bool> end = server_->wait();
