@@ -94,7 +94,7 @@ class Engine:
         counts = {"threads": threads, "kv_memory": kv_memory, "max_queue": max_queue, "step_rows": step_rows,
                   "n_head": n_head}
         for name, value in counts.items():
-            if value is not None:
+            if value is not None or name in ("max_queue", "step_rows"):
                 whole(value, name, 1)
         for name, value in {"prefix_cache": prefix_cache, "pin_threads": pin_threads,
                             "allow_nonfinite": allow_nonfinite}.items():

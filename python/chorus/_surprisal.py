@@ -98,7 +98,7 @@ def _texts(sentences: Any) -> list[str]:
 
 def _table(engine: Engine, texts: list[str], words: bool, boundary: str, bos: bool, stride: int) -> SurprisalTable:
     # The word of the boundary is read in any case, so that a wrong one is never passed over.
-    if boundary not in ("corrected", "leading"):
+    if not isinstance(boundary, str) or boundary not in ("corrected", "leading"):
         raise invalid("boundary", f"expected corrected or leading, found {shown(boundary)}")
     rows: list[tuple[Any, ...]] = []
     scored = engine._score(texts, "sentences[{}]", bos, stride, False, not words, boundary if words else None)

@@ -389,7 +389,7 @@ def test_everything_public_says_what_it_is():
 
 WRONG_ARGUMENTS = {
     "dtype": (np.float32, "", "fp32", 5, "f32\ud800"), "threads": (0, -1, 2.0, "2", True, 10**5000, 10**6),
-    "kv_memory": ("1GB", 0, 1, 1e9, 2**64), "max_queue": (0, 2**40), "step_rows": (0, 2**40, 2.5),
+    "kv_memory": ("1GB", 0, 1, 1e9, 2**64), "max_queue": (0, 2**40, None), "step_rows": (0, 2**40, 2.5, None),
     "prefix_cache": ("no", 0, None), "pin_threads": (None, 1), "allow_nonfinite": (1, "x"), "activation": (5, "swish"),
     "tokenizer": (5, b"x", ""), "n_head": (0, 7, 2**40), "model": (5, b"x", "", True, "a\ud800"),
 }

@@ -122,6 +122,9 @@ def test_what_is_wrong_is_named(engine):
     for words in (True, False):
         with pytest.raises(chorus.InvalidArgumentError, match="boundary: expected corrected or leading, found 'exact'"):
             chorus.surprisal("x", words, model=engine, boundary="exact")
+        for boundary in (None, 5, np.array(["corrected", "leading"]), ["corrected"]):
+            with pytest.raises(chorus.InvalidArgumentError, match="^boundary: expected corrected or leading, found "):
+                chorus.surprisal("x", words, model=engine, boundary=boundary)
     for field, value in (("words", None), ("words", "no"), ("bos", 1), ("bos", "yes"), ("stride", 2.0), ("stride", -1),
                          ("stride", 10**9), ("stride", None), ("model", 5), ("model", b"gpt2"), ("model", "")):
         with pytest.raises(chorus.InvalidArgumentError, match=f"^{field}: expected ") as caught:
