@@ -134,9 +134,10 @@ def id_array(values: Any, field: str, dimensions: int, vocab_size: int | None = 
              ignored: int | None = None) -> npt.NDArray[np.int64]:
     """Whole numbers of so many dimensions, each an id (or `ignored`)."""
     listed = isinstance(values, (list, tuple))
-    if listed:  # of tensors, perhaps, which NumPy need not know inside of a list
-        values = [as_array(one, f"{field}[{i}]") if is_array(one) and not isinstance(one, np.generic) else one
-                  for i, one in enumerate(values)]
+    kinds = set(map(type, values)) if listed else set()
+    arrays = {kind for kind in kinds if is_array(kind) and not issubclass(kind, np.generic)}
+    if arrays:  # tensors, perhaps, which NumPy need not know inside of a list
+        values = [as_array(one, f"{field}[{i}]") if type(one) in arrays else one for i, one in enumerate(values)]
     array = as_array(values, field)
     if array.ndim != dimensions:
         shape = {1: "one text's ids", 2: "ids of shape (B, T)"}[dimensions]
@@ -197,4 +198,4 @@ def is_batch(prompts: Any, field: str) -> bool:
     first = prompts[0]
     if is_array(first) and not isinstance(first, (np.generic, str)):
         return as_array(first, f"{field}[0]").ndim > 0
-    return isinstance(first, Sequence) or any(isinstance(one, (str, bytes)) for one in prompts)
+    return isinstance(first, Sequence) or any(issubclass(kind, (str, bytes)) for kind in set(map(type, prompts)))
