@@ -38,7 +38,7 @@ from serving import Server, free_port, wait_until  # noqa: E402
 
 STREAMS = 1, 14, 32
 DTYPES = ("f32", "bf16", "int8", "int4")
-GGUF = {"bf16": "f16", "int8": "q8_0", "int4": "q4_0"}  # llama.cpp's nearest
+GGUF = {"f32": "f32", "bf16": "f16", "int8": "q8_0", "int4": "q4_0"}  # llama.cpp's nearest
 CONNECTIONS = 14
 TARGET = "/generate/The%20quick%20brown%20fox?max_length=20&seed=42"  # the talk's: 16 new tokens
 LLAMA_SCRIPT = os.path.join(HERE, "llama_server.lua")
@@ -143,7 +143,7 @@ class LlamaCpp:
     def works(self):
         for dtype in GGUF:
             yield dtype, self.bench
-        for dtype in ("bf16", "int8"):
+        for dtype in ("f32", "bf16", "int8"):
             yield dtype, self.start
         yield "int8", self.serve
 
