@@ -13,17 +13,41 @@
 
 #include <cstddef>
 #include <functional>
+#include <new>
 #include <span>
+#include <type_traits>
 
 #include "core/thread_team.h"
 
 namespace chorus {
 
+// A small function object, held in place: a step is a list of some tens of phases, made anew each time, and
+// to allot memory for each of them took a sixteenth of a small model's step.
+class PhaseWork {
+ public:
+  template <class Function>
+  PhaseWork(Function function) : call_(call<Function>) {
+    static_assert(std::is_trivially_copyable_v<Function>, "captures references and numbers alone");
+    static_assert(sizeof(Function) <= sizeof(object_) && alignof(Function) <= alignof(void*));
+    ::new (static_cast<void*>(object_)) Function(function);
+  }
+  void operator()(Range items, std::size_t member) const { call_(object_, items, member); }
+
+ private:
+  template <class Function>
+  static void call(const void* object, Range items, std::size_t member) {
+    (*static_cast<const Function*>(object))(items, member);
+  }
+
+  alignas(void*) std::byte object_[8 * sizeof(void*)];
+  void (*call_)(const void* object, Range items, std::size_t member);
+};
+
 struct Phase {
   std::size_t items;  // fewer than 2^32
   std::size_t piece;  // how many items a member takes at a time, at most; at least 1
   // Does a piece of the items, as member `member` of the team. Must not throw.
-  std::function<void(Range items, std::size_t member)> work;
+  PhaseWork work;
 };
 
 // Runs the phases, one after the other, and returns when all are done. What the work of a phase has

@@ -8,7 +8,12 @@ namespace {
 
 using kernels::kPanelWidth;
 
-constexpr std::size_t kPanels = 4;  // of a matrix, in one piece of work: fewer or more gain nothing
+// How many panels of a matrix are one piece of work: four of long ones, where fewer or more gain nothing,
+// and so many short ones that to take a piece costs little beside it.
+std::size_t piece_of(const PackedMatrix& matrix) {
+  constexpr std::size_t kPanels = 4, kInputs = kPanels * 768;
+  return std::max(kPanels, kInputs / matrix.inputs());
+}
 
 struct GroupBytes {
   std::size_t of_channels = 0, of_inner = 0;
@@ -62,6 +67,7 @@ StepPhases::StepPhases(const Model& model, const StepRows& rows, Workspace& work
       attention_(model.kernels(), model.kv_layout(),
                  static_cast<std::size_t>(model.config().n_head), rows, workspace),
       channels_(static_cast<std::size_t>(model.config().n_embd)) {
+  workspace.phases.clear();
   GroupBytes groups = group_bytes_of(model.weights(), kernels_);
   std::size_t heads = attention_.heads() + 2 * attention_.kv_heads();
   workspace.residual.resize(rows.count(), channels_);
@@ -103,7 +109,7 @@ void StepPhases::normalise_row(const Norm& norm, std::size_t row, float* out) co
 }
 
 void StepPhases::project_heads(const PackedMatrix& matrix) {
-  add(matrix.panels(), kPanels, [this, &matrix](Range panels, std::size_t) {
+  add(matrix.panels(), piece_of(matrix), [this, &matrix](Range panels, std::size_t) {
     matrix.multiply(kernels_, panels, workspace_.normalised.input(), rows_.count(),
                     workspace_.qkv.row(0), workspace_.qkv.stride());
   });
@@ -150,7 +156,7 @@ static_assert(kPanelWidth == kernels::kGroup);
 
 void StepPhases::activate(const PackedMatrix& matrix, const PackedMatrix& next) {
   auto kernel = activation_kernel(kernels_, model_.config().activation);
-  add(matrix.panels(), kPanels, [this, kernel, &matrix, &next](Range panels, std::size_t) {
+  add(matrix.panels(), piece_of(matrix), [this, kernel, &matrix, &next](Range panels, std::size_t) {
     MatrixInputBuffer& inner = workspace_.inner;
     matrix.multiply(kernels_, panels, workspace_.normalised.input(), rows_.count(), inner.row(0),
                     inner.input().stride);
@@ -162,7 +168,7 @@ void StepPhases::activate(const PackedMatrix& matrix, const PackedMatrix& next) 
 }
 
 void StepPhases::add_product(const PackedMatrix& matrix, MatrixInputBuffer& input) {
-  add(matrix.panels(), kPanels, [this, &matrix, &input](Range panels, std::size_t) {
+  add(matrix.panels(), piece_of(matrix), [this, &matrix, &input](Range panels, std::size_t) {
     RowBuffer& product = workspace_.projected;
     matrix.multiply(kernels_, panels, input.input(), rows_.count(), product.row(0),
                     product.stride());
@@ -183,7 +189,7 @@ void StepPhases::logits(const Norm& norm, const PackedMatrix& head) {
     normalise_row(norm, rows_.logits_rows()[i], workspace_.normalised.row(i));
     head.prepare(kernels_, workspace_.normalised.input(), i);
   });
-  add(head.panels(), kPanels, [this, count, &head](Range panels, std::size_t) {
+  add(head.panels(), piece_of(head), [this, count, &head](Range panels, std::size_t) {
     head.multiply(kernels_, panels, workspace_.normalised.input(), count, workspace_.logits.row(0),
                   workspace_.logits.stride());
   });

@@ -37,12 +37,12 @@ class StepPhases {
   // logits = head * norm(residual), of the rows that want them, each of which then goes to `use`.
   void logits(const Norm& norm, const PackedMatrix& head);
 
-  const std::vector<Phase>& phases() const { return phases_; }
+  const std::vector<Phase>& phases() const { return workspace_.phases; }
 
  private:
   template <class Work>
   void add(std::size_t items, std::size_t piece, Work work) {
-    if (items > 0) phases_.push_back({items, piece, std::move(work)});
+    if (items > 0) workspace_.phases.push_back({items, piece, work});
   }
   void add_product(const PackedMatrix& matrix, MatrixInputBuffer& input);
   void normalise_row(const Norm& norm, std::size_t row, float* out) const;
@@ -54,7 +54,6 @@ class StepPhases {
   const UseLogits& use_;
   Attention attention_;
   std::size_t channels_;
-  std::vector<Phase> phases_;
 };
 
 }  // namespace chorus::model

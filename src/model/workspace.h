@@ -4,7 +4,10 @@
 // Thread contract: belongs to one step at a time; its members write what their work is.
 #pragma once
 
+#include <vector>
+
 #include "core/aligned_buffer.h"
+#include "core/work_stealing.h"
 #include "model/packed_matrix.h"
 
 namespace chorus::model {
@@ -61,6 +64,7 @@ struct Workspace {
   MatrixInputBuffer inner;         // [R][F]
   AlignedBuffer<float> attention;  // scratch of each member
   RowBuffer logits;                // [rows that get logits][V]
+  std::vector<Phase> phases;       // of the step that uses it
 };
 
 }  // namespace chorus::model
