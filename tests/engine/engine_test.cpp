@@ -11,6 +11,7 @@
 
 #include "checkpoint/safetensors/write.h"
 #include "core/assets.h"
+#include "core/memory.h"
 #include "core/thread_team.h"
 #include "model/quantise.h"
 #include "support/scratch_folder.h"
@@ -220,6 +221,19 @@ TEST(Engine, RefusesToHoldWeightsAsWhatNoKernelReads) {
   EXPECT_EQ(refused.assume_error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(refused.assume_error().message,
             "dtype: expected f32, bf16, bf16-f32, int8 or int4, found f16");
+}
+
+// It is spent when texts need it: then the system would end the process.
+TEST(Engine, RefusesMoreMemoryForKeysAndValuesThanThereIs) {
+  test::TinyModel model(test::odd_config());
+  for (std::uint64_t bytes : {most_memory() + 1, std::numeric_limits<std::uint64_t>::max()}) {
+    auto refused = Engine::load(model.checkpoint(), {.threads = 1, .kv_memory = bytes});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.assume_error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(refused.assume_error().message,
+              "kv_memory: expected at most " + std::to_string(most_memory()) +
+                  " bytes, which is what this process may have, found " + std::to_string(bytes));
+  }
 }
 
 TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {
