@@ -70,9 +70,11 @@ Amx find_amx() {
     return {.missing = "this system does not let programs use it", .is_surprising = true};
   }
   if (!ask_permission()) {
-    return {.missing = "the system refused its use (" + std::generic_category().message(errno) +
-                       "; a thread's alternate signal stack may be too small for its registers)",
-            .is_surprising = true};
+    // Linux's one reason that is the program's own.
+    std::string why = errno == ENOSPC
+                          ? "a thread's alternate signal stack is too small for its registers"
+                          : std::generic_category().message(errno);
+    return {.missing = "the system refused its use (" + why + ")", .is_surprising = true};
   }
   if (!amx_products_agree(has_bf16(features))) {
     return {.missing = "its products are wrong on this machine, or on what emulates it",

@@ -8,7 +8,7 @@
 // tile with the outputs of two panels. Tiles are not renamed (avx512_amx.cpp): each of the factors is
 // loaded right after the last product that reads it, one or two products before the next that does.
 // The prototype that this follows made 1,460 to 2,000 GFLOP/s of a core's 3,500
-// (docs/measurements.md); this file has run under emulation alone.
+// (docs/measurements.md); this file has run under emulations alone.
 
 #if defined(__x86_64__)
 

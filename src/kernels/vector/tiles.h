@@ -8,14 +8,15 @@
 //    every kernel with the bytes that the assembler made, decoded and done by
 //    tests/support/amx_emulator.h, which was written after volume 2 of Intel's manual and refuses what
 //    the manual says is refused (configurations, shapes, tiles under two names, start rows);
+//  - the same by an emulator of processors that is not ours, under Linux (docs/numerics.md);
 //  - TDPBF16PS's rounding: over 16 million results of a processor (docs/numerics.md);
 //  - by reading: a statement that touches memory says so ("memory", or the operand itself), so the
 //    compiler has stored what a tile loads and reloads what one stores; the statements are volatile,
 //    so they stay in the order of the source, which is all that tiles ask, since the compiler knows none
 //    of their registers; none moves the stack pointer, so the red zone is safe;
-//  - by reading Linux's arch/x86/kernel/fpu: a thread switch, a signal and a fork keep the tiles of a
-//    process that has the permission; the configuration is a thread's own, so every call of a kernel
-//    makes it and releases it.
+//  - by reading Linux's arch/x86/kernel/fpu, and by tests/kernels/amx_system_test.cpp: a thread switch, a
+//    signal and a fork keep the tiles of a process that has the permission; the configuration is a
+//    thread's own, so every call of a kernel makes it and releases it.
 #pragma once
 
 #include <cstddef>
