@@ -22,11 +22,11 @@ LONG = dict(seed=1, max_length=100_000, past_block="crop", ignore_eos=True)  # h
 
 @functools.cache
 def patience():
-    """Seconds after which a program of these tests hangs: a minute, and more where starting one takes its time (in an
+    """Seconds after which a program of these tests hangs: three minutes, and more where starting one takes its time (in an
     interpreter that is compiled for a sanitizer, on a busy machine)."""
     begin = time.monotonic()
     subprocess.run([sys.executable, "-c", "import chorus"], check=True)
-    return 60 + 20 * (time.monotonic() - begin)
+    return 180 + 20 * (time.monotonic() - begin)
 
 
 def idle(engine):
