@@ -382,7 +382,7 @@ def test_everything_public_says_what_it_is():
             chorus.ModelInfo: ["kv_bytes", "dtype"], chorus.Stats: ["kv_usage"], chorus.Piece: ["sample", "token"]}
     for kind, fields in said.items():
         for field in fields:
-            assert re.search(rf"\n {{8}}{field}: [^ ]", kind.__doc__), f"{kind.__name__}.{field}"
+            assert re.search(rf"\n +{field}: [^ ]", kind.__doc__), f"{kind.__name__}.{field}"
 
 
 # --- What users get wrong: the argument is named, and what was found there; nothing comes from inside.
