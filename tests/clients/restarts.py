@@ -51,7 +51,7 @@ class Standing:
 
     def more(self, count):
         enough = self.count + count
-        wait_until(f"not {count} more requests: {self.lost}", lambda: self.count >= enough, 60)
+        wait_until(f"not {count} more requests: {self.lost}", lambda: self.count >= enough, 240)
 
     def end(self):
         self.going = False

@@ -22,7 +22,7 @@ def skip(reason):
     sys.exit(77)
 
 
-def wait_until(what, condition, seconds=60):
+def wait_until(what, condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what

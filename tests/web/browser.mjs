@@ -8,6 +8,9 @@ import { chromium } from "playwright-core";
 const NAMES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** Milliseconds after which what does not come is a fault, on a busy machine, too. */
+export const PATIENCE = 240000;
+
 export async function launch() {
   const executablePath = process.env.CHROMIUM ?? NAMES.find((name) => existsSync(name));
   return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -19,6 +22,7 @@ export async function launch() {
  * it is loaded. */
 export async function open(browser, url, { mayFail = () => false, prepare = async () => {}, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const faults = [];
   page.on("console", (message) => {
@@ -45,7 +49,7 @@ export async function findings(page) {
   return violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target}: ${node.failureSummary}`));
 }
 
-export const status = (page, pattern, timeout = 60000) =>
+export const status = (page, pattern, timeout = PATIENCE) =>
   page.waitForFunction((text) => new RegExp(text).test(document.getElementById("status").textContent), pattern.source, { timeout });
 
 export async function write(page, fields) {

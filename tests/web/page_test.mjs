@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { findings, launch, open, status, texts, write } from "./browser.mjs";
+import { PATIENCE, findings, launch, open, status, texts, write } from "./browser.mjs";
 
 const base = process.argv[2], server = Number(process.argv[3]);
 const VIEWS = ["chorus", "thought", "score", "tokens", "server"];
@@ -15,7 +15,7 @@ const post = async (path, body) => {
   return response.json();
 };
 const metric = async (name) => Number(new RegExp(`^${name}\\{.*\\} (\\S+)`, "m").exec(await (await fetch(base + "/metrics")).text())[1]);
-const until = async (what, holds, seconds = 60) => {
+const until = async (what, holds, seconds = PATIENCE / 1000) => {
   for (const end = Date.now() + 1000 * seconds; Date.now() < end; await new Promise((go) => setTimeout(go, 20))) {
     if (await holds()) return;
   }
@@ -69,7 +69,7 @@ await test("16 streams of one request are what curl gets with the same seeds", a
   assert.deepEqual(shown, alone);
   assert.equal(new Set(shown).size, 16);
   await page.waitForFunction(() => /^[\d,.]+ of [\d,.]+ tokens\/s that this machine's (memory|arithmetic) allows · \d+ tokens in 16 texts$/
-    .test(document.getElementById("rates").textContent), null, { timeout: 60000 });
+    .test(document.getElementById("rates").textContent), null, { timeout: PATIENCE });
   assert.match(await page.textContent("#headers"), /x-request-id/);
 });
 
@@ -84,7 +84,7 @@ await test("a rate stands beside the lower of two limits, or beside none that is
   await status(other, /All 4 texts/);
   assert.match(await other.textContent("#rates"), /^[\d,.]+ tokens\/s \(what this machine allows is not known yet\) · \d+ tokens in 4 texts/);
   isKnown = true;
-  const limit = (words) => other.waitForFunction((part) => document.getElementById("rates").textContent.includes(part), words, { timeout: 60000 });
+  const limit = (words) => other.waitForFunction((part) => document.getElementById("rates").textContent.includes(part), words, { timeout: PATIENCE });
   await limit("of 400 tokens/s that this machine's memory allows");
   assert.match(await other.getAttribute("#rates abbr", "title"), /reads all 30 MB .* 100 times a second \(3.0 GB\/s\), so 4 texts together can have 400 tokens\/s/);
   await write(other, { n: 16 });
@@ -120,13 +120,13 @@ await test("a link writes the same text elsewhere and says so, or that the model
   const link = page.url();
   assert.match(link, /#chorus\?.*digest=[0-9a-f]{32}&hash=[0-9a-f]{32}/);
   const other = await open(browser, link);
-  await other.waitForSelector("#verified:not([hidden])", { timeout: 60000 });
+  await other.waitForSelector("#verified:not([hidden])", { timeout: PATIENCE });
   assert.equal(await other.textContent("#verified"), "Same text: verified.");
   assert.deepEqual(await texts(other), before);
   for (const [from, to, words] of [[/hash=./, "hash=g", /Another text/], [/digest=./, "digest=g", /Another model/]]) {
     await other.goto("about:blank");
     await other.goto(link.replace("&n=16", "&n=1").replace(/hash=[0-9a-f]+/, (hash) => hash).replace(from, to));
-    await other.waitForSelector("#verified:not([hidden])", { timeout: 60000 });
+    await other.waitForSelector("#verified:not([hidden])", { timeout: PATIENCE });
     assert.match(await other.textContent("#verified"), words);
   }
   other.check();
@@ -267,7 +267,7 @@ await test("an error stands beside its field, and 429 is waited for", async () =
     const element = document.getElementById("status");
     new MutationObserver(() => window.said.push(element.textContent)).observe(element, { childList: true, characterData: true, subtree: true });
   });
-  const said = (pattern) => other.waitForFunction((text) => window.said.some((one) => new RegExp(text).test(one)), pattern.source, { timeout: 60000 });
+  const said = (pattern) => other.waitForFunction((text) => window.said.some((one) => new RegExp(text).test(one)), pattern.source, { timeout: PATIENCE });
   await write(other, { temperature: "", n: 1, max_length: 20 });
   await said(/queue is full \(429, attempt 1\); trying again/);
   await status(other, /The text is written/);
@@ -294,7 +294,7 @@ await test("a hostile text stays text, and one that is too long is refused besid
   await other.goto(base + "/#chorus");
   await other.evaluate(() => { document.getElementById("prompt").value = "x".repeat(300000); }); // longer than the block
   await other.locator("#run").dispatchEvent("click");
-  await other.waitForFunction(() => !document.getElementById("form-error").hidden || document.querySelector("#ask .field .error"), null, { timeout: 60000 });
+  await other.waitForFunction(() => !document.getElementById("form-error").hidden || document.querySelector("#ask .field .error"), null, { timeout: PATIENCE });
   other.check();
   await other.context().close();
 });
@@ -306,7 +306,7 @@ await test("a stranger's link does no harm", async () => {
     await other.goto("about:blank");
     await other.goto(`${base}/#chorus?${fields}`);
     await other.waitForFunction(() => !document.getElementById("form-error").hidden || document.querySelector("#ask .field .error") ||
-      /written|Another/.test(document.getElementById("status").textContent), null, { timeout: 60000 });
+      /written|Another/.test(document.getElementById("status").textContent), null, { timeout: PATIENCE });
     assert.ok(await other.locator(".tile").count() <= 1, fields);
   }
   await write(other, { prompt: "Once", n: 1, max_length: 20, seed: 1, temperature: "", top_p: "", stop: "" });
