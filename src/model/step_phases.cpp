@@ -9,10 +9,10 @@ namespace {
 using kernels::kPanelWidth;
 
 // How many panels of a matrix are one piece of work: four of long ones, where fewer or more gain nothing,
-// and so many short ones that to take a piece costs little beside it.
-std::size_t piece_of(const PackedMatrix& matrix) {
+// and so many short ones that to take a piece costs little beside its product with so many rows.
+std::size_t piece_of(const PackedMatrix& matrix, std::size_t rows) {
   constexpr std::size_t kPanels = 4, kInputs = kPanels * 768;
-  return std::max(kPanels, kInputs / matrix.inputs());
+  return std::max(kPanels, kInputs / (matrix.inputs() * rows));
 }
 
 struct GroupBytes {
@@ -109,7 +109,8 @@ void StepPhases::normalise_row(const Norm& norm, std::size_t row, float* out) co
 }
 
 void StepPhases::project_heads(const PackedMatrix& matrix) {
-  add(matrix.panels(), piece_of(matrix), [this, &matrix](Range panels, std::size_t) {
+  std::size_t piece = piece_of(matrix, rows_.count());
+  add(matrix.panels(), piece, [this, &matrix](Range panels, std::size_t) {
     matrix.multiply(kernels_, panels, workspace_.normalised.input(), rows_.count(),
                     workspace_.qkv.row(0), workspace_.qkv.stride());
   });
@@ -156,7 +157,8 @@ static_assert(kPanelWidth == kernels::kGroup);
 
 void StepPhases::activate(const PackedMatrix& matrix, const PackedMatrix& next) {
   auto kernel = activation_kernel(kernels_, model_.config().activation);
-  add(matrix.panels(), piece_of(matrix), [this, kernel, &matrix, &next](Range panels, std::size_t) {
+  std::size_t piece = piece_of(matrix, rows_.count());
+  add(matrix.panels(), piece, [this, kernel, &matrix, &next](Range panels, std::size_t) {
     MatrixInputBuffer& inner = workspace_.inner;
     matrix.multiply(kernels_, panels, workspace_.normalised.input(), rows_.count(), inner.row(0),
                     inner.input().stride);
@@ -168,7 +170,8 @@ void StepPhases::activate(const PackedMatrix& matrix, const PackedMatrix& next) 
 }
 
 void StepPhases::add_product(const PackedMatrix& matrix, MatrixInputBuffer& input) {
-  add(matrix.panels(), piece_of(matrix), [this, &matrix, &input](Range panels, std::size_t) {
+  std::size_t piece = piece_of(matrix, rows_.count());
+  add(matrix.panels(), piece, [this, &matrix, &input](Range panels, std::size_t) {
     RowBuffer& product = workspace_.projected;
     matrix.multiply(kernels_, panels, input.input(), rows_.count(), product.row(0),
                     product.stride());
@@ -189,7 +192,7 @@ void StepPhases::logits(const Norm& norm, const PackedMatrix& head) {
     normalise_row(norm, rows_.logits_rows()[i], workspace_.normalised.row(i));
     head.prepare(kernels_, workspace_.normalised.input(), i);
   });
-  add(head.panels(), piece_of(head), [this, count, &head](Range panels, std::size_t) {
+  add(head.panels(), piece_of(head, count), [this, count, &head](Range panels, std::size_t) {
     head.multiply(kernels_, panels, workspace_.normalised.input(), count, workspace_.logits.row(0),
                   workspace_.logits.stride());
   });
