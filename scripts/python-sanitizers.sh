@@ -11,10 +11,11 @@
 # (scripts/free-threaded-python.sh --thread-sanitizer); programs that the tests start are as they always are, and
 # other Pythons that they start are this one. NumPy is not compiled so. The first warning ends the process that has it.
 # One test is left out by name, test_a_forked_child_is_refused_and_may_load_its_own: the sanitizer ends a child of fork()
-# that starts a thread where its parent had one ("dup thread with used id"). Three warnings are suppressed: the C
-# library frees a finished thread's thread-local storage, and has waited for that thread by the kernel, unseen; and two of CPython
+# that starts a thread where its parent had one ("dup thread with used id"). Four warnings are suppressed: the C
+# library frees a finished thread's thread-local storage, and has waited for that thread by the kernel, unseen; and three of CPython
 # 3.13's own: when it ends it frees the state of daemon threads and sets its allocator without asking whether they use
-# them, which four threads that wait in a queue.SimpleQueue are enough to show.
+# them, which four threads that wait in a queue.SimpleQueue are enough to show; and a daemon thread that it ends is joined by
+# nobody, which is called a leak if it has ended in time.
 #
 # Both need build/release/src/chorus, take some minutes, and are not in test.sh.
 set -eu
@@ -45,6 +46,7 @@ else
   mkdir -p "$folder"
   printf 'race:%s\n' _dl_deallocate_tls _PyThreadState_DeleteList \
     _PyMem_SetDefaultAllocator >"$folder/suppressions"
+  echo thread:do_start_joinable_thread >>"$folder/suppressions"
   export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:history_size=4:allocator_may_return_null=1:suppressions=$folder/suppressions
 fi
 # (Checks in loops that are unrolled whole take GCC a minute for one file.)
