@@ -61,19 +61,18 @@ Result<void> check_options(const EngineOptions& options) {
   CHORUS_TRY(check("threads", options.threads, 0, 1024));
   CHORUS_TRY(check("max_queue", options.max_queue, 1, 1'000'000));
   CHORUS_TRY(check("step_rows", options.step_rows, 1, 4096));
+  if (std::uint64_t most = most_memory(); most > 0 && options.kv_memory > most) {
+    return Error{ErrorCode::kInvalidArgument,
+                 fmt::format("kv_memory: expected at most {} bytes, which is what this process may "
+                             "have, found {}",
+                             most, options.kv_memory)};
+  }
   return ok();
 }
 
 // How many pages of keys and values the options allow.
 Result<std::size_t> page_count(const EngineOptions& options, std::size_t page_bytes) {
   std::uint64_t bytes = options.kv_memory > 0 ? options.kv_memory : available_memory() / 4;
-  std::uint64_t most = most_memory();
-  if (most > 0 && bytes > most) {
-    return Error{ErrorCode::kInvalidArgument,
-                 fmt::format("kv_memory: expected at most {} bytes, which is what this process may "
-                             "have, found {}",
-                             most, bytes)};
-  }
   std::uint64_t pages = std::min<std::uint64_t>(bytes / page_bytes, UINT32_MAX);
   if (pages > 0) return static_cast<std::size_t>(pages);
   return Error{ErrorCode::kInvalidArgument,
