@@ -1,13 +1,16 @@
 #!/bin/sh
-# Installs what building Chorus needs on Debian 12 or Ubuntu 24.04; with --test also what its tests
-# need. Does nothing, and needs no rights, when everything is there already.
+# Installs what building Chorus needs on Debian 12 or Ubuntu 24.04; with --python also what building its
+# package for the distribution's own Python needs, with --test also what its tests need. Does nothing, and needs
+# no rights, when everything is there already.
 set -eu
 
+with_python=no
 with_tests=no
 case "${1-}" in
   "") ;;
-  --test) with_tests=yes ;;
-  *) echo "usage: install-deps.sh [--test]" >&2; exit 2 ;;
+  --python) with_python=yes ;;
+  --test) with_python=yes with_tests=yes ;;
+  *) echo "usage: install-deps.sh [--python | --test]" >&2; exit 2 ;;
 esac
 
 ID=unknown
@@ -24,7 +27,8 @@ with their development files, and then build with: cmake --preset release && cma
   a C++20 compiler (g++ 12, clang 14 or later), CMake 3.25, Ninja, pkg-config,
   Boost 1.81 with Boost.JSON and Boost.URL, CLI11 2.1, fmt 9, PCRE2, zlib, libcurl 7.85, OpenSSL 3,
   spdlog 1.10, prometheus-cpp 1.0, toml++ 3.3
-  for the tests also: GoogleTest and GoogleMock; Python 3 with NumPy, PyTorch and venv; clang with libFuzzer;
+  for the Python package also: CPython 3.10 or later with its header files and venv
+  for the tests also: GoogleTest and GoogleMock; Python 3 with NumPy and PyTorch; clang with libFuzzer;
   curl, wrk, nginx, HAProxy, Prometheus' promtool, systemd, PyYAML, Chromium, and Node.js with npm as clients; help2man (manual pages, if they are to be installed), bash,
   zsh, fish; dpkg-dev and file for Debian packages
 EOF
@@ -34,10 +38,12 @@ esac
 
 packages="g++ cmake ninja-build pkg-config $boost libcli11-dev libfmt-dev libpcre2-dev
   libcurl4-openssl-dev libssl-dev zlib1g-dev libspdlog-dev prometheus-cpp-dev libtomlplusplus-dev ca-certificates"
-test_packages="libgtest-dev libgmock-dev clang libclang-rt-dev python3-numpy python3-venv python3-dev curl wrk
+python_packages="python3-venv python3-dev"
+test_packages="libgtest-dev libgmock-dev clang libclang-rt-dev python3-numpy curl wrk
   nginx haproxy prometheus systemd python3-yaml help2man dpkg-dev file zsh fish"
 # Ubuntu's Chromium is a snap, which containers cannot run: there the test in a browser is skipped.
 if [ "$ID" = debian ]; then test_packages="$test_packages chromium"; fi
+if [ "$with_python" = yes ]; then packages="$packages $python_packages"; fi
 if [ "$with_tests" = yes ]; then packages="$packages $test_packages"; fi
 
 is_installed() {
