@@ -35,10 +35,11 @@ struct OtherTensor {
   std::string type;  // as the file calls it
   std::vector<std::int64_t> shape = {};
   // A 64-bit float's, as Tensor has them (8 bytes an element): weights of that type are rounded to
-  // f32. Of other types the data is left empty.
+  // f32. Of other types the data is left empty, unless it is a mask's that must be looked at.
   bool is_f64 = false;
   std::vector<std::int64_t> strides = {};
   std::span<const std::byte> data = {};
+  std::size_t element_bytes = 8;  // of `data`
 };
 
 // What a file says of its tokenizer. Empty texts: it says nothing.

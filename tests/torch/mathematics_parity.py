@@ -285,14 +285,59 @@ REFUSED = [
 ]
 
 
+class Lazy:
+    """A tensor as PyTorch 2 saves a view that negates (PyTorch 1.13 forgets to say so)."""
+
+    def __init__(self, tensor, bit):
+        self.tensor, self.bit = tensor.detach(), bit
+
+    def __reduce__(self):
+        rebuild, arguments = self.tensor.__reduce_ex__(2)
+        return rebuild, (*arguments[:6], {self.bit: True})
+
+
+def with_tensors(**tensors):
+    """The model with other tensors in the first layer's attention."""
+    def save(gpt, model):
+        state = gpt.state_dict()
+        for name, tensor in tensors.items():
+            state["transformer.h.0.attn." + name.replace("_weight", ".weight")] = tensor
+        return {"model": state, "config": sizes(model)}
+    return save
+
+
+TRIL = torch.ones(BLOCK, BLOCK).tril()
+REFUSED_TENSORS = [
+    ({"c_proj_weight": Lazy(torch.ones(64, 64), "neg")}, "a view that negates or conjugates"),
+    ({"bias": torch.ones(1, 1, BLOCK, BLOCK)}, "other than the causal one"),
+    ({"bias": TRIL.triu(-8).bool()}, "other than the causal one"),
+    ({"bias": TRIL.triu(-8).to(torch.uint8)[None, None]}, "other than the causal one"),
+    ({"mask": TRIL.t().contiguous().double()}, "other than the causal one"),
+    ({"masked_bias": torch.tensor(-1.0)}, "would still be seen"),
+]
+TAKEN_TENSORS = [
+    {"c_proj_bias": Lazy(torch.ones(64), "other")},
+    {"bias": TRIL[None, None], "masked_bias": torch.tensor(-1e4)},
+    {"bias": TRIL.bool()}, {"bias": TRIL.t().contiguous().t()}, {"mask": TRIL.t().triu(1) == 1},
+    {"mask": torch.full((BLOCK, BLOCK), -math.inf).triu(1)}, {"tril": TRIL.to(torch.uint8)},
+]
+
+
 def check_refusals(chorus, folder):
     gpt = Gpt(TANH)
     path = os.path.join(folder, "refused.pt")
-    for fields, message in REFUSED:
-        torch.save(config(dict, **fields)(gpt, TANH), path)
+    saved = [(config(dict, **fields), fields, message) for fields, message in REFUSED]
+    saved += [(with_tensors(**tensors), list(tensors), message) for tensors, message in REFUSED_TENSORS]
+    for save, what, message in saved:
+        torch.save(save(gpt, TANH), path)
         said = chorus_program.messages(chorus, "score", "--ids", "1,2", "--model", path, status=1)
         if message not in said:
-            raise Mismatch(f"{fields}: expected {message!r}, found {said!r}")
+            raise Mismatch(f"{what}: expected {message!r}, found {said!r}")
+    for tensors in TAKEN_TENSORS:
+        tensors = {name.replace("_bias", ".bias") if name.startswith("c_") else name: tensor
+                   for name, tensor in tensors.items()}
+        torch.save(with_tensors(**tensors)(gpt, TANH), path)
+        chorus_program.messages(chorus, "score", "--ids", "1,2", "--model", path)
 
 
 def main():

@@ -3,6 +3,7 @@
 // must be compared (an lm_head beside wte), and f64 ones, which are rounded.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -122,7 +123,7 @@ Result<void> check_expansion(const PlainNames& plain) {
     add(tensor.data, tensor.shape, block_bytes(tensor.dtype));
   }
   for (const auto& [name, tensor] : plain.other_tensors) {
-    add(tensor.data, tensor.shape, sizeof(double));
+    add(tensor.data, tensor.shape, tensor.element_bytes);
   }
   std::ranges::sort(ranges);
   std::uint64_t held = 0;
@@ -178,7 +179,11 @@ class Assembler {
   Result<void> complete(const ConfigFields& stated, const OpenOptions& options) {
     if (conv1d_layout_) transpose_conv1d_weights(plain_.tensors);
     use_head_as_embedding(stated.tie_word_embeddings);
-    CHORUS_TRY(CompleteConfig completed, complete_config(stated, plain_.tensors, options));
+    auto read = complete_config(stated, plain_.tensors, options);
+    if (!read && read.assume_error().message.starts_with("missing tensor")) {
+      return corrupt(read.assume_error().message + hint_of_names());
+    }
+    CHORUS_TRY(CompleteConfig completed, std::move(read));
     result_.config = completed.config;
     result_.sources = std::move(completed.sources);
     std::ranges::move(completed.notes, std::back_inserter(result_.notes));
@@ -231,11 +236,13 @@ class Assembler {
     if (found == plain_.tensors.end()) {
       auto other = plain_.other_tensors.find(expected.name);
       if (other == plain_.other_tensors.end()) {
-        return corrupt("missing tensor " + in_quotes(expected.name));
+        return corrupt("missing tensor " + in_quotes(expected.name) + hint_of_names());
       }
       return Error{ErrorCode::kUnsupported,
                    "tensor " + in_quotes(plain_.file_names[expected.name]) + " is of type " +
-                       in_quotes(other->second.type) + "; expected f32, f16, bf16 or f64"};
+                       in_quotes(other->second.type) +
+                       "; expected f32, f16, bf16 or f64: save it so, made plain by dequantize(), "
+                       "to_dense() or float()"};
     }
     if (found->second.shape != expected.shape) {
       return wrong_shape(plain_.file_names[expected.name], found->second.shape, expected.shape,
@@ -243,6 +250,43 @@ class Assembler {
     }
     result_.tensors.insert(plain_.tensors.extract(found));
     return ok();
+  }
+
+  // What stands in the file in place of a tensor that is missing: other names, or a weight in parts.
+  std::string hint_of_names() {
+    constexpr std::string_view kParts[] = {".weight_g",    ".weight_v", ".weight_orig",
+                                           ".weight_mask", ".original", ".original0"};
+    for (const auto& [name, tensor] : plain_.tensors) {
+      const std::string& file_name = plain_.file_names[name];
+      bool is_part = std::ranges::any_of(
+          kParts, [&](std::string_view part) { return file_name.ends_with(part); });
+      if (is_part) {
+        return "; the file has " + in_quotes(file_name) +
+               ": a weight that is made of parts; join them before saving, by "
+               "torch.nn.utils' remove_weight_norm, prune.remove or "
+               "parametrize.remove_parametrizations";
+      }
+    }
+    for (const auto& [name, tensor] : plain_.tensors) {
+      if (is_plain_name(name)) continue;
+      return "; the file has " + in_quotes(plain_.file_names[name]) +
+             ", which is no name of GPT-2's: a model of its mathematics is read once its keys are "
+             "renamed as nanoGPT or transformers have them";
+    }
+    return "";
+  }
+
+  static bool is_plain_name(const std::string& name) {
+    ModelConfig any;
+    auto has = [](const std::vector<ExpectedTensor>& list, std::string_view wanted) {
+      std::string_view stem = wanted.substr(0, wanted.rfind('.'));
+      return std::ranges::any_of(list, [stem](const ExpectedTensor& tensor) {
+        return tensor.name.substr(0, tensor.name.rfind('.')) == stem;
+      });
+    };
+    auto parts = split_layer(name);
+    return name == kHead || has(tensors_outside_layers(any), name) ||
+           (parts && has(tensors_of_layer(any, parts->layer), name));
   }
 
   Result<void> take_quantised(const ExpectedTensor& expected) {
@@ -324,6 +368,7 @@ class Assembler {
                               " is another head's, which no text comes from: it is passed over");
       return true;
     });
+    note_other_types();
     if (plain_.tensors.empty() && plain_.quantised.empty()) return ok();
     const std::string& name =
         plain_.tensors.empty() ? plain_.quantised.begin()->first : plain_.tensors.begin()->first;
@@ -342,6 +387,31 @@ class Assembler {
       message += ": GPT-2 has none of this name";
     }
     return Error{ErrorCode::kUnsupported, message};
+  }
+
+  // Numbers that are no weights, of counters and the like.
+  void note_other_types() {
+    constexpr std::string_view kCounters[] = {"position_ids", "num_batches_tracked", "n_averaged"};
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : plain_.other_tensors) {
+      const std::string& file_name = plain_.file_names[name];
+      bool is_counter = std::ranges::any_of(
+          kCounters, [&](std::string_view counter) { return file_name.ends_with(counter); });
+      if (!is_counter && !is_another_head(name)) {
+        names.push_back(in_quotes(file_name) + " (" + printable(tensor.type) + ")");
+      }
+    }
+    if (names.empty()) return;
+    constexpr std::size_t kMostNamed = 8;
+    std::string more;
+    if (names.size() > kMostNamed) {
+      more = fmt::format(" and {} more", names.size() - kMostNamed);
+      names.resize(kMostNamed);
+    }
+    result_.notes.push_back(
+        fmt::format("tensors that are no weights of GPT-2's are passed over: {}{}; if the model "
+                    "computes with one of them, its text will differ",
+                    fmt::join(names, ", "), more));
   }
 
   PlainNames plain_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "checkpoint/gpt2/config_names.h"
 #include "checkpoint/gpt2/limits.h"
@@ -55,6 +56,7 @@ class Reader {
 
   Result<void> finish() {
     CHORUS_TRY(finish_activation());
+    note_names_of_others();
     if (unknown_.empty() || reading_.is_fallback) return ok();
     std::string more;
     if (unknown_.size() > kMostNamed) {
@@ -132,10 +134,16 @@ class Reader {
         if (!is_on(value)) return ok();
         return refuse(value, name, known->what);
       case Meaning::kMustBeOn:
+        if (value.kind == Kind::kText) return read_unknown(value, name);
         if (value.kind == Kind::kNone || is_on(value)) return ok();
         return refuse(value, name, known->what);
+      case Meaning::kNormKindOrFlag:
+        return read_norm_or_flag(value, name, known->what);
+      case Meaning::kMustBeOneOrTrue:
+        if (value.kind == Kind::kBool) return ok();
+        [[fallthrough]];
       case Meaning::kMustBeOne:
-        if (!is_on(value) || (value.kind == Kind::kBool && value.integer == 1)) return ok();
+        if (!is_on(value)) return ok();
         if (value.is_number() && value.real == 1.0) return ok();
         return refuse(value, name, "such a factor");
       case Meaning::kHarmless:
@@ -172,6 +180,7 @@ class Reader {
   // Sets `place`, and remembers by which name. Where it is set already: an error if that differs.
   template <class T>
   Result<void> state(const std::string& name, const char* field, T value, std::optional<T>& place) {
+    if (name == field || name == "num_attention_heads") read_by_transformers_.insert(field);
     auto [stated, is_new] = fields_.stated.emplace(field, name);
     if (is_new) {
       place = value;
@@ -182,6 +191,22 @@ class Reader {
     return Error{ErrorCode::kCorrupt,
                  fmt::format("config fields {} and {} are two names of one thing and disagree",
                              printable(stated->second), printable(name))};
+  }
+
+  // GPT2Config knows a field by one name, or two, and has its default where it stands under another.
+  // What shapes tell is left out: there transformers refuses the file.
+  void note_names_of_others() {
+    if (!reading_.is_config_json) return;
+    for (const char* field :
+         {"n_head", "activation_function", "layer_norm_epsilon", "tie_word_embeddings",
+          "scale_attn_weights", "scale_attn_by_inverse_layer_idx"}) {
+      auto stated = fields_.stated.find(field);
+      if (stated == fields_.stated.end() || read_by_transformers_.contains(field)) continue;
+      fields_.notes.push_back(
+          fmt::format("config field {} is honoured, as {}; transformers does not know it by this "
+                      "name, and takes its default there",
+                      printable(stated->second), field));
+    }
   }
 
   // By a config of more authority.
@@ -316,6 +341,23 @@ class Reader {
     return refuse(value, name, "a norm other than layer norm");
   }
 
+  // Whether there are norms, of which kind they are, or where they stand.
+  Result<void> read_norm_or_flag(const ConfigValue& value, const std::string& name,
+                                 std::string_view what) {
+    constexpr std::string_view kInFront[] = {"pre", "preln", "prenorm"};
+    constexpr std::string_view kBehind[] = {"post", "postln", "postnorm"};
+    if (value.kind == Kind::kNone) return ok();
+    if (value.kind == Kind::kBool || value.is_number()) {
+      if (is_on(value)) return ok();
+      return refuse(value, name, what);
+    }
+    if (is_one_of(last_part(value.text), kInFront)) return ok();
+    if (is_one_of(last_part(value.text), kBehind)) {
+      return refuse(value, name, "norms after each part (post-norm)");
+    }
+    return read_norm(value, name);
+  }
+
   Result<void> read_position(const ConfigValue& value, const std::string& name) {
     constexpr std::string_view kNames[] = {"learned",
                                            "absolute",
@@ -384,6 +426,7 @@ class Reader {
   ConfigFields& fields_;
   const std::map<std::string, std::string> before_;
   std::vector<std::string> unknown_;
+  std::set<std::string> read_by_transformers_;
   std::optional<bool> tanh_;
   std::string tanh_name_, no_gelu_;
   bool is_plain_gelu_ = false;

@@ -192,20 +192,23 @@ constexpr Group kGroups[] = {
     {Meaning::kMustBeOn, "a model without residual paths",
      "residual use_residual residuals residual_connection residual_connections use_residuals"},
     {Meaning::kMustBeOn, "a model without norms",
-     "use_layernorm use_layer_norm use_ln use_norm layernorm layer_norm with_layernorm"},
+     "use_layernorm use_layer_norm use_ln use_norm with_layernorm"},
+    {Meaning::kNormKindOrFlag, "a model without norms", "layernorm layer_norm ln"},
     {Meaning::kMustBeOn, "a layer without attention or MLP",
      "use_mlp with_mlp use_ffn use_attention use_attn"},
     {Meaning::kMustBeOn, "norms without weights", "elementwise_affine norm_affine ln_affine"},
     // Factors.
     {Meaning::kMustBeOne, nullptr,
-     "attention_multiplier attn_multiplier attn_scale attention_scale embedding_multiplier "
+     "attention_multiplier attn_multiplier embedding_multiplier "
      "embed_scale embedding_scale emb_scale embd_scale scale_emb residual_multiplier "
      "residual_scale resid_scale residual_scaling logits_scaling logit_scale logits_scale "
      "output_mult output_scale output_multiplier logits_multiplier mup_base_width "
      "mup_width_multiplier mup_width_mult mup_output_alpha mup_output_multiplier "
      "mup_input_alpha mup_embeddings_scale mup_scale_qk_dot_by_d mup_attn_scale "
-     "width_multiplier width_mult norm_scale attn_temperature attention_temperature "
-     "softmax_scale softmax_temperature lm_head_multiplier"},
+     "width_multiplier width_mult attn_temperature attention_temperature "
+     "softmax_temperature lm_head_multiplier"},
+    // True is the usual division of scores, and a norm's usual weights.
+    {Meaning::kMustBeOneOrTrue, nullptr, "attn_scale attention_scale norm_scale softmax_scale"},
     // Told by the tensors themselves.
     {Meaning::kHarmless, nullptr,
      "qkv_bias attn_bias attention_bias mlp_bias linear_bias add_bias_linear add_qkv_bias "
@@ -245,7 +248,7 @@ constexpr Group kGroups[] = {
      "gradient_accumulation_steps grad_accum_steps grad_accum accumulate_grad_batches "
      "grad_clip clip_grad gradient_clip gradient_clip_val max_grad_norm grad_norm_clip lr "
      "learning_rate max_lr min_lr peak_lr base_lr lr_scheduler lr_schedule lr_decay decay_lr "
-     "scheduler schedule weight_decay decay momentum beta1 beta2 betas beta eps epsilon "
+     "scheduler schedule weight_decay decay momentum beta1 beta2 betas beta "
      "adam_eps adam_epsilon optimizer optim optimizer_name optimizer_type optimizer_config "
      "optimizers fused_adamw muon max_iters max_steps total_steps num_steps steps n_steps "
      "iters num_iters iter_num num_iterations max_iterations iterations epoch epochs "

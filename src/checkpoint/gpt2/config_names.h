@@ -35,7 +35,9 @@ enum class Meaning {
   kArchitectures,
   kMustBeOff,
   kMustBeOn,
-  kMustBeOne,  // a factor
+  kNormKindOrFlag,   // a kind, or whether there are norms
+  kMustBeOne,        // a factor; true asks for one that is not stated
+  kMustBeOneOrTrue,  // a factor; true is the usual one
   // What changes nothing: sizes that shapes tell, dropout, training, generation defaults. Records
   // under such a name are not looked into.
   kHarmless,
@@ -44,7 +46,7 @@ enum class Meaning {
 struct FieldName {
   std::string name;  // as plain_field_name() gives it
   Meaning meaning;
-  const char* what = nullptr;  // of kMustBeOff and kMustBeOn: what is not computed
+  const char* what = nullptr;  // of those that must be off or on: what is not computed
 };
 
 // Null for a name that is not known. Names are compared as plain_field_name() gives them.

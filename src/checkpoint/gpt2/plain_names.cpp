@@ -6,6 +6,7 @@
 #include <functional>
 #include <type_traits>
 
+#include "checkpoint/gpt2/mask_buffers.h"
 #include "checkpoint/gpt2/names.h"
 #include "checkpoint/same_elements.h"
 #include "core/error_text.h"
@@ -101,7 +102,8 @@ class Renamer {
       }
       std::optional<SplitName> split = split_name(file_name);
       std::string name = split ? split->plain : file_name;
-      if (is_mask_buffer(name)) continue;
+      CHORUS_TRY(bool is_mask, is_plain_mask(name, file_name, value));
+      if (is_mask) continue;
       if (split && !is_of_the_model(*split)) {
         others.emplace_back(&file_name, &value);
         continue;
@@ -113,6 +115,18 @@ class Renamer {
       CHORUS_TRY(pass_over_copy(*file_name, *value, to));
     }
     return ok();
+  }
+
+  // transformers makes its masks anew, whatever a file has under their names.
+  template <class Value>
+  Result<bool> is_plain_mask(const std::string& name, const std::string& file_name,
+                             const Value& value) {
+    if (!is_mask_buffer(name)) return false;
+    if (raw_.origin == Origin::kTransformers) return true;
+    return in_place(masks_.check(name, value), "tensor " + in_quotes(file_name));
+  }
+  Result<bool> is_plain_mask(const std::string&, const std::string&, const RawQuantised&) {
+    return false;
   }
 
   template <class Value>
@@ -162,6 +176,7 @@ class Renamer {
   PlainNames plain_;
   std::map<std::string, std::size_t> sizes_[2];  // by prefix: of weights, of averages
   bool has_weights_ = false;
+  MaskBuffers masks_;
   std::string model_;
   std::size_t model_size_ = 0;
   std::size_t passed_over_ = 0;

@@ -5,6 +5,7 @@
 // or of the kinds that state_dict.h finds. Whatever else is in the file is not looked at.
 #include <fmt/format.h>
 
+#include "checkpoint/gpt2/names.h"
 #include "checkpoint/pytorch/config.h"
 #include "checkpoint/pytorch/scalars.h"
 #include "checkpoint/pytorch/state_dict.h"
@@ -24,6 +25,13 @@ void forget(const std::string& name, RawCheckpoint& raw) {
   raw.other_tensors.erase(name);
 }
 
+// Of integers or bools, which are read of such tensors alone.
+bool is_mask(const std::string& name, const ElementType& type) {
+  if (type.size > sizeof(std::uint64_t)) return false;
+  std::optional<SplitName> split = split_name(name);
+  return split && is_mask_buffer(split->plain);
+}
+
 Result<void> read_tensor(PytorchArchive& archive, const std::string& name, PickleRef ref,
                          RawCheckpoint& raw) {
   forget(name, raw);
@@ -32,15 +40,23 @@ Result<void> read_tensor(PytorchArchive& archive, const std::string& name, Pickl
     return ok();
   }
   CHORUS_TRY(TensorRecord record, read_tensor_record(archive.pickle, ref));
+  if (record.is_lazy) {
+    raw.other_tensors[name] = {fmt::format("{}, a view that negates or conjugates (resolve_neg() "
+                                           "and resolve_conj() make it a tensor)",
+                                           record.type->name),
+                               std::move(record.shape)};
+    return ok();
+  }
   const bool is_f64 = record.type->name == std::string_view("float64");
-  if (!record.type->dtype && !is_f64) {
+  if (!record.type->dtype && !is_f64 && !is_mask(name, *record.type)) {
     raw.other_tensors[name] = {record.type->name, std::move(record.shape)};
     return ok();
   }
   CHORUS_TRY(auto data, tensor_data(archive, record));
-  if (is_f64) {
-    raw.other_tensors[name] = {record.type->name, std::move(record.shape), true,
-                               std::move(record.strides), data};
+  if (!record.type->dtype) {
+    raw.other_tensors[name] = {
+        record.type->name, std::move(record.shape), is_f64, std::move(record.strides), data,
+        record.type->size};
     return ok();
   }
   raw.tensors[name] =

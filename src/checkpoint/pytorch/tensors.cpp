@@ -93,6 +93,21 @@ bool is_rebuild(int callable) {
          is_global(callable, Global::kRebuildTensorV3);
 }
 
+// Whether the tensor's last argument, a dict, sets one of PyTorch's bits for views that negate or
+// conjugate when they are read.
+bool is_lazy(const Pickle& pickle, const RebuildCall& call) {
+  const auto& items = pickle[call.arguments].items;
+  std::size_t place = is_global(call.callable, Global::kRebuildTensorV3) ? 7 : 6;
+  if (items.size() <= place || pickle[items[place]].kind != PickleKind::kDict) return false;
+  for (const char* bit : {"neg", "conj"}) {
+    PickleRef value = pickle.find(items[place], bit);
+    bool is_set = value != kNoPickleRef && pickle[value].kind == PickleKind::kBool &&
+                  pickle[value].integer != 0;
+    if (is_set) return true;
+  }
+  return false;
+}
+
 // The type of the elements: the storage class's, or the dtype given beside an untyped storage.
 Result<const ElementType*> read_element_type(const Pickle& pickle, const RebuildCall& call,
                                              PickleRef storage) {
@@ -239,6 +254,7 @@ Result<TensorRecord> read_tensor_record(const Pickle& pickle, PickleRef ref) {
   }
   CHORUS_TRY(record.shape, read_sizes(pickle, items[2], "shape"));
   CHORUS_TRY(record.strides, read_sizes(pickle, items[3], "stride"));
+  record.is_lazy = is_lazy(pickle, call);
   if (record.shape.size() != record.strides.size()) {
     return at_value(pickle, call.object, ErrorCode::kCorrupt,
                     fmt::format("a shape of {} dimensions, but a stride of {}", record.shape.size(),

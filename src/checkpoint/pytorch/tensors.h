@@ -17,6 +17,7 @@ struct TensorRecord {
   std::int64_t offset = 0;           // of the first element in its storage, in elements
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;  // in elements
+  bool is_lazy = false;               // the storage's elements are yet to be negated or conjugated
 };
 
 // The global that an object was made by, as a number; -1 for anything but an object of a global.

@@ -74,12 +74,94 @@ TEST(Assemble, PrefixesGoInAnyOrderAndNumber) {
   }
 }
 
-TEST(Assemble, OldMaskBuffersAreIgnoredOfWhateverType) {
+// 4 x 4 f32: which of them are 1.
+test::FileTensor mask(const std::function<bool(int, int)>& is_set) {
+  test::FileTensor tensor{"F32", {1, 1, 4, 4}, ""};
+  for (int i = 0; i < 16; ++i) {
+    tensor.bytes += is_set(i / 4, i % 4) ? std::string("\0\0\x80\x3f", 4) : std::string(4, '\0');
+  }
+  return tensor;
+}
+
+TEST(Assemble, CausalMasksArePassedOver) {
   FileTensors tensors = test::tiny_gpt2();
-  tensors["h.0.attn.bias"] = counting({1, 1, 4, 4}, 0);
-  tensors["transformer.h.1.attn.bias"] = {"BOOL", {4}, "1111"};
-  tensors["h.0.attn.masked_bias"] = counting({}, 0);
+  tensors["h.0.attn.bias"] = mask([](int row, int column) { return column <= row; });
+  tensors["transformer.h.1.attn.bias"] = {"BOOL", {4}, "1111"};  // whose data is not there
+  tensors["h.1.attn.mask"] = mask([](int row, int column) { return column > row; });
+  tensors["h.0.attn.causal_mask"] = tensors["h.0.attn.bias"];
+  tensors["h.0.attn.masked_bias"] = counting({}, -1e4F);
+  tensors["h.1.attn.masked_bias"] = counting({1}, -INFINITY);
   EXPECT_EQ(expect_assembled(raw_of(tensors)).tensors.size(), 28u);
+}
+
+TEST(Assemble, OtherMasksAreRefused) {
+  struct Row {
+    const char* name;
+    test::FileTensor tensor;
+    const char* says;
+  };
+  auto causal = [](int row, int column) { return column <= row; };
+  const Row rows[] = {
+      {"h.1.attn.bias", mask([](int, int) { return true; }), "other than the causal one"},
+      {"h.1.attn.bias", mask([](int row, int column) { return column <= row && column > row - 2; }),
+       "other than the causal one"},
+      {"h.1.attn.bias", mask([](int row, int column) { return column > row; }),
+       "other than the causal one"},
+      {"h.0.attn.mask", mask([](int, int) { return false; }), "other than the causal one"},
+      {"h.0.attn.tril", mask([](int row, int column) { return column < row; }),
+       "other than the causal one"},
+      {"h.0.attn.masked_bias", counting({}, -10), "would still be seen"},
+      {"h.0.attn.bias", counting({4}, 1), "unexpected tensor 'h.0.attn.bias'"},
+      {"h.0.attn.bias", counting({4, 2}, 1), "unexpected tensor 'h.0.attn.bias'"},
+  };
+  for (const Row& row : rows) {
+    FileTensors tensors = test::tiny_gpt2();
+    tensors["h.0.attn.bias"] = mask(causal);
+    tensors[row.name] = row.tensor;
+    EXPECT_THAT(expect_refused(raw_of(tensors)).message,
+                AllOf(HasSubstr(row.name), HasSubstr(row.says)));
+    // transformers looks at none of them.
+    RawCheckpoint raw = raw_of(tensors);
+    raw.origin = Origin::kTransformers;
+    EXPECT_EQ(expect_assembled(std::move(raw)).tensors.size(), 28u);
+  }
+}
+
+TEST(Assemble, MasksMayNotCostMoreThanTheyAreWorth) {
+  // One mask of 65,536 positions of one byte, shown by strides of 0.
+  RawCheckpoint raw = raw_of(test::tiny_gpt2());
+  auto bytes = std::make_shared<std::vector<std::byte>>(1);
+  raw.other_tensors["h.0.attn.mask"] = {
+      "bool", {1 << 17, 1 << 17}, false, {0, 0}, std::span<const std::byte>(*bytes), 1};
+  EXPECT_THAT(expect_refused(std::move(raw)).message, HasSubstr("too many elements to look at"));
+}
+
+TEST(Assemble, TensorsOfOtherTypesThatNoWeightIsOfAreNamed) {
+  FileTensors tensors = test::tiny_gpt2();
+  tensors["h.0.attn.rel_index"] = {"I64", {1}, std::string(8, '\1')};
+  tensors["transformer.position_ids"] = {"I64", {1}, std::string(8, '\1')};
+  EXPECT_THAT(expect_assembled(raw_of(tensors)).notes,
+              testing::ElementsAre(AllOf(HasSubstr("'h.0.attn.rel_index' (I64)"),
+                                         testing::Not(HasSubstr("position_ids")))));
+}
+
+TEST(Assemble, AMissingTensorIsToldBesideWhatTheFileHasInstead) {
+  auto message = [](const char* from, const char* to) {
+    FileTensors tensors;
+    for (auto& [name, tensor] : test::tiny_gpt2()) {
+      std::string renamed = name;
+      if (std::size_t at = renamed.find(from); at != std::string::npos) {
+        renamed.replace(at, std::string_view(from).size(), to);
+      }
+      tensors[renamed] = tensor;
+    }
+    return expect_refused(raw_of(tensors)).message;
+  };
+  EXPECT_THAT(message("mlp.c_fc", "mlp.up"),
+              AllOf(HasSubstr("missing tensor 'h.0.mlp.c_fc.weight'; the file has 'h.0.mlp.up."),
+                    HasSubstr("renamed")));
+  EXPECT_THAT(message("c_fc.weight", "c_fc.weight_g"),
+              AllOf(HasSubstr("the file has 'h.0.mlp.c_fc.weight_g'"), HasSubstr("made of parts")));
 }
 
 TEST(Assemble, TheFormatAndNotTheShapeDecidesWhatIsTransposed) {

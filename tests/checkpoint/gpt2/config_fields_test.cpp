@@ -64,7 +64,10 @@ TEST(ConfigFieldNames, SizesAreReadUnderAllNamesInUse) {
     SCOPED_TRACE(name);
     ConfigFields fields = json_fields(fmt::format(R"({{"{}": 12}})", name));
     EXPECT_EQ(fields.*field, 12);
-    EXPECT_THAT(fields.notes, IsEmpty());
+    // Of heads the shapes tell nothing.
+    bool is_of_others = field == &ConfigFields::n_head && name != std::string_view("n_head") &&
+                        name != std::string_view("num_attention_heads");
+    EXPECT_EQ(fields.notes.size(), is_of_others ? 1u : 0u);
     Error error = json_error(fmt::format(R"({{"{}": "12"}})", name));
     EXPECT_THAT(error.message, HasSubstr(std::string("config field ") + name + " has the wrong"));
   }
@@ -90,6 +93,46 @@ TEST(ConfigFieldNames, TheOtherFieldsAreReadUnderAllNamesInUse) {
   }
   EXPECT_EQ(json_fields(R"({"untie_embeddings": true})").tie_word_embeddings, false);
   EXPECT_EQ(json_fields(R"({"use_bias": false})").bias, false);
+}
+
+TEST(ConfigFieldNames, NamesThatTransformersDoesNotReadAreSaid) {
+  for (const char* field :
+       {R"("layer_norm_eps": 1e-3)", R"("hidden_act": "relu")", R"("n_heads": 4)",
+        R"("tie_weights": false)", R"("scale_attn": false)", R"("sub": {"n_head": 4})"}) {
+    EXPECT_THAT(json_fields(fmt::format("{{{}}}", field)).notes,
+                ElementsAre(HasSubstr("transformers does not know it by this name")))
+        << field;
+  }
+  for (const char* text :
+       {R"({"n_heads": 4, "num_attention_heads": 4})", R"({"n_head": 4, "n_heads": 4})",
+        R"({"layer_norm_epsilon": 1e-3, "layer_norm_eps": 1e-3})",
+        R"({"activation_function": "relu", "tie_word_embeddings": false, "n_inner": 8})"}) {
+    EXPECT_THAT(json_fields(text).notes, IsEmpty()) << text;
+  }
+}
+
+TEST(ConfigFieldNames, AFieldOfSeveralMeaningsIsNotPassedOverInSilence) {
+  // eps is an optimizer's or a norm's.
+  for (const char* name : {"eps", "epsilon"}) {
+    EXPECT_THAT(json_fields(fmt::format(R"({{"{}": 1e-3}})", name)).notes,
+                ElementsAre(HasSubstr(std::string(name) + " = 0.001")));
+  }
+  // True asks for a factor that is not stated, or for the usual one.
+  EXPECT_THAT(json_error(R"({"scale_emb": true})").message, HasSubstr("scale_emb is true"));
+  EXPECT_THAT(json_error(R"({"residual_scale": true})").message, HasSubstr("such a factor"));
+  EXPECT_THAT(json_fields(R"({"attn_scale": true, "norm_scale": false})").notes, IsEmpty());
+  EXPECT_THAT(json_error(R"({"attn_scale": 0.5})").message, HasSubstr("attn_scale is 0.5"));
+  // Whether there are norms, or which, or where.
+  for (const char* value : {"true", "1", R"("ln")", R"("LayerNorm")", R"("pre")", "null"}) {
+    EXPECT_THAT(json_fields(fmt::format(R"({{"layer_norm": {}}})", value)).notes, IsEmpty());
+  }
+  for (const char* value : {R"("rms")", R"("RMSNorm")", R"("post")", "false", R"("none")"}) {
+    EXPECT_THAT(json_error(fmt::format(R"({{"layernorm": {}}})", value)).message,
+                HasSubstr("does not compute"))
+        << value;
+  }
+  EXPECT_THAT(json_fields(R"({"residual": "gated"})").notes,
+              ElementsAre(HasSubstr("residual = 'gated'")));
 }
 
 TEST(ConfigFieldNames, ActivationsAreKnownByEveryLibrarysName) {
