@@ -1,7 +1,9 @@
 #include "checkpoint/generation_options.h"
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <iterator>
 
 #include "core/printable.h"
 #include "json/text.h"
@@ -12,7 +14,7 @@ namespace {
 namespace json = boost::json;
 
 struct GenerationOption {
-  const char* name;
+  std::string_view name;
   double neutral;  // transformers' default, where that is a number
 };
 
@@ -49,7 +51,45 @@ constexpr GenerationOption kOptions[] = {
     {"watermarking_config", 0.0},
     {"remove_invalid_values", 0.0},
     {"renormalize_logits", 0.0},
+    {"constraints", 0.0},
+    {"max_time", 0.0},
+    {"num_return_sequences", 1.0},
 };
+
+// Fields of a generation_config.json that choose no token: ids, lengths, what is written out, how it
+// is computed, and what acts only together with an option of the list above.
+constexpr std::string_view kHarmless[] = {"bos_token_id",
+                                          "eos_token_id",
+                                          "pad_token_id",
+                                          "decoder_start_token_id",
+                                          "transformers_version",
+                                          "_from_model_config",
+                                          "_commit_hash",
+                                          "use_cache",
+                                          "low_memory",
+                                          "early_stopping",
+                                          "length_penalty",
+                                          "return_dict_in_generate",
+                                          "output_attentions",
+                                          "output_hidden_states",
+                                          "output_scores",
+                                          "output_logits",
+                                          "is_assistant",
+                                          "num_assistant_tokens",
+                                          "num_assistant_tokens_schedule",
+                                          "assistant_confidence_threshold",
+                                          "assistant_early_exit",
+                                          "assistant_lookbehind",
+                                          "target_lookbehind",
+                                          "prompt_lookup_num_tokens",
+                                          "max_matching_ngram_size",
+                                          "compile_config",
+                                          "disable_compile",
+                                          "prefill_chunk_size",
+                                          "trust_remote_code",
+                                          "use_model_defaults",
+                                          "max_length",
+                                          "max_new_tokens"};
 
 bool is_neutral(const json::value& value, double neutral) {
   switch (value.kind()) {
@@ -75,12 +115,29 @@ std::string shown(const json::value& value) {
 
 }  // namespace
 
-std::vector<std::string> stated_generation_options(const json::object& config) {
+std::vector<std::string> stated_generation_options(const json::object& config,
+                                                   bool is_generation_config) {
   std::vector<std::string> stated;
+  auto add = [&stated](std::string_view name, const json::value& value) {
+    stated.push_back(printable(name) + " " + shown(value));
+  };
   for (const GenerationOption& option : kOptions) {
     const json::value* value = config.if_contains(option.name);
-    if (value == nullptr || is_neutral(*value, option.neutral)) continue;
-    stated.push_back(std::string(option.name) + " " + shown(*value));
+    if (value == nullptr) continue;
+    // Null is no top-k there, and the field's absence 50.
+    bool is_no_top_k = is_generation_config && value->is_null() && option.name == "top_k";
+    if (is_no_top_k || !is_neutral(*value, option.neutral)) add(option.name, *value);
+  }
+  if (!is_generation_config) return stated;
+  for (const auto& [name, value] : config) {
+    if (name == "do_sample") {
+      if (value == json::value(false)) add(name, value);
+      continue;
+    }
+    bool is_known = std::ranges::find(kOptions, std::string_view(name), &GenerationOption::name) !=
+                        std::end(kOptions) ||
+                    std::ranges::find(kHarmless, std::string_view(name)) != std::end(kHarmless);
+    if (!is_known && !is_neutral(value, 0)) add(name, value);
   }
   return stated;
 }

@@ -10,7 +10,9 @@
 namespace chorus::checkpoint {
 
 // Those that change a text and are not at transformers' own default, as "temperature 0.7", in a
-// fixed order. Lengths and do_sample are the request's in any case.
-std::vector<std::string> stated_generation_options(const boost::json::object& config);
+// fixed order. Of a generation_config.json fields that are not known here are among them, too, behind
+// the others, and "do_sample false". Lengths are the request's in any case.
+std::vector<std::string> stated_generation_options(const boost::json::object& config,
+                                                   bool is_generation_config);
 
 }  // namespace chorus::checkpoint

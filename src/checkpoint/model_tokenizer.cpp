@@ -344,11 +344,12 @@ class Chooser {
     CHORUS_TRY(boost::json::object object, in_place(parse_json_object(file->text()), file->name));
     CHORUS_TRY(StatedTokenIds ids, in_place(read_token_ids(object), file->name));
     const boost::json::value* from_config = object.if_contains("_from_model_config");
-    return std::optional(StatedGeneration{.ids = std::move(ids),
-                                          .options = stated_generation_options(object),
-                                          .is_from_config = from_config != nullptr &&
-                                                            from_config->is_bool() &&
-                                                            from_config->get_bool()});
+    return std::optional(StatedGeneration{
+        .ids = std::move(ids),
+        .options =
+            stated_generation_options(object, name == std::string_view("generation_config.json")),
+        .is_from_config =
+            from_config != nullptr && from_config->is_bool() && from_config->get_bool()});
   }
 
   Checkpoint& checkpoint_;

@@ -185,6 +185,10 @@ TEST_F(ModelTokenizer, OptionsOfGenerateAreNamed) {
                          "the request's here and not taken from the file: top_p 0.9, "
                          "repetition_penalty 1.2")));
   EXPECT_THAT(notes(R"(,"top_p":0.9)", R"({"top_p":1.0})"), Not(Contains(HasSubstr(kSays))));
+  // Null is no top-k, and fields that are not known may be anything.
+  EXPECT_THAT(notes("", R"({"top_k":null,"xtc_probability":0.5,"do_sample":false,"idle":0})"),
+              Contains(HasSubstr(": top_k null, xtc_probability 0.5, do_sample false")));
+  EXPECT_THAT(notes(R"(,"top_k":null,"xtc_probability":0.5)"), Not(Contains(HasSubstr(kSays))));
   for (const char* neutral :
        {"{}", R"({"temperature":1,"top_k":50,"top_p":1.0,"do_sample":true,"max_length":50})",
         R"({"temperature":null,"num_beams":1,"suppress_tokens":[],"min_length":0})"}) {
