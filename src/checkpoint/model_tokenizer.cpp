@@ -96,8 +96,9 @@ Result<ReadTokenizer> read_meta(const fs::path& path) {
   return ReadTokenizer{std::move(tokenizer), {}};
 }
 
-bool fits(const tokenizer::Tokenizer& tokenizer, std::int64_t vocab_size) {
-  return tokenizer.size() <= vocab_size && vocab_size - tokenizer.size() < kMostUnnamed;
+// `size`: of the tokenizer, without ids that no file states.
+bool fits(std::int64_t size, std::int64_t vocab_size) {
+  return size <= vocab_size && vocab_size - size < kMostUnnamed;
 }
 
 // "gpt2", "none" or a tokenizer.json.
@@ -197,7 +198,7 @@ class Chooser {
       return false;
     }
     const tokenizer::Tokenizer& tokenizer = *read.assume_value().tokenizer;
-    if (!fits(tokenizer, vocab_size_)) {
+    if (!fits(tokenizer.size() - read.assume_value().given, vocab_size_)) {
       checkpoint_.notes.push_back(
           fmt::format("{}: passed over, as it names {} ids and the model has {}", path.string(),
                       tokenizer.size(), vocab_size_));
@@ -208,7 +209,7 @@ class Chooser {
     return take_or_refuse(std::move(read));
   }
 
-  bool has_gpt2s_size() const { return fits(*tokenizer::Tokenizer::gpt2(), vocab_size_); }
+  bool has_gpt2s_size() const { return fits(tokenizer::Tokenizer::gpt2()->size(), vocab_size_); }
 
   void use_size() {
     if (hints_.tokenizer == kNone) {
@@ -285,7 +286,8 @@ class Chooser {
     // GPT2Config's own.
     bool is_unstated = is_own_folder_ && hints_.token_ids.empty() && !config.eos && !generation.eos;
     if (is_unstated && otherwise.eos.empty()) otherwise.eos = {tokenizer::kEndOfText};
-    if (is_unstated && otherwise.eos[0] != tokenizer::kEndOfText) {
+    bool is_in_vocabulary = !otherwise.eos.empty() && otherwise.eos[0] < vocab_size_;
+    if (is_unstated && is_in_vocabulary && otherwise.eos[0] != tokenizer::kEndOfText) {
       checkpoint_.notes.push_back(
           fmt::format("no eos_token_id is stated: the tokenizer's own, {}, ends a text, where "
                       "transformers takes {}",

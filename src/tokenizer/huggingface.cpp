@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <charconv>
@@ -106,18 +107,30 @@ class Companions {
     return ok();
   }
 
-  // The tokens with a role (bos_token and so on), as far as `find_id` knows them, which become
-  // special added ones; and which of them are bos, eos and pad.
-  template <class FindId>
-  Result<void> add_roles(const FindId& find_id, std::vector<AddedToken>& tokens,
-                         Roles& roles) const {
+  // The tokens with a role (bos_token and so on), which become special added ones, and which of them
+  // are bos, eos and pad. One that neither the vocabulary nor the added tokens have gets the next id.
+  Result<void> add_roles(const Vocabulary& vocabulary, BpeParts& parts) const {
+    std::vector<AddedToken>& tokens = parts.added;
+    Roles& roles = parts.rules.roles;
     std::unordered_map<std::string, std::int32_t> ids;  // of the tokens, by content
-    for (const AddedToken& token : tokens) ids.emplace(token.content, token.id);
+    std::int64_t next = vocabulary.size();
+    for (const AddedToken& token : tokens) {
+      ids.emplace(token.content, token.id);
+      next = std::max(next, std::int64_t{token.id} + 1);
+    }
     auto add_role = [&](std::string_view field, AddedToken token) {
       auto known = ids.find(token.content);
       bool is_known = known != ids.end();
-      token.id = is_known ? known->second : find_id(token.content);
-      if (token.id == kNoToken) return;
+      token.id = is_known ? known->second : vocabulary.token_of_text(token.content);
+      if (token.id == kNoToken) {
+        if (token.content.empty() || next > INT32_MAX) return;
+        token.id = static_cast<std::int32_t>(next++);
+        ++parts.given;
+        parts.notes.push_back(fmt::format(
+            "{} {} is not in the tokenizer's vocabulary: it gets the next "
+            "id, {}, as transformers gives it",
+            field.empty() ? "the special token" : field, in_quotes(token.content), token.id));
+      }
       if (field == "bos_token") roles.bos = token.id;
       if (field == "eos_token") roles.eos = token.id;
       if (field == "pad_token") roles.pad = token.id;
@@ -268,6 +281,25 @@ Result<void> check_added(const std::vector<AddedToken>& added, const Vocabulary&
   return ok();
 }
 
+// Ids that leave a gap are kept, where tokenizers numbers anew.
+void note_gaps(const std::vector<AddedToken>& added, const Vocabulary& vocabulary,
+               std::vector<std::string>& notes) {
+  std::vector<const AddedToken*> behind;
+  for (const AddedToken& token : added) {
+    if (token.id >= vocabulary.size()) behind.push_back(&token);
+  }
+  std::ranges::sort(behind, {}, &AddedToken::id);
+  std::int32_t next = vocabulary.size();
+  for (const AddedToken* token : behind) {
+    if (token->id == next++) continue;
+    notes.push_back(
+        fmt::format("the added token {} has the id {}, as its file says; Hugging "
+                    "Face's tokenizers would number it {}, the next",
+                    in_quotes(token->content), token->id, next - 1));
+    return;
+  }
+}
+
 // The ids around every text must be tokens.
 Result<void> check_template(const BpeRules& rules, const std::vector<AddedToken>& added,
                             const Vocabulary& vocabulary) {
@@ -334,9 +366,8 @@ Result<ReadTokenizer> build(BpeParts parts, const Companions& companions, bool h
     parts.rules.unknown.id = unk;
   }
   CHORUS_TRY(companions.add_tokens(parts.added));
-  CHORUS_TRY(
-      companions.add_roles([&](const std::string& text) { return vocabulary.token_of_text(text); },
-                           parts.added, parts.rules.roles));
+  note_gaps(parts.added, vocabulary, parts.notes);
+  CHORUS_TRY(companions.add_roles(vocabulary, parts));
   CHORUS_TRY(check_added(parts.added, vocabulary));
   CHORUS_TRY(use_prefix_space(companions, has_tokenizer_json, parts));
   CHORUS_TRY(std::optional<bool> add_bos, companions.flag("add_bos_token"));
@@ -352,7 +383,7 @@ Result<ReadTokenizer> build(BpeParts parts, const Companions& companions, bool h
   CHORUS_TRY(AddedTokens added, AddedTokens::make(std::move(parts.added)));
   CHORUS_TRY(auto tokenizer,
              ByteLevelBpe::make(std::move(vocabulary), std::move(added), std::move(parts.rules)));
-  return ReadTokenizer{std::move(tokenizer), std::move(parts.notes)};
+  return ReadTokenizer{std::move(tokenizer), std::move(parts.notes), parts.given};
 }
 
 Result<ReadTokenizer> build_characters(std::map<std::int32_t, std::string> texts) {
@@ -398,13 +429,12 @@ Result<ReadTokenizer> read_pair(const HuggingFaceFiles& files, const Companions&
 // Added tokens alone stand beside GPT-2's own.
 Result<ReadTokenizer> read_beside_gpt2(const Companions& companions) {
   const auto& gpt2 = static_cast<const ByteLevelBpe&>(*Tokenizer::gpt2());
-  std::vector<AddedToken> added = gpt2.added().all();
   BpeParts parts;
+  std::vector<AddedToken>& added = parts.added;
+  added = gpt2.added().all();
   parts.rules.roles = gpt2.roles();
   CHORUS_TRY(companions.add_tokens(added));
-  CHORUS_TRY(companions.add_roles(
-      [&](const std::string& text) { return gpt2.vocabulary().token_of_text(text); }, added,
-      parts.rules.roles));
+  CHORUS_TRY(companions.add_roles(gpt2.vocabulary(), parts));
   CHORUS_TRY(check_added(added, gpt2.vocabulary()));
   CHORUS_TRY(use_prefix_space(companions, false, parts));
   CHORUS_TRY(std::optional<bool> add_bos, companions.flag("add_bos_token"));
@@ -413,7 +443,7 @@ Result<ReadTokenizer> read_beside_gpt2(const Companions& companions) {
   std::erase_if(added, [](const AddedToken& token) { return token.id == kEndOfText; });
   CHORUS_TRY(auto tokenizer,
              ByteLevelBpe::gpt2(embedded_vocab_bpe(), std::move(added), std::move(parts.rules)));
-  return ReadTokenizer{std::move(tokenizer), {}};
+  return ReadTokenizer{std::move(tokenizer), std::move(parts.notes), parts.given};
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ struct HuggingFaceFiles {
 struct ReadTokenizer {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::vector<std::string> notes;  // what was left open, and how it was decided; a sentence each
+  std::int32_t given = 0;          // ids that no file states, behind the others: of special tokens
 };
 
 // Without a vocabulary the others stand beside GPT-2's. Errors: kCorrupt and kUnsupported, naming

@@ -25,6 +25,7 @@ struct BpeParts {
   BpeRules rules;
   std::optional<std::string> unk_token;
   std::vector<std::string> notes;
+  std::int32_t given = 0;  // ids that were given to special tokens without one
 };
 
 struct TokenizerParts {

@@ -121,6 +121,43 @@ TEST(HuggingFace, TokensAddedBesideGPT2sAreRead) {
   EXPECT_EQ(tokenizer.size(), 50259);
 }
 
+TEST(HuggingFace, SpecialTokensWithoutAnIdGetTheNext) {
+  HuggingFaceFiles files;
+  files.tokenizer_json = copy_bytes("tokenizer.json", kSmall);
+  files.tokenizer_config = copy_bytes("tokenizer_config.json",
+                                      R"({"tokenizer_class": "GPT2Tokenizer", "eos_token": "<s>",
+          "pad_token": "<p>", "bos_token": "<p>", "mask_token": "cd", "sep_token": "",
+          "additional_special_tokens": ["<w>", {"content": "<x>", "rstrip": true}]})");
+  auto read = read_huggingface(files);
+  ASSERT_TRUE(read) << error_of(std::move(read));
+  const Tokenizer& tokenizer = *read.assume_value().tokenizer;
+  // In the order of bos, eos, unk (<|endoftext|> unless stated), sep, pad ..., as transformers 4.40.
+  EXPECT_EQ(tokenizer.roles().bos, 10);
+  EXPECT_EQ(tokenizer.roles().pad, 10);
+  EXPECT_EQ(tokenizer.roles().eos, 8);
+  EXPECT_EQ(tokenizer.roles().unk, 11);
+  EXPECT_EQ(encode(tokenizer, "a<p><|endoftext|><x> cd", Special::kRecognise),
+            (Ids{0, 10, 11, 12, 7}));
+  EXPECT_EQ(tokenizer.size(), 13);
+  EXPECT_EQ(read.assume_value().given, 3);
+  EXPECT_THAT(read.assume_value().notes,
+              testing::IsSupersetOf({HasSubstr("bos_token '<p>' is not in the tokenizer's "
+                                               "vocabulary: it gets the next id, 10"),
+                                     HasSubstr("the special token '<x>'")}));
+  // A tokenizer.json alone has no such roles.
+  auto alone = read_tokenizer_json(*files.tokenizer_json);
+  EXPECT_EQ(alone.assume_value().tokenizer->size(), 10);
+}
+
+TEST(HuggingFace, GapsOfIdsAreKeptAndSaid) {
+  auto gap = read(changed(R"("id": 9)", R"("id": 20)"));
+  ASSERT_TRUE(gap) << error_of(std::move(gap));
+  EXPECT_EQ(encode(*gap.assume_value().tokenizer, "<w>", Special::kAsText), (Ids{20}));
+  EXPECT_THAT(gap.assume_value().notes,
+              testing::Contains(HasSubstr("'<w>' has the id 20, as its file says; Hugging Face's "
+                                          "tokenizers would number it 9")));
+}
+
 TEST(HuggingFace, ContradictionsAreNamed) {
   EXPECT_EQ(error_of(read(changed(R"("id": 8)", R"("id": 7)"))),
             "tokenizer.json: added token '<s>' has the id 7, which is 'cd' in the vocabulary");
