@@ -31,6 +31,7 @@ constexpr const char* kRoleFields[] = {"bos_token", "eos_token", "unk_token", "s
 constexpr const char* kDefaultRole = "<|endoftext|>";  // GPT2Tokenizer's bos, eos and unk
 
 constexpr const char* kFastClass = "PreTrainedTokenizerFast";  // a tokenizer.json and no more
+constexpr const char* kFastClassOf5 = "TokenizersBackend";     // the same in transformers 5
 
 // The classes whose rules are those of this file.
 bool is_gpt2_class(std::string_view name) {
@@ -154,6 +155,7 @@ class Companions {
     if (value == nullptr) return ok();
     if (!value->is_string()) return wrong("tokenizer_class", "a string");
     class_ = std::string(value->get_string());
+    if (class_ == kFastClassOf5) class_ = kFastClass;
     if (is_gpt2() || (class_ == kFastClass && has_tokenizer_json)) return ok();
     return Error{ErrorCode::kUnsupported, "tokenizer_class is " + in_quotes(class_) +
                                               "; expected GPT2Tokenizer, or "
@@ -235,14 +237,17 @@ class Companions {
 
   Result<std::vector<AddedToken>> additional() const {
     constexpr const char* kField = "additional_special_tokens";
+    constexpr const char* kFieldOf5 = "extra_special_tokens";  // an object before transformers 5
     std::vector<AddedToken> tokens;
     for (const auto& [object, file] : {std::pair(&map_, &map_name_), {&config_, &config_name_}}) {
-      const json::value* list = find(*object, kField);
-      if (list == nullptr) continue;
-      if (!list->is_array()) return wrong(*file + ": " + kField, "an array");
-      for (const json::value& value : list->get_array()) {
-        CHORUS_TRY(AddedToken token, parse_role(value, *file + ": " + kField));
-        tokens.push_back(std::move(token));
+      for (const char* field : {kField, kFieldOf5}) {
+        const json::value* list = find(*object, field);
+        if (list == nullptr || (field == kFieldOf5 && list->is_object())) continue;
+        if (!list->is_array()) return wrong(*file + ": " + field, "an array");
+        for (const json::value& value : list->get_array()) {
+          CHORUS_TRY(AddedToken token, parse_role(value, *file + ": " + field));
+          tokens.push_back(std::move(token));
+        }
       }
     }
     return tokens;

@@ -144,6 +144,14 @@ TEST(HuggingFace, SpecialTokensWithoutAnIdGetTheNext) {
               testing::IsSupersetOf({HasSubstr("bos_token '<p>' is not in the tokenizer's "
                                                "vocabulary: it gets the next id, 10"),
                                      HasSubstr("the special token '<x>'")}));
+  // As transformers 5 writes a tokenizer.json with roles.
+  files.tokenizer_config = copy_bytes("tokenizer_config.json",
+                                      R"({"tokenizer_class": "TokenizersBackend",
+          "pad_token": "<p>", "extra_special_tokens": ["<x>"]})");
+  auto of5 = read_huggingface(files);
+  ASSERT_TRUE(of5) << error_of(std::move(of5));
+  EXPECT_EQ(encode(*of5.assume_value().tokenizer, "<p><x>", Special::kRecognise), (Ids{10, 11}));
+  EXPECT_EQ(of5.assume_value().tokenizer->roles().eos, std::nullopt);
   // A tokenizer.json alone has no such roles.
   auto alone = read_tokenizer_json(*files.tokenizer_json);
   EXPECT_EQ(alone.assume_value().tokenizer->size(), 10);
