@@ -96,6 +96,15 @@ def reinforced(path, named):
                 "v_head.summary.bias": torch.zeros(1)}, path)
 
 
+def without_some_biases(path, named):
+    """Linear layers of bias=False beside nn.LayerNorm; the model's own biases are 0 there."""
+    torch.save({"model": {name: tensor for name, tensor in named.items() if not name.endswith(LINEAR_BIASES)},
+                "config": fields()}, path)
+
+
+LINEAR_BIASES = ("c_attn.bias", "c_proj.bias", "c_fc.bias")
+
+
 def averaged(path, named):
     """An exponential average beside the weights, under names of its own and as a dict of its own."""
     other = {name: tensor + 1 for name, tensor in named.items()}
@@ -225,6 +234,7 @@ FORMS = [
     ("tied weights under the head's name", only_the_head, "q.pt", ()),
     ("objects of foreign classes", foreign_objects, "r.pt", ()),
     ("a dict for each module", dict_for_each_module, "s.pt", HEADS),
+    ("biases of norms alone", without_some_biases, "t.pt", ()),
 ]
 
 
@@ -237,6 +247,9 @@ def check_form(chorus, number, form, folder):
     rng = random.Random(number)
     path = os.path.join(folder, file)
     state = random_weights(CONFIG, number)
+    if save is without_some_biases:
+        state = {name: torch.zeros_like(tensor) if name.endswith(LINEAR_BIASES) else tensor
+                 for name, tensor in state.items()}
     save(path, files.torch_state(state))
     model = Gpt2(CONFIG, state)
     requests = [{"prompt_ids": [rng.randrange(CONFIG.vocab_size) for _ in range(4)],

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "checkpoint/expansion.h"
 #include "checkpoint/float64.h"
@@ -178,6 +179,7 @@ class Assembler {
 
   Result<void> complete(const ConfigFields& stated, const OpenOptions& options) {
     if (conv1d_layout_) transpose_conv1d_weights(plain_.tensors);
+    find_bias_kinds();
     use_head_as_embedding(stated.tie_word_embeddings);
     auto read = complete_config(stated, plain_.tensors, options);
     if (!read && read.assume_error().message.starts_with("missing tensor")) {
@@ -236,6 +238,7 @@ class Assembler {
     if (found == plain_.tensors.end()) {
       auto other = plain_.other_tensors.find(expected.name);
       if (other == plain_.other_tensors.end()) {
+        if (is_absent_bias(expected.name)) return take_zeros(expected);
         return corrupt("missing tensor " + in_quotes(expected.name) + hint_of_names());
       }
       return Error{ErrorCode::kUnsupported,
@@ -249,6 +252,39 @@ class Assembler {
                          conv1d_layout_ && is_conv1d_weight(expected.name));
     }
     result_.tensors.insert(plain_.tensors.extract(found));
+    return ok();
+  }
+
+  // The biases that layers have, as "attn.c_attn.bias".
+  void find_bias_kinds() {
+    auto add = [this](const std::string& name) {
+      auto parts = split_layer(name);
+      if (parts && name.ends_with(".bias")) bias_kinds_.emplace(parts->rest);
+    };
+    for (const auto& [name, tensor] : plain_.tensors) add(name);
+    for (const auto& [name, tensor] : plain_.other_tensors) add(name);
+  }
+
+  // Whether no layer has a bias of this kind, though there are others: linear layers of bias=False
+  // beside norms with biases, or norms without them. That of the last norm goes by the other norms.
+  bool is_absent_bias(const std::string& name) const {
+    if (!name.ends_with(".bias") || bias_kinds_.empty()) return false;
+    auto parts = split_layer(name);
+    return !bias_kinds_.contains(parts ? std::string(parts->rest) : "ln_1.bias");
+  }
+
+  Result<void> take_zeros(const ExpectedTensor& expected) {
+    auto parts = split_layer(expected.name);
+    std::string kind = parts ? std::string(parts->rest) : expected.name;
+    if (absent_kinds_.insert(kind).second) {
+      result_.notes.push_back("no layer has " + in_quotes(kind) +
+                              ", though the model has biases: it is taken as 0");
+    }
+    // As many as the weight's outputs, which were looked at before.
+    auto zeros = std::make_shared<std::vector<float>>(static_cast<std::size_t>(expected.shape[0]));
+    result_.tensors[expected.name] =
+        Tensor{NumberFormat::kF32, expected.shape, {1}, std::as_bytes(std::span(*zeros))};
+    result_.owners.push_back(std::move(zeros));
     return ok();
   }
 
@@ -415,6 +451,8 @@ class Assembler {
   }
 
   PlainNames plain_;
+  std::set<std::string> bias_kinds_;    // that layers have
+  std::set<std::string> absent_kinds_;  // that are taken as 0
   bool is_file_quantised_ = !plain_.quantised.empty();
   bool conv1d_layout_;
   Checkpoint& result_;

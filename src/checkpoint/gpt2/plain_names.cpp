@@ -48,6 +48,12 @@ class Renamer {
   Result<PlainNames> run() {
     for_each_name([this](const std::string& name) { count(name); });
     choose_model();
+    if (!has_weights_ && !sizes_[true].empty()) {
+      raw_.notes.push_back(
+          fmt::format("the weights are an average (EMA or SWA, as {}), and the only ones in the "
+                      "file: they are read",
+                      in_quotes(model_example())));
+    }
     CHORUS_TRY(take(raw_.tensors, plain_.tensors));
     CHORUS_TRY(take(raw_.other_tensors, plain_.other_tensors));
     CHORUS_TRY(take(raw_.quantised, plain_.quantised));

@@ -216,6 +216,12 @@ class Finder {
         best.node = other.node;
       }
     }
+    if (best.is_average) {
+      notes.push_back(
+          fmt::format("the weights under {} are an average (EMA or SWA), and the only "
+                      "ones in the file: they are read",
+                      place(best.node)));
+    }
     for (const Candidate& other : candidates) {
       if (tree_.contains(best.node, other.node)) continue;
       if (other.is_average == best.is_average && other.rank == best.rank) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -418,6 +419,46 @@ TEST(Assemble, AveragesBesideTheWeightsArePassedOverAndSaidSo) {
     ASSERT_EQ(checkpoint.notes.size(), 1u);
     EXPECT_THAT(checkpoint.notes[0], HasSubstr("29 tensors of an average"));
     EXPECT_EQ(checkpoint.tensors.at("wte.weight").data[0], std::byte{0});
+  }
+}
+
+TEST(Assemble, AnAverageAloneIsReadAndSaidSo) {
+  FileTensors tensors = renamed([](const std::string& name) { return "ema_model." + name; });
+  EXPECT_THAT(expect_assembled(raw_of(tensors)).notes,
+              testing::ElementsAre(HasSubstr("the only ones in the file")));
+}
+
+TEST(Assemble, BiasesThatNoLayerHasAreZero) {
+  struct Row {
+    std::vector<const char*> gone;
+    std::size_t notes;
+  };
+  const Row rows[] = {{{"attn.c_attn.bias"}, 1},
+                      {{"c_attn.bias", "c_proj.bias", "c_fc.bias"}, 4},
+                      {{"ln_1.bias", "ln_2.bias", "ln_f.bias"}, 3}};
+  for (const Row& row : rows) {
+    FileTensors tensors = test::tiny_gpt2();
+    std::erase_if(tensors, [&](const auto& item) {
+      return std::ranges::any_of(row.gone,
+                                 [&](const char* end) { return item.first.ends_with(end); });
+    });
+    Checkpoint checkpoint = expect_assembled(raw_of(tensors));
+    EXPECT_TRUE(checkpoint.config.bias);
+    EXPECT_EQ(checkpoint.tensors.size(), 28u);
+    EXPECT_EQ(checkpoint.notes.size(), row.notes);
+    std::string gone =
+        row.gone[0] == std::string_view("ln_1.bias") ? "h.1.ln_1.bias" : "h.1.attn.c_attn.bias";
+    const Tensor& zeros = checkpoint.tensors.at(gone);
+    EXPECT_EQ(zeros.shape, std::vector<std::int64_t>{gone.ends_with("ln_1.bias") ? 4 : 12});
+    EXPECT_TRUE(std::ranges::all_of(zeros.data, [](std::byte b) { return b == std::byte{0}; }));
+    EXPECT_EQ(zeros.data.size(), static_cast<std::size_t>(zeros.element_count()) * 4);
+  }
+  // One that a layer lacks and another has is missing, as is the last norm's alone.
+  for (const char* name : {"h.0.attn.c_attn.bias", "ln_f.bias"}) {
+    FileTensors tensors = test::tiny_gpt2();
+    tensors.erase(name);
+    EXPECT_THAT(expect_refused(raw_of(tensors)).message,
+                HasSubstr(std::string("missing tensor '") + name));
   }
 }
 

@@ -70,7 +70,7 @@ TEST(StateDict, AveragesAndWhatIsCalledOtherwiseArePassedOverAndSaidSo) {
   expect_weights(dict({{"ema", weights()}, {"model", weights("m.")}}), "m.wte.weight", 1);
   expect_weights(dict({{"ema_state_dict", weights()}, {"net", weights("m.")}}), "m.wte.weight", 1);
   expect_weights(dict({{"best", weights()}, {"model", weights("m.")}}), "m.wte.weight", 1);
-  expect_weights(dict({{"model_ema", weights("m.")}}), "m.wte.weight");
+  expect_weights(dict({{"model_ema", weights("m.")}}), "m.wte.weight", 1);
 }
 
 TEST(StateDict, OptimizersByNameAreNoModel) {
