@@ -56,6 +56,16 @@ TEST(Open, ReadsAHuggingFaceFolder) {
   expect_tiny(open(file), "huggingface");  // the config lies beside it
 }
 
+TEST(Open, AnAdapterBesideAModelIsSaid) {
+  ScratchFolder folder;
+  folder.write("config.json", test::tiny_config());
+  folder.write("model.safetensors", safetensors_file(test::tiny_gpt2()));
+  auto says = testing::Contains(HasSubstr("adapter_config.json) lies beside the model and is not"));
+  EXPECT_THAT(open(folder.path()).value().notes, testing::Not(says));
+  folder.write("adapter_config.json", R"({"peft_type": "LORA"})");
+  EXPECT_THAT(open(folder.path()).value().notes, says);
+}
+
 TEST(Open, AHuggingFaceFolderFollowsTransformersUnlessItsFileSaysWhereItComesFrom) {
   ScratchFolder folder;
   folder.write("config.json", test::tiny_config());

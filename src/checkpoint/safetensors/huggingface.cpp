@@ -99,6 +99,13 @@ Result<RawCheckpoint> read_huggingface_folder(const std::string& given) {
   CHORUS_TRY(bool has_weights, read_weights(place, raw));
   if (!has_weights) return foreign_folder(folder.path, has_config ? "weights" : "config.json");
   raw.notes.insert(raw.notes.begin(), folder.notes.begin(), folder.notes.end());
+  if (exists(place / "adapter_config.json")) {
+    raw.notes.emplace_back(
+        "an adapter (adapter_config.json) lies beside the model and is not applied, which "
+        "transformers "
+        "does where PEFT is installed: if the weights do not hold it yet, merge it "
+        "(model.merge_and_unload().save_pretrained(folder)) and give that folder");
+  }
   raw.path = folder.path;
   if (raw.format.empty()) raw.format = "huggingface";
   if (!has_config) return raw;
