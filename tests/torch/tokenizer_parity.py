@@ -1,6 +1,7 @@
 """Tokenizers of models' own against Hugging Face's tokenizers and transformers: the same ids for thousands of
 strings, and the same texts back. Vocabularies are trained here, on a text of another language."""
 
+import collections
 import itertools
 import json
 import pickle
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import require_packages  # noqa: F401  (first: it ends the test where they are missing)
+import numpy
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, GPT2TokenizerFast
 
@@ -223,6 +225,20 @@ def transformers_folders(work):
         (folder / "tokenizer.json").unlink()
         check(f"the same without tokenizer.json, {prefix}", folder, further)
 
+    # Special tokens that the vocabulary does not have: <|endoftext|> by itself, others by name.
+    for name, fields in (("class alone", {}), ("roles", {"pad_token": "<p>", "eos_token": "<a>",
+                                                         "additional_special_tokens": ["<b>"]}),
+                         ("in order", {"mask_token": "<a>", "sep_token": "<b>", "bos_token": "<p>"})):
+        for fast in (True, False):
+            folder = work / f"without_ids_{name}_{fast}".replace(" ", "_")
+            folder.mkdir()
+            if fast:
+                tokenizer.save(str(folder / "tokenizer.json"))
+            else:
+                tokenizer.model.save(str(folder))
+            (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer", **fields}))
+            check(f"special tokens without ids: {name}, tokenizer.json {fast}", folder, further + ["<p>", "a<p> <b>"])
+
     legacy = work / "legacy"
     legacy.mkdir()
     size = tokenizer.get_vocab_size()
@@ -250,6 +266,12 @@ def characters(work):
         place.write_bytes(pickle.dumps({"vocab_size": len(alphabet), "itos": itos, "stoi": stoi}, protocol))
         assert ids_of(place, texts, False) == expected
         assert texts_of(place, expected) == texts
+    # As scripts write it that count with NumPy, and keep more in it.
+    place.write_bytes(pickle.dumps(collections.OrderedDict(
+        stoi=collections.OrderedDict((c, numpy.int64(i)) for c, i in stoi.items()),
+        itos={numpy.int32(i): c for i, c in itos.items()}, vocab_size=numpy.int64(len(alphabet)),
+        source=Path("input.txt"), counts=collections.Counter(FINNISH))))
+    assert ids_of(place, texts[:200], False) == expected[:200]
     code, out, err = chorus("tokenize", "--tokenizer", str(place), "Ξ")
     assert code == 1 and "Ξ" in err, (out, err)
     print(f"characters: {len(texts)} strings agree")

@@ -6,7 +6,10 @@
 #include <string>
 #include <utility>
 
+#include "checkpoint/pytorch/globals.h"
 #include "checkpoint/pytorch/pickle.h"
+#include "checkpoint/pytorch/scalars.h"
+#include "checkpoint/pytorch/state_dict.h"
 #include "core/error_text.h"
 #include "core/printable.h"
 #include "tokenizer/characters.h"
@@ -22,9 +25,8 @@ Error wrong(const Pickle& pickle, PickleRef ref, const char* what, const char* e
 
 Result<void> add(const Pickle& pickle, PickleRef id, PickleRef text, const char* what,
                  Texts& texts) {
-  const PickleValue& number = pickle[id];
-  bool is_id = number.kind == PickleKind::kInt && number.integer >= 0 &&
-               number.integer < std::int64_t{1} << 24;
+  Number number = read_plain_number(pickle, id).value_or(Number{});
+  bool is_id = number.is_integer && number.integer >= 0 && number.integer < std::int64_t{1} << 24;
   if (!is_id) return wrong(pickle, id, what, "a dict of ids and characters");
   if (pickle[text].kind != PickleKind::kString) {
     return wrong(pickle, text, what, "a dict of ids and characters");
@@ -37,7 +39,7 @@ Result<Texts> read_itos(const Pickle& pickle, PickleRef ref) {
   Texts texts;
   const auto& items = pickle[ref].items;
   bool is_list = pickle[ref].kind == PickleKind::kList || pickle[ref].kind == PickleKind::kTuple;
-  if (!is_list && pickle[ref].kind != PickleKind::kDict) {
+  if (!is_list && !is_dict(pickle, ref)) {
     return wrong(pickle, ref, "itos", "a dict or a list");
   }
   for (std::size_t i = 0; is_list && i < items.size(); ++i) {
@@ -54,7 +56,7 @@ Result<Texts> read_itos(const Pickle& pickle, PickleRef ref) {
 
 Result<Texts> read_stoi(const Pickle& pickle, PickleRef ref) {
   Texts texts;
-  if (pickle[ref].kind != PickleKind::kDict) return wrong(pickle, ref, "stoi", "a dict");
+  if (!is_dict(pickle, ref)) return wrong(pickle, ref, "stoi", "a dict");
   const auto& items = pickle[ref].items;
   for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
     CHORUS_TRY(add(pickle, items[i + 1], items[i], "stoi", texts));
@@ -63,9 +65,9 @@ Result<Texts> read_stoi(const Pickle& pickle, PickleRef ref) {
 }
 
 Result<std::shared_ptr<const tokenizer::Tokenizer>> read(std::span<const std::byte> bytes) {
-  auto no_globals = [](std::string_view, std::string_view) { return std::optional<int>(); };
-  CHORUS_TRY(Pickle pickle, Pickle::read(bytes, no_globals));
-  if (pickle[pickle.root()].kind != PickleKind::kDict) {
+  // Whatever else stands in it is an opaque value, as in a checkpoint.
+  CHORUS_TRY(Pickle pickle, Pickle::read(bytes, resolve_global));
+  if (!is_dict(pickle, pickle.root())) {
     return wrong(pickle, pickle.root(), "what was saved", "a dict with 'itos' and 'stoi'");
   }
   PickleRef itos = pickle.find(pickle.root(), "itos"), stoi = pickle.find(pickle.root(), "stoi");

@@ -79,14 +79,19 @@ std::optional<Number> read_numpy(const Pickle& pickle, PickleRef ref) {
 
 }  // namespace
 
-Result<std::optional<Number>> read_number(PytorchArchive& archive, PickleRef ref) {
-  const Pickle& pickle = archive.pickle;
+std::optional<Number> read_plain_number(const Pickle& pickle, PickleRef ref) {
   const PickleValue& value = pickle[ref];
   if (value.kind == PickleKind::kInt) return of_integer(value.integer);
   if (value.kind == PickleKind::kFloat) return of_real(value.real);
   if (callable_of(pickle, ref) == static_cast<int>(Global::kNumpyScalar)) {
     return read_numpy(pickle, ref);
   }
+  return std::nullopt;
+}
+
+Result<std::optional<Number>> read_number(PytorchArchive& archive, PickleRef ref) {
+  const Pickle& pickle = archive.pickle;
+  if (std::optional<Number> number = read_plain_number(pickle, ref)) return number;
   if (!is_tensor(pickle, ref)) return std::nullopt;
   CHORUS_TRY(auto record, read_tensor_record(pickle, ref));
   for (std::int64_t size : record.shape) {

@@ -15,6 +15,9 @@ struct Number {
   double real = 0;           // always
 };
 
+// A Python int or float, or a NumPy scalar; nothing for any other value.
+std::optional<Number> read_plain_number(const Pickle& pickle, PickleRef ref);
+
 // A Python int or float, a NumPy scalar, or a tensor of one element; nothing for any other value.
 // Errors: as tensor_data()'s.
 Result<std::optional<Number>> read_number(PytorchArchive& archive, PickleRef ref);
