@@ -17,6 +17,7 @@ struct Pairs {
   static constexpr std::size_t kInputs = 4;
   static constexpr std::size_t kGroupBytes = kGroup * sizeof(std::uint16_t);
   using Weights = __m512i;
+  static constexpr bool kMakesPairs = true;
 
   static constexpr __mmask32 kHighHalves = 0xaaaaaaaa;
   static __m512i first(const std::uint16_t* weights) { return _mm512_loadu_si512(weights); }
@@ -31,6 +32,8 @@ struct Pairs {
     return _mm512_mask_blend_epi16(kHighHalves, _mm512_srli_epi32(second(weights), 16),
                                    first(weights));
   }
+  static void store(__m512i weights, std::uint16_t* to) { _mm512_store_si512(to, weights); }
+  static __m512i load(const std::uint16_t* from) { return _mm512_load_si512(from); }
   static __m512i activation(const std::byte* x, std::size_t chain) {
     std::int32_t pair;
     __builtin_memcpy(&pair, x + chain * sizeof(pair), sizeof(pair));

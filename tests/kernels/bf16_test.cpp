@@ -203,12 +203,12 @@ TEST_P(Bf16KernelsTest, RowsAndBlocksOfKDoNotMatter) {
   }
 }
 
-// Where kernels take rows in tiles: full ones, one row more, several that do not divide.
+// Where kernels take rows in tiles: full ones, one row more, several that do not divide; and K in blocks.
 TEST_P(Bf16KernelsTest, ManyRowsEqualTheDefinition) {
   for (std::size_t rows : {9u, 14u, 16u, 17u, 31u, 32u, 33u, 48u, 49u, 50u, 64u, 65u, 100u}) {
-    for (std::size_t groups : {1u, 2u, 3u, 6u, 8u, 9u, 24u}) {
-      std::size_t panels = groups == 24 ? 1 + numbers_.below(2) : 1 + numbers_.below(9);
-      if (rows * groups * panels > 2000) continue;
+    for (std::size_t groups : {1u, 2u, 3u, 6u, 8u, 9u, 24u, 25u, 49u}) {
+      std::size_t panels = groups >= 24 ? 1 + numbers_.below(2) : 1 + numbers_.below(9);
+      if (rows * groups * panels > 2500) continue;
       Bf16Product product{.rows = rows,
                           .k = groups * kGroup - numbers_.below(3),
                           .panels = panels,
@@ -267,7 +267,7 @@ TEST_P(Bf16KernelsTest, ProductsTouchNothingBehindTheirArrays) {
 }
 
 TEST_P(Bf16KernelsTest, ARowIsTheSameAmongAnyOthers) {
-  Bf16Product many{.rows = 29, .k = 100, .panels = 3, .bias = true};
+  Bf16Product many{.rows = 53, .k = 100, .panels = 3, .bias = true};
   Bf16Data data = numbers_.data(many, Bf16Kind::kNetwork);
   std::vector<float> together = multiply_bf16(tested(), many, data);
   for (std::size_t row = 0; row < many.rows; ++row) {

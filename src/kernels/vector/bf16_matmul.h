@@ -33,6 +33,28 @@ constexpr bool bf16_is_one_walk(std::size_t rows) {
   return rows <= (kLanes == 8 ? 1 : kMaxBf16Rows);
 }
 
+// Where pairs are not what lies in memory, making them takes slots of the two pipes that multiply. So for many
+// tiles a block's are made once, each where its inputs were: the even ones', then the odd ones'. For
+// few tiles that takes as long as it saves. Measured: docs/measurements.md.
+constexpr std::size_t kLeastTilesOfMadePairs = 8;
+
+template <class Pairs>
+struct MadePairs : Pairs {
+  static auto even(const std::uint16_t* weights) { return Pairs::load(weights); }
+  static auto odd(const std::uint16_t* weights) { return Pairs::load(weights + kPairRow); }
+};
+
+template <class Pairs>
+void make_pairs(const std::uint16_t* weights, std::size_t groups, std::uint16_t* made) {
+  static_assert(Pairs::kInputs == 4);
+  for (std::size_t i = 0; i < groups * kGroup * kPanelWidth; i += 2 * kPairRow) {
+    for (std::size_t v = 0; v < kPairRow; v += kPairElements) {
+      Pairs::store(Pairs::even(weights + i + v), made + i + v);
+      Pairs::store(Pairs::odd(weights + i + v), made + i + v + kPairRow);
+    }
+  }
+}
+
 // A tile's operands: `weights` and `x` at a group.
 template <class Pairs>
 struct PairTile {
@@ -144,14 +166,16 @@ template <class Pairs, std::size_t kRows, std::size_t kVectors>
   }
 }
 
-// A tile: kRows rows by kVectors vectors of outputs, whose first is vector `first` of panel `panel`.
+// A tile: kRows rows by kVectors vectors of outputs, whose first is vector `first` of panel `panel`;
+// `weights` are the panel's at groups.begin.
+// (Not inline: the caller's variables would take the registers that the rows' addresses need.)
 template <class Pairs, std::size_t kRows, std::size_t kVectors>
-void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch, std::size_t row,
-               std::size_t panel, std::size_t first) {
+[[gnu::noinline]] void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups,
+                                 const std::uint16_t* weights, Prefetch& prefetch, std::size_t row,
+                                 std::size_t panel, std::size_t first) {
   std::size_t output = panel * kPanelWidth + first * kLanes;
   float* out = args.out + row * args.out_stride + output;
-  PairTile<Pairs> tile{.weights = args.weights + panel * bf16_panel_size(args.groups) +
-                                  first * kPairElements + groups.begin * kGroup * kPanelWidth,
+  PairTile<Pairs> tile{.weights = weights + first * kPairElements,
                        .x = args.x + row * args.x_stride + groups.begin * Pairs::kGroupBytes,
                        .x_stride = args.x_stride,
                        .is_one_walk = bf16_is_one_walk(args.rows)};
@@ -172,9 +196,13 @@ void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch
     } else {
       add_chains_together(tile, sums);
     }
+    // Beside the two chains of so many sums there are no registers for results. The compiler would try, and
+    // move them to and fro at each group.
+    auto* place = &results;
+    if constexpr (kRows * kVectors > 10) asm volatile("" : "+r"(place) : : "memory");
     for (std::size_t r = 0; r < kRows; ++r) {
       for (std::size_t v = 0; v < kVectors; ++v) {
-        (Vector::load(results[r][v]) + sums[r][v]).store(results[r][v]);
+        (Vector::load((*place)[r][v]) + sums[r][v]).store((*place)[r][v]);
       }
     }
     tile.weights += kGroup * kPanelWidth;
@@ -188,52 +216,72 @@ void bf16_tile(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch
 }
 
 template <class Pairs, std::size_t kRows>
-void bf16_rows(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch, std::size_t row,
-               std::size_t panel, std::size_t panels) {
+void bf16_rows(const Bf16MatmulArgs& args, GroupRange groups, const std::uint16_t* weights,
+               Prefetch& prefetch, std::size_t row, std::size_t panel, std::size_t panels) {
   constexpr std::size_t kVectors = bf16_tile_vectors(kRows);
-  for (; panels > 0; ++panel, --panels) {
+  for (; panels > 0; ++panel, --panels, weights += bf16_panel_size(args.groups)) {
     for (std::size_t first = 0; first < kPairPanelVectors; first += kVectors) {
-      bf16_tile<Pairs, kRows, kVectors>(args, groups, prefetch, row, panel, first);
+      bf16_tile<Pairs, kRows, kVectors>(args, groups, weights, prefetch, row, panel, first);
     }
   }
 }
 
 // `rows` in [1, kRows]: the template is unrolled downwards to the number wanted.
-template <class Pairs, std::size_t kRows>
-void bf16_some_rows(const Bf16MatmulArgs& args, GroupRange groups, Prefetch& prefetch,
-                    std::size_t row, std::size_t rows, std::size_t panel, std::size_t panels) {
-  if (rows == kRows) return bf16_rows<Pairs, kRows>(args, groups, prefetch, row, panel, panels);
+template <class Pairs, std::size_t kRows = kMaxBf16Rows>
+void bf16_some_rows(const Bf16MatmulArgs& args, GroupRange groups, const std::uint16_t* weights,
+                    Prefetch& prefetch, std::size_t row, std::size_t rows, std::size_t panel,
+                    std::size_t panels) {
+  if (rows == kRows) {
+    return bf16_rows<Pairs, kRows>(args, groups, weights, prefetch, row, panel, panels);
+  }
   if constexpr (kRows > 1) {
-    bf16_some_rows<Pairs, kRows - 1>(args, groups, prefetch, row, rows, panel, panels);
+    bf16_some_rows<Pairs, kRows - 1>(args, groups, weights, prefetch, row, rows, panel, panels);
   }
 }
 
-// Rows go through a panel in blocks of K, which stay in the first-level cache for all of their tiles;
-// each of these has as many rows as the others, or one more, and meanwhile all of them fetch the block
-// that comes next.
+// All rows by a block of one panel, each tile of as many rows as the others, or one more.
+template <class Pairs>
+void bf16_block(const Bf16MatmulArgs& args, GroupRange groups, const std::uint16_t* weights,
+                Prefetch& prefetch, std::size_t panel, std::size_t tiles) {
+  for (std::size_t tile = 0; tile < tiles; ++tile) {
+    std::size_t first = args.rows * tile / tiles;
+    std::size_t end = args.rows * (tile + 1) / tiles;
+    bf16_some_rows<Pairs>(args, groups, weights, prefetch, first, end - first, panel, 1);
+  }
+}
+
+// Rows go through a panel in blocks of K, which stay in the caches for all of their tiles; meanwhile all of
+// these fetch the block that comes next.
 template <PairProducts<Vector> Pairs>
 void matmul_bf16(const Bf16MatmulArgs& args) {
-  constexpr std::size_t kBlock = 8;  // groups
+  constexpr std::size_t kBlock =
+      24;  // groups: 48 KiB, which the second-level cache gives fast enough
   if (args.rows == 0) return;
   if (bf16_is_one_walk(args.rows)) {
     Prefetch nothing(nullptr, 0);
-    return bf16_some_rows<Pairs, kMaxBf16Rows>(args, {0, args.groups}, nothing, 0, args.rows, 0,
-                                               args.panels);
+    return bf16_some_rows<Pairs>(args, {0, args.groups}, args.weights, nothing, 0, args.rows, 0,
+                                 args.panels);
   }
+  [[maybe_unused]] alignas(64)
+      std::uint16_t made[Pairs::kMakesPairs ? kBlock * kGroup * kPanelWidth : 1];
   std::size_t tiles = (args.rows + kMaxBf16Rows - 1) / kMaxBf16Rows;
   std::size_t walks =
       tiles * (kPanelWidth / kLanes / 2);  // through a block, by tiles of two vectors
   for (std::size_t panel = 0; panel < args.panels; ++panel) {
     for (std::size_t begin = 0; begin < args.groups; begin += kBlock) {
       GroupRange groups{begin, args.groups - begin < kBlock ? args.groups : begin + kBlock};
-      Prefetch prefetch(
-          args.weights + panel * bf16_panel_size(args.groups) + groups.end * kGroup * kPanelWidth,
-          (kPairGroupBytes + walks - 1) / walks);
-      for (std::size_t tile = 0; tile < tiles; ++tile) {
-        std::size_t first = args.rows * tile / tiles;
-        std::size_t end = args.rows * (tile + 1) / tiles;
-        bf16_some_rows<Pairs, kMaxBf16Rows>(args, groups, prefetch, first, end - first, panel, 1);
+      const std::uint16_t* panel_weights = args.weights + panel * bf16_panel_size(args.groups);
+      const std::uint16_t* weights = panel_weights + begin * kGroup * kPanelWidth;
+      Prefetch prefetch(panel_weights + groups.end * kGroup * kPanelWidth,
+                        (kPairGroupBytes + walks - 1) / walks);
+      if constexpr (Pairs::kMakesPairs) {
+        if (tiles >= kLeastTilesOfMadePairs) {
+          make_pairs<Pairs>(weights, groups.end - begin, made);
+          bf16_block<MadePairs<Pairs>>(args, groups, made, prefetch, panel, tiles);
+          continue;
+        }
       }
+      bf16_block<Pairs>(args, groups, weights, prefetch, panel, tiles);
     }
   }
 }

@@ -75,6 +75,8 @@ concept PairProducts = requires(V sum, const std::uint16_t* weights, const std::
   requires P::kInputs == 2 || P::kInputs == 4;
   requires P::kGroupBytes >
   0;  // of what Bf16Kernels::round makes of a row
+  // Whether what even() and odd() make is worth keeping: then store() and load() are there for it.
+  { P::kMakesPairs } -> std::convertible_to<bool>;
   // The weights of the even inputs, and of the odd ones.
   { P::even(weights) } -> std::same_as<typename P::Weights>;
   { P::odd(weights) } -> std::same_as<typename P::Weights>;

@@ -11,6 +11,7 @@ struct WidenedPairs {
   static constexpr std::size_t kInputs = 2;
   static constexpr std::size_t kGroupBytes = kGroup * sizeof(float);
   using Weights = Vector;
+  static constexpr bool kMakesPairs = false;
 
   static Vector even(const std::uint16_t* weights) { return Vector::widen_even(weights); }
   static Vector odd(const std::uint16_t* weights) { return Vector::widen_odd(weights); }
