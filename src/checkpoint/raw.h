@@ -27,6 +27,8 @@ struct ConfigFields {
   std::optional<Origin> kind;
   std::map<std::string, std::string> stated;  // our name of a field to the file's
   ValueSources sources;                       // of what is set
+  // A pickled config's bostokenid, eostokenid and padtokenid.
+  std::map<std::string, std::vector<std::int64_t>> token_ids;
   std::vector<std::string> notes;             // what of the config is passed over
 };
 
@@ -47,7 +49,7 @@ struct TokenizerHints {
   std::string place;      // the file or folder that it was read from
   std::string dataset;    // nanoGPT's: the folder of data/ in which its meta.pkl may lie
   std::string tokenizer;  // a converted file's: "gpt2", "none" or a tokenizer.json
-  std::string token_ids;  // a converted file's: an object with bos_token_id and so on
+  std::string token_ids;  // a converted file's or a pickled config's: {"bos_token_id": 1, ...}
 };
 
 struct RawCheckpoint {

@@ -122,6 +122,8 @@ class Reader {
         std::optional<bool> any;
         return read_flag(value, name, "reorder_and_upcast_attn", any);
       }
+      case Meaning::kTokenId:
+        return read_token_ids(field, name);
       case Meaning::kNormKind:
         return read_norm(value, name);
       case Meaning::kPositionKind:
@@ -149,6 +151,25 @@ class Reader {
       case Meaning::kHarmless:
         return ok();
     }
+    return ok();
+  }
+
+  // One id or several, of which the first config's count.
+  Result<void> read_token_ids(const ConfigField& field, const std::string& name) {
+    if (reading_.is_config_json || field.value.kind == Kind::kNone) return ok();
+    auto is_id = [](const ConfigValue& value) {
+      return value.kind == Kind::kInteger && value.integer >= INT32_MIN &&
+             value.integer <= INT32_MAX;
+    };
+    std::vector<std::int64_t> ids;
+    const bool is_list = field.value.kind == Kind::kList;
+    if (!is_list && !is_id(field.value)) return read_unknown(field.value, name);
+    if (!is_list) ids.push_back(field.value.integer);
+    for (const ConfigField& item : field.value.fields) {
+      if (!is_id(item.value)) return read_unknown(field.value, name);
+      ids.push_back(item.value.integer);
+    }
+    fields_.token_ids.emplace(plain_field_name(field.name), std::move(ids));
     return ok();
   }
 

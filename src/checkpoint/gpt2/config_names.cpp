@@ -209,6 +209,7 @@ constexpr Group kGroups[] = {
      "softmax_temperature lm_head_multiplier"},
     // True is the usual division of scores, and a norm's usual weights.
     {Meaning::kMustBeOneOrTrue, nullptr, "attn_scale attention_scale norm_scale softmax_scale"},
+    {Meaning::kTokenId, nullptr, "bos_token_id eos_token_id pad_token_id"},
     // Told by the tensors themselves.
     {Meaning::kHarmless, nullptr,
      "qkv_bias attn_bias attention_bias mlp_bias linear_bias add_bias_linear add_qkv_bias "
@@ -226,7 +227,7 @@ constexpr Group kGroups[] = {
      "pretraining_tp base_model_tp_plan base_model_pp_plan instantiator class_path "
      "initializer_range initializer init_std init_method init_type init_weights zero_init "
      "summary_type summary_use_proj summary_activation summary_proj_to_labels use_cache "
-     "bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id n_special "
+     "sep_token_id decoder_start_token_id n_special "
      "predict_special_tokens gradient_checkpointing activation_checkpointing use_checkpoint "
      "use_checkpointing recompute task_specific_params transformers_version torch_dtype "
      "dtype name_or_path commit_hash num_labels id2label label2id problem_type "
@@ -281,15 +282,25 @@ constexpr std::string_view kHarmlessPrefixes[] = {
     "valid", "test",        "train", "lr",     "learningrate", "warmup",   "adam",
     "optim", "grad",        "data",  "sample", "generat",      "hellaswag"};
 constexpr std::string_view kHarmlessSuffixes[] = {
-    "dropout", "pdrop", "droprate", "dropprob",  "dir",     "path",      "file",    "interval",
-    "iters",   "steps", "epochs",   "every",     "freq",    "frequency", "tokenid", "token",
+    "interval", "iters", "steps", "epochs", "every", "freq", "frequency", "tokenid", "token"};
+// Of the model's parts, too: "attn_dropout", "embed_std".
+constexpr std::string_view kAlwaysHarmlessSuffixes[] = {
+    "dropout", "pdrop", "droprate", "dropprob",  "dir",     "path", "file",
     "std",     "lr",    "seed",     "batchsize", "workers", "url"};
+// Parts of the model: "global_attn_every" and "sample_softcap" are no training program's.
+constexpr std::string_view kPartsOfModels[] = {
+    "attn", "attention", "moe",  "expert", "rope",   "rotary",  "alibi", "pos",  "mask",
+    "cap",  "resid",     "gate", "glu",    "window", "sliding", "cross", "skip", "head",
+    "mlp",  "ffn",       "emb",  "layer",  "block",  "norm",    "scale", "loop"};
 
 bool is_harmless_pattern(std::string_view name) {
-  return std::ranges::any_of(kHarmlessPrefixes,
-                             [name](std::string_view part) { return name.starts_with(part); }) ||
-         std::ranges::any_of(kHarmlessSuffixes,
-                             [name](std::string_view part) { return name.ends_with(part); });
+  auto ends = [name](std::string_view part) { return name.ends_with(part); };
+  if (std::ranges::any_of(kAlwaysHarmlessSuffixes, ends)) return true;
+  auto holds = [name](std::string_view part) { return name.find(part) != std::string_view::npos; };
+  if (std::ranges::any_of(kPartsOfModels, holds)) return false;
+  auto begins = [name](std::string_view part) { return name.starts_with(part); };
+  return std::ranges::any_of(kHarmlessPrefixes, begins) ||
+         std::ranges::any_of(kHarmlessSuffixes, ends);
 }
 
 std::vector<FieldName> make_table() {

@@ -28,6 +28,7 @@ enum class Meaning {
   kScaled,
   kScaledByLayer,
   kUpcast,
+  kTokenId,  // bos, eos or pad; of a config.json others read them
   // What is checked.
   kNormKind,      // layer norm
   kPositionKind,  // learned

@@ -4,6 +4,7 @@
 //   state_dict
 // or of the kinds that state_dict.h finds. Whatever else is in the file is not looked at.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "checkpoint/gpt2/names.h"
 #include "checkpoint/pytorch/config.h"
@@ -82,6 +83,17 @@ void read_dataset(const PytorchArchive& archive, const StateDict& state_dict, Ra
   raw.tokenizer_hints.dataset = std::string(pickle[dataset].text);
 }
 
+// What the config says of the ids that begin and end a text.
+void read_token_ids(RawCheckpoint& raw) {
+  std::vector<std::string> fields;
+  for (const auto& [name, ids] : raw.config.token_ids) {
+    fields.push_back(fmt::format(R"("{}_token_id":[{}])", name.substr(0, 3), fmt::join(ids, ",")));
+  }
+  if (!fields.empty()) {
+    raw.tokenizer_hints.token_ids = fmt::format("{{{}}}", fmt::join(fields, ","));
+  }
+}
+
 // The training's progress, where it is stated as a number.
 Result<void> read_progress(PytorchArchive& archive, const StateDict& state_dict,
                            RawCheckpoint& raw) {
@@ -117,6 +129,7 @@ Result<RawCheckpoint> read_archive(const Bytes& bytes) {
   CHORUS_TRY(read_tensors(archive, state_dict, raw));
   CHORUS_TRY(read_pytorch_config(archive, state_dict, raw));
   read_dataset(archive, state_dict, raw);
+  read_token_ids(raw);
   CHORUS_TRY(read_progress(archive, state_dict, raw));
   return raw;
 }

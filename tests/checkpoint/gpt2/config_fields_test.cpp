@@ -117,6 +117,14 @@ TEST(ConfigFieldNames, AFieldOfSeveralMeaningsIsNotPassedOverInSilence) {
     EXPECT_THAT(json_fields(fmt::format(R"({{"{}": 1e-3}})", name)).notes,
                 ElementsAre(HasSubstr(std::string(name) + " = 0.001")));
   }
+  // Patterns of training programs' flags do not cover parts of a model.
+  for (const char* name : {"global_attn_every", "moe_freq", "sample_softcap", "test_layers"}) {
+    EXPECT_THAT(json_fields(fmt::format(R"({{"{}": 2}})", name)).notes,
+                ElementsAre(HasSubstr(std::string(name) + " = 2")));
+  }
+  for (const char* name : {"embed_std", "attn_dropout", "eval_every", "train_steps", "head_lr"}) {
+    EXPECT_THAT(json_fields(fmt::format(R"({{"{}": 2}})", name)).notes, IsEmpty()) << name;
+  }
   // True asks for a factor that is not stated, or for the usual one.
   EXPECT_THAT(json_error(R"({"scale_emb": true})").message, HasSubstr("scale_emb is true"));
   EXPECT_THAT(json_error(R"({"residual_scale": true})").message, HasSubstr("such a factor"));

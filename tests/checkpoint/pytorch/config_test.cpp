@@ -53,6 +53,18 @@ TEST(PytorchConfig, IsFoundWhereverProgramsPutIt) {
   EXPECT_EQ(beside({{"step", integer(3)}, {"flux", integer(1)}}).config.notes.size(), 0u);
 }
 
+TEST(PytorchConfig, IdsThatBeginAndEndATextAreItsOwn) {
+  RawCheckpoint raw =
+      beside({{"model_args", dict({{"n_head", integer(3)}, {"eos_token_id", integer(5)}})},
+              {"config", dict({{"eos_token_id", integer(6)},
+                               {"bos_token_id", list({integer(7)})},
+                               {"pad_token_id", "N"}})}});
+  EXPECT_EQ(raw.tokenizer_hints.token_ids, R"({"bos_token_id":[7],"eos_token_id":[5]})");
+  raw = beside({{"config", dict({{"eos_token_id", text("</s>")}, {"bos_token_id", "N"}})}});
+  EXPECT_EQ(raw.tokenizer_hints.token_ids, "");
+  EXPECT_THAT(raw.config.notes, Contains(HasSubstr("eos_token_id = '</s>'")));
+}
+
 TEST(PytorchConfig, TheKindIsToldByWhereItStands) {
   EXPECT_EQ(beside({{"model_args", dict(kHeads3)}}).origin, Origin::kNanoGpt);
   EXPECT_EQ(beside({{"model_args", dict(kHeads3)}}).config.kind, Origin::kNanoGpt);
