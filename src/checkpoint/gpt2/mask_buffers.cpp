@@ -38,14 +38,49 @@ MaskView mask_view(const std::vector<std::int64_t>& shape, const std::vector<std
   return view;
 }
 
+// Whether `count` elements in a row, without gaps, are all set, or none. Without an early end, so that
+// the compiler makes vectors of it.
+template <class Bits>
+bool are_all(const std::byte* data, std::int64_t count, Bits mask, bool set) {
+  bool differs = false;
+  for (std::int64_t i = 0; i < count; ++i) {
+    Bits bits;
+    std::memcpy(&bits, data + static_cast<std::size_t>(i) * sizeof bits, sizeof bits);
+    differs |= ((bits & mask) != 0) != set;
+  }
+  return !differs;
+}
+
+bool are_all(const MaskView& view, std::int64_t offset, std::int64_t count, bool set) {
+  const std::byte* data = view.data.data() + static_cast<std::size_t>(offset) * view.element_bytes;
+  auto without_sign = [&](auto ones) {
+    using Bits = decltype(ones);
+    return static_cast<Bits>(view.is_float ? static_cast<Bits>(ones >> 1) : ones);
+  };
+  if (view.strides[1] == 1 && view.element_bytes == 1) {
+    return are_all(data, count, without_sign(std::uint8_t{UINT8_MAX}), set);
+  }
+  if (view.strides[1] == 1 && view.element_bytes == 2) {
+    return are_all(data, count, without_sign(std::uint16_t{UINT16_MAX}), set);
+  }
+  if (view.strides[1] == 1 && view.element_bytes == 4) {
+    return are_all(data, count, without_sign(std::uint32_t{UINT32_MAX}), set);
+  }
+  for (std::int64_t i = 0; i < count; ++i, offset += view.strides[1]) {
+    if (view.is_set(offset) != set) return false;
+  }
+  return true;
+}
+
 // Whether what is on and below the diagonal is `below`, and what is above it the opposite.
 bool is_triangle(const MaskView& view, bool below) {
   const std::int64_t n = view.shape[0];
   for (std::int64_t row = 0; row < n; ++row) {
-    std::int64_t offset = row * view.strides[0];
-    for (std::int64_t column = 0; column < n; ++column, offset += view.strides[1]) {
-      if (view.is_set(offset) != (column <= row ? below : !below)) return false;
-    }
+    std::int64_t first = row * view.strides[0];
+    bool fits =
+        are_all(view, first, row + 1, below) &&
+        (row + 1 == n || are_all(view, first + (row + 1) * view.strides[1], n - row - 1, !below));
+    if (!fits) return false;
   }
   return true;
 }

@@ -19,7 +19,7 @@ class MaskBuffers {
   Result<bool> check(std::string_view name, const OtherTensor& tensor);
 
  private:
-  std::int64_t left_ = std::int64_t{1} << 32;  // elements to look at
+  std::int64_t left_ = std::int64_t{1} << 30;  // elements to look at
 };
 
 }  // namespace chorus::checkpoint
