@@ -4,8 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
-#include <set>
 #include <utility>
 
 #include "core/printable.h"
@@ -16,20 +14,9 @@ namespace {
 
 namespace json = boost::json;
 
-// What was found instead, in a few words: a value itself if it is short.
-std::string found(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::array:
-      return "an array";
-    case json::kind::object:
-      return "an object";
-    case json::kind::string:
-      return "a string";
-    case json::kind::double_:
-      return json_number(value.get_double());
-    default:
-      return json::serialize(value);
-  }
+// What of an error's message may hold a text, which whoever writes a log leaves out.
+std::string text_in(const json::value& value, const std::string& excerpt) {
+  return value.is_string() || value.is_structured() ? excerpt : std::string();
 }
 
 }  // namespace
@@ -45,10 +32,16 @@ JsonFields::JsonFields(const json::object& object, FieldPolicy policy) : policy_
 }
 
 const json::value* JsonFields::find(std::string_view name) {
-  if (std::find(known_.begin(), known_.end(), name) == known_.end()) known_.emplace_back(name);
   auto place = fields_.find(name);
-  if (place == fields_.end()) return nullptr;
-  const Field& field = place->second;
+  if (place == fields_.end()) {
+    if (std::find(absent_.begin(), absent_.end(), name) == absent_.end()) {
+      absent_.emplace_back(name);
+      known_.emplace_back(name);
+    }
+    return nullptr;
+  }
+  Field& field = place->second;
+  if (!std::exchange(field.known, true)) known_.emplace_back(name);
   if (field.twice) fail(name, "expected the field once, found it with '_' and with '-'");
   return field.value->is_null() ? nullptr : field.value;
 }
@@ -63,8 +56,7 @@ void JsonFields::read(std::string_view name, std::vector<std::int32_t>& ids) {
   std::int32_t id = 0;
   std::size_t i = 0;
   while (read_json(array[i], id) == nullptr) ++i;
-  fail(name, fmt::format("expected {}, whole numbers of 32 bits; element {} is {}", expected, i,
-                         found(array[i])));
+  refuse_element(name, fmt::format("{}, whole numbers of 32 bits", expected), i, array[i]);
 }
 
 void JsonFields::read(std::string_view name, std::int32_t& value, std::int64_t low,
@@ -92,20 +84,27 @@ void JsonFields::require(std::string_view name, std::string_view what) {
 
 void JsonFields::refuse(std::string_view name, std::string_view expected) {
   const json::value* value = find(name);
-  fail(name, fmt::format("expected {}, found {}", expected,
-                         value == nullptr ? "nothing" : found(*value)));
+  if (value == nullptr) return fail(name, fmt::format("expected {}, found nothing", expected));
+  std::string excerpt = json_excerpt(*value);
+  fail(name, fmt::format("expected {}, found {}", expected, excerpt), text_in(*value, excerpt));
 }
 
-void JsonFields::fail(std::string_view name, std::string problem) {
-  if (!error_) error_ = {std::string(name), std::move(problem)};
+void JsonFields::refuse_element(std::string_view name, std::string_view expected, std::size_t index,
+                                const json::value& element) {
+  std::string excerpt = json_excerpt(element);
+  fail(name, fmt::format("expected {}; element {} is {}", expected, index, excerpt),
+       text_in(element, excerpt));
+}
+
+void JsonFields::fail(std::string_view name, std::string problem, std::string shown) {
+  if (!error_) error_ = {std::string(name), std::move(problem), std::move(shown)};
 }
 
 std::vector<std::string> JsonFields::unknown() const {
-  const std::set<std::string_view> known(known_.begin(), known_.end());
   std::vector<std::string> names;
   for (const auto& [name, field] : fields_) {
     if (names.size() == kMostUnknown) break;
-    if (!known.contains(name)) names.emplace_back(field.key);
+    if (!field.known) names.emplace_back(field.key);
   }
   return names;
 }
@@ -113,8 +112,10 @@ std::vector<std::string> JsonFields::unknown() const {
 std::optional<FieldError> JsonFields::error() const {
   if (error_ || !policy_.refuse_unknown) return error_;
   for (const std::string& key : unknown()) {
-    return FieldError{
-        {}, fmt::format("unknown field {}; known: {}", in_quotes(key), fmt::join(known_, ", "))};
+    std::string shown = in_quotes(key);
+    std::string problem =
+        fmt::format("unknown field {}; known: {}", shown, fmt::join(known_, ", "));
+    return FieldError{{}, std::move(problem), std::move(shown)};
   }
   return std::nullopt;
 }

@@ -28,7 +28,9 @@ struct FieldPolicy {
 
 struct FieldError {
   std::string field;    // empty: none in particular
-  std::string problem;  // "expected a number, found a string"
+  std::string problem;  // "expected a number, found \"one\""
+  std::string
+      shown;  // what of `problem` was found in the object; empty: nothing but a number or so
 
   std::string message() const { return field.empty() ? problem : field + ": " + problem; }
 };
@@ -57,9 +59,12 @@ class JsonFields {
   // Keeps the error that the field is absent, if it is: "expected WHAT, found nothing".
   void require(std::string_view name, std::string_view what);
   // Keeps an error of the field, as it stands, unless there is one already.
-  void fail(std::string_view name, std::string problem);
+  void fail(std::string_view name, std::string problem, std::string shown = {});
   // Keeps the error that the field is not what was expected, unless there is one already.
   void refuse(std::string_view name, std::string_view expected);
+  // The same for one element of an array.
+  void refuse_element(std::string_view name, std::string_view expected, std::size_t index,
+                      const boost::json::value& element);
 
   // The names that were asked for, and the first of the object's keys that were not: those that nobody
   // reads. At most kMostUnknown, as bodies may have any number.
@@ -76,10 +81,12 @@ class JsonFields {
     const boost::json::value* value;
     std::string_view key;  // as it is spelled
     bool twice = false;    // in both spellings
+    bool known = false;    // it was asked for
   };
 
   std::map<std::string, Field, std::less<>> fields_;
-  std::vector<std::string> known_;  // in the order in which they were asked for
+  std::vector<std::string> known_;   // in the order in which they were asked for
+  std::vector<std::string> absent_;  // of these, the ones that are not there
   FieldPolicy policy_;
   std::optional<FieldError> error_;
 };

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <boost/json/value.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,11 @@ namespace chorus {
 std::string json_number(double value);  // null for a NaN or an infinity
 std::string json_number(const std::optional<double>& value);
 std::string json_string(std::string_view text);
+
+// What was found, for an error's message: the value's JSON text in printable ASCII (a string as
+// "caf\u00e9"), cut after 80 bytes with "...". Takes no longer for a long value than for a short one.
+std::string json_excerpt(const boost::json::value& value);
+std::string json_string_excerpt(std::string_view text);
 
 // How a token is named by its bytes: its text; "bytes:\\xe2\\x80" if it is part of a character, so that no
 // two tokens have one name.

@@ -440,7 +440,7 @@ TEST(GenerateCommand, AWrongFieldIsNamed) {
       {R"({"prompt": 7})", "prompt: expected a string, found 7"},
       {R"({"prompt": "a", "prompt_ids": [1]})",
        "prompt: expected a prompt or prompt_ids, found both"},
-      {R"({"prompt_ids": []})", "prompt_ids: expected at least one id, found an array"},
+      {R"({"prompt_ids": []})", "prompt_ids: expected at least one id, found []"},
       {R"({"max_length": 0})", "max_length: expected a whole number from 1 to 2147483647, found 0"},
       {R"({"max_length": 1e99})",
        "max_length: expected a whole number from 1 to 2147483647, found 1e+99"},

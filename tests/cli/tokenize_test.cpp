@@ -117,7 +117,7 @@ TEST(DetokenizeCommand, RefusesWhatIsNoIdByValue) {
   expect_error("[50257]", "id 50257 is not GPT-2's: expected 0 to 50256");
   expect_error("11", "ids: expected an array of token ids, found 11");
   std::pair<std::string, std::string> wrong[] = {
-      {"1.5", "1.5"}, {"\"1\"", "a string"}, {"null", "null"}, {"4294967297", "4294967297"}};
+      {"1.5", "1.5"}, {"\"1\"", R"(\"1\")"}, {"null", "null"}, {"4294967297", "4294967297"}};
   for (const auto& [id, found] : wrong) {
     expect_error(
         "[11," + id + "]",

@@ -56,6 +56,8 @@ LISTS = {
     "ids of a prompt": (lambda n: completion(prompt=[5] * n), 12_500),
     "text of a prompt": (lambda n: completion(prompt="word " * n), 10_000),
     "fields that nobody reads": (lambda n: completion(**{f"field{i}": 1 for i in range(n)}), 3_125),
+    "fields of a kind that is not done": (
+        lambda n: completion(**{f"guided_{i}": None for i in range(n)}), 2_500),
     "white space in JSON": (lambda n: post("/tokenize", b" " * n + b'{"content":"a"}'), 62_500),
     "escapes in JSON": (lambda n: post("/tokenize", b'{"content":"' + b"\\u00e9" * n + b'"}'), 10_000),
     "words to tokenize": (lambda n: post("/tokenize", {"content": "once upon " * n}), 5_625),

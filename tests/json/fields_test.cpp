@@ -53,9 +53,9 @@ TEST(JsonFields, ASeedHasSixtyFourBitsAndMayBeNegative) {
   read_field(R"({"seed": 1.5})", "seed", Seed{0}, expected + "1.5");
   read_field(R"({"seed": 18446744073709551616})", "seed", Seed{0},
              expected + "1.8446744073709552e+19");
-  read_field(R"({"seed": "1"})", "seed", Seed{0}, expected + "a string");
-  read_field(R"({"seed": []})", "seed", Seed{0}, expected + "an array");
-  read_field(R"({"seed": {}})", "seed", Seed{0}, expected + "an object");
+  read_field(R"({"seed": "1"})", "seed", Seed{0}, expected + "\"1\"");
+  read_field(R"({"seed": []})", "seed", Seed{0}, expected + "[]");
+  read_field(R"({"seed": {}})", "seed", Seed{0}, expected + "{}");
 }
 
 TEST(JsonFields, NumbersThatDoNotFitAreRefusedByName) {
@@ -71,7 +71,7 @@ TEST(JsonFields, NumbersThatDoNotFitAreRefusedByName) {
     EXPECT_EQ(n, 5);
   }
   read_field(R"({"t": 1e39})", "t", 0.0f, "t: expected a number of 32 bits, found 1e+39");
-  read_field(R"({"t": "1"})", "t", 0.0f, "t: expected a number, found a string");
+  read_field(R"({"t": "1"})", "t", 0.0f, "t: expected a number, found \"1\"");
 }
 
 TEST(JsonFields, AStringOrAnArrayOfThemIsRead) {
@@ -80,7 +80,7 @@ TEST(JsonFields, AStringOrAnArrayOfThemIsRead) {
   EXPECT_EQ(read_field(R"({"stop": ["a", "b"]})", "stop", Strings{"x"}), (Strings{"a", "b"}));
   EXPECT_EQ(read_field(R"({"stop": []})", "stop", Strings{"x"}), Strings{});
   EXPECT_EQ(read_field(R"({"stop": ["a", 1]})", "stop", Strings{"x"},
-                       "stop: expected a string or an array of strings, found an array"),
+                       "stop: expected a string or an array of strings, found [\"a\", 1]"),
             Strings{"x"});
 }
 
@@ -90,9 +90,30 @@ TEST(JsonFields, AnIdThatIsNoneIsNamedByItsPlace) {
   EXPECT_EQ(
       read_field(R"({"ids": [1, "2"]})", "ids", Ids{7},
                  "ids: expected an array of token ids, whole numbers of 32 bits; element 1 is "
-                 "a string"),
+                 "\"2\""),
       Ids{7});
   read_field(R"({"ids": 3})", "ids", Ids{}, "ids: expected an array of token ids, found 3");
+}
+
+TEST(JsonFields, WhatTheObjectHoldsIsToldApartFromWhatWasExpected) {
+  json::object line = json::parse(R"({"a": "my text", "b": [1, "x"], "c": 3})").as_object();
+  auto shown = [&](const char* name) {
+    JsonFields fields(line);
+    fields.refuse(name, "something");
+    return fields.error()->shown;
+  };
+  EXPECT_EQ(shown("a"), "\"my text\"");
+  EXPECT_EQ(shown("b"), "[1, \"x\"]");
+  EXPECT_EQ(shown("c"), "");
+  EXPECT_EQ(shown("d"), "");
+}
+
+TEST(JsonFields, ANameThatWasAskedForIsKnownOnce) {
+  json::object line = json::parse(R"({"a": 1, "b": 2})").as_object();
+  JsonFields fields(line);
+  for (const char* name : {"a", "c", "a", "c"}) fields.find(name);
+  EXPECT_EQ(fields.known(), (std::vector<std::string>{"a", "c"}));
+  EXPECT_EQ(fields.unknown(), (std::vector<std::string>{"b"}));
 }
 
 TEST(JsonFields, TheFirstErrorIsKept) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <string>
 #include <string_view>
 
 #include "json/text.h"
@@ -36,6 +37,18 @@ TEST(JsonValue, ReadsWhatFitsAndSaysWhatWasExpected) {
   EXPECT_EQ(read("[1, 2.0, 3]", Ids{}), (Ids{1, 2, 3}));
   EXPECT_EQ(read("[1, \"2\"]", Ids{9}, "an array of token ids"), Ids{9});
   EXPECT_EQ(read("1", Ids{9}, "an array of token ids"), Ids{9});
+}
+
+TEST(JsonText, AnExcerptIsShortAndAscii) {
+  auto excerpt = [](const char* text) { return json_excerpt(boost::json::parse(text)); };
+  EXPECT_EQ(excerpt(R"("a\"\n\u001b\u00e9\ud83d\ude00\u202e")"),
+            R"("a\"\n\u001b\u00e9\ud83d\ude00\u202e")");
+  EXPECT_EQ(excerpt(R"({"a": [1, -0.5, true, null, {}], "b": "c"})"),
+            R"({"a": [1, -0.5, true, null, {}], "b": "c"})");
+  EXPECT_EQ(excerpt("-1e400"), "-Infinity");
+  EXPECT_EQ(json_string_excerpt("a\xff"), R"("a\ufffd")");
+  EXPECT_EQ(json_string_excerpt(std::string(1000, 'a')), "\"" + std::string(79, 'a') + "...");
+  EXPECT_LE(json_excerpt(boost::json::array(100'000, "\n")).size(), 83u);
 }
 
 TEST(JsonText, IsWellFormedWhateverIsInIt) {

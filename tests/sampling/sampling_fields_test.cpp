@@ -90,7 +90,7 @@ TEST(SamplingFields, SayWhatWasExpected) {
   EXPECT_EQ(error_of(R"({"temperature": -0.5})", request),
             "temperature: expected a finite number of at least 0, found -0.5");
   EXPECT_EQ(error_of(R"({"loop": "hf"})", request),
-            "loop: expected one of talk, nanogpt, transformers, found a string");
+            "loop: expected one of talk, nanogpt, transformers, found \"hf\"");
 }
 
 TEST(SamplingFields, ASeedIsASignedOrUnsignedNumberOf64Bits) {

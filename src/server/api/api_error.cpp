@@ -30,8 +30,8 @@ json::value text_or_null(const std::string& text) {
 
 }  // namespace
 
-ApiError bad_field(const std::string& param, const std::string& what) {
-  return {400, param + ": " + what, param, {}};
+ApiError bad_field(const std::string& param, const std::string& what, std::string shown) {
+  return {400, param + ": " + what, param, {}, std::move(shown)};
 }
 
 ApiError to_api_error(const Error& error) {

@@ -14,25 +14,28 @@ namespace chorus::server {
 struct [[nodiscard]] ApiError {
   // A constructor, as GCC 12 destroys aggregates twice that are made inside a co_await expression.
   ApiError(int its_status, std::string its_message, std::string its_param = {},
-           std::string its_code = {})
+           std::string its_code = {}, std::string its_shown = {})
       : status(its_status),
         message(std::move(its_message)),
         param(std::move(its_param)),
-        code(std::move(its_code)) {}
-  ApiError(const FieldError& error) : ApiError(400, error.message(), error.field) {}
+        code(std::move(its_code)),
+        shown(std::move(its_shown)) {}
+  ApiError(const FieldError& error)
+      : ApiError(400, error.message(), error.field, {}, error.shown) {}
   ApiError(const HttpError& error) : ApiError(error.status, error.message, {}, error.code) {}
 
   int status;
   std::string message;  // one line, no full stop
   std::string param;    // the field; empty: none in particular
   std::string code;     // a word for programs; empty: none
+  std::string shown;    // what of `message` and `param` the client wrote, which logs leave out
 };
 
 template <class T>
 using ApiResult = Result<T, ApiError>;
 
 // 400: the field `param` is not what was expected; the message begins with its name.
-ApiError bad_field(const std::string& param, const std::string& what);
+ApiError bad_field(const std::string& param, const std::string& what, std::string shown = {});
 
 // What the engine said, as a status: 400 for what the request asks, 429 when its queue is full, 503
 // when it goes away or has no memory, 500 for the rest (whose reason is not told).

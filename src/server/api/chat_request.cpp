@@ -7,7 +7,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
-#include "core/printable.h"
+#include "json/text.h"
 #include "server/api/request_body.h"
 
 namespace chorus::server {
@@ -38,24 +38,37 @@ std::optional<std::string> content_of(const json::value& value) {
   return text;
 }
 
-// What is wrong with a message; empty: nothing.
-std::string problem_of(const json::value& message) {
+struct Problem {
+  std::string what;        // empty: none
+  std::string shown = {};  // what of it the message holds
+};
+
+// `name` of a message is not what was expected.
+Problem unexpected(std::string_view name, std::string_view expected, const json::value* value) {
+  std::string excerpt = value == nullptr ? std::string() : json_excerpt(*value);
+  return {
+      fmt::format("{}expected {}, found {}", name, expected, excerpt.empty() ? "nothing" : excerpt),
+      excerpt};
+}
+
+// What is wrong with a message.
+Problem problem_of(const json::value& message) {
   const json::object* object = message.if_object();
-  if (object == nullptr) return "expected an object with role and content";
+  if (object == nullptr) return unexpected("", "an object with role and content", &message);
   const json::value* role = object->if_contains("role");
   bool has_role =
       role != nullptr && role->is_string() &&
       std::find(kRoles.begin(), kRoles.end(), std::string_view(role->get_string())) != kRoles.end();
-  if (!has_role) return "role: expected one of system, developer, user, assistant";
+  if (!has_role) return unexpected("role: ", "one of system, developer, user, assistant", role);
   for (const char* name : {"tool_calls", "function_call", "audio"}) {
     const json::value* value = object->if_contains(name);
     bool is_absent =
         value == nullptr || value->is_null() || (value->is_array() && value->get_array().empty());
-    if (!is_absent) return fmt::format("{}: this is not done here", name);
+    if (!is_absent) return {fmt::format("{}: this is not done here", name)};
   }
   const json::value* content = object->if_contains("content");
   if (content == nullptr || !content_of(*content)) {
-    return "content: expected a string, or parts of type text";
+    return unexpected("content: ", "a string, or parts of type text", content);
   }
   return {};
 }
@@ -97,9 +110,9 @@ Chat read_chat(JsonFields& fields) {
   }
   const json::array& messages = field->get_array();
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    std::string problem = problem_of(messages[i]);
-    if (!problem.empty()) {
-      fields.fail("messages", fmt::format("[{}]: {}", i, problem));
+    Problem problem = problem_of(messages[i]);
+    if (!problem.what.empty()) {
+      fields.fail("messages", fmt::format("[{}]: {}", i, problem.what), std::move(problem.shown));
       return chat;
     }
     json::object message = messages[i].get_object();

@@ -8,6 +8,7 @@
 
 #include "chorus/engine.h"
 #include "chorus/sampling.h"
+#include "json/text.h"
 #include "json/value.h"
 #include "sampling/sampling_json.h"
 #include "server/api/request_body.h"
@@ -46,7 +47,9 @@ void read_prompts(JsonFields& fields, CompletionsRequest& request) {
   }
   for (const json::value& element : field->get_array()) {
     auto prompt = prompt_of(element);
-    if (!prompt) return fields.refuse("prompt", kPromptKinds);
+    if (!prompt) {
+      return fields.refuse_element("prompt", kPromptKinds, request.prompts.size(), element);
+    }
     request.prompts.push_back(std::move(*prompt));
   }
 }
@@ -57,9 +60,13 @@ void read_stop(JsonFields& fields, Request& base) {
                                            kMostStopStrings, kMostStopBytes);
   const json::value* field = fields.find("stop");
   if (field == nullptr) return;
-  std::size_t bytes = 0;
+  std::size_t bytes = 0, index = 0;
   auto add = [&](const json::value& value) {
-    if (!value.is_string()) return fields.refuse("stop", expected);
+    if (!value.is_string()) {
+      return field->is_array() ? fields.refuse_element("stop", expected, index, value)
+                               : fields.refuse("stop", expected);
+    }
+    ++index;
     bytes += value.get_string().size();
     if (bytes > kMostStopBytes) return fields.refuse("stop", expected);
     if (!value.get_string().empty()) base.stop.emplace_back(value.get_string());
@@ -82,7 +89,12 @@ void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
     auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     bool is_id = error == std::errc() && end == key.data() + key.size() && id >= 0;
     double bias = value.is_number() ? value.to_number<double>() : 1000.0;
-    if (!is_id || !(bias >= -100.0 && bias <= 100.0)) return fields.refuse("logit_bias", expected);
+    if (!is_id || !(bias >= -100.0 && bias <= 100.0)) {
+      std::string entry =
+          fmt::format("{}: {}", json_string_excerpt({key.data(), key.size()}), json_excerpt(value));
+      return fields.fail("logit_bias", fmt::format("expected {}; found {}", expected, entry),
+                         entry);
+    }
     sampling.logit_bias.emplace_back(id, static_cast<float>(bias));
   }
 }

@@ -16,6 +16,7 @@
 #include "core/printable.h"
 #include "core/utf8.h"
 #include "json/fields.h"
+#include "json/text.h"
 #include "sampling/sampling_json.h"
 #include "server/api/completions_request.h"
 #include "server/api/request_body.h"
@@ -46,8 +47,10 @@ constexpr const char* kDevices = "cpu, cuda, cuda:N or mps";
 
 template <class Names>
 ApiError no_such_field(const std::string& name, const Names& known) {
-  return bad_field(printable(name), fmt::format("expected one of {}; there is no such parameter",
-                                                fmt::join(known, ", ")));
+  std::string shown = printable(name);
+  return bad_field(
+      shown, fmt::format("expected one of {}; there is no such parameter", fmt::join(known, ", ")),
+      shown);
 }
 
 // The fields of sampling_fields.h and others among the parameters of a query. An empty parameter is
@@ -100,7 +103,8 @@ class QueryFields {
   }
 
   void refuse(const char* name, const std::string& expected, const std::string& text) {
-    fail(name, fmt::format("expected {}, found \"{}\"", expected, replace_ill_formed(text)));
+    std::string excerpt = json_string_excerpt(text);
+    fail(name, fmt::format("expected {}, found {}", expected, excerpt), excerpt);
   }
   // To be asked at the end.
   std::optional<ApiError> error() {
@@ -122,8 +126,8 @@ class QueryFields {
     }
     return found;
   }
-  void fail(const std::string& name, const std::string& what) {
-    if (!error_) error_ = bad_field(name, what);
+  void fail(const std::string& name, const std::string& what, std::string shown = {}) {
+    if (!error_) error_ = bad_field(name, what, std::move(shown));
   }
 
   const Target& target_;

@@ -39,12 +39,22 @@ std::string without_quoted(std::string message) {
   return message;
 }
 
+std::string without(const std::string& shown, std::string text) {
+  std::size_t place = shown.empty() ? std::string::npos : text.find(shown);
+  if (place != std::string::npos) text.replace(place, shown.size(), "...");
+  return text;
+}
+
 }  // namespace
 
 void note_error(Exchange& exchange, const ApiError& error) {
   bool is_whole = exchange.service().options.log_targets;
-  exchange.error = {error.param, error.code,
-                    is_whole ? error.message : without_quoted(error.message)};
+  if (is_whole) {
+    exchange.error = {error.param, error.code, error.message};
+  } else {
+    exchange.error = {without(error.shown, error.param), error.code,
+                      without_quoted(without(error.shown, error.message))};
+  }
 }
 
 ApiError not_done(Exchange& exchange) {

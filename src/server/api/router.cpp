@@ -261,7 +261,7 @@ Task<void> Router::answer(Exchange& exchange) {
   if (route.is_work && request.method == "POST" && !exchange.target.parameters.empty()) {
     std::string name = printable(exchange.target.parameters[0].first);
     return respond_error(
-        exchange, bad_field(name, "expected in the JSON body, found in the query of a POST"));
+        exchange, bad_field(name, "expected in the JSON body, found in the query of a POST", name));
   }
   return has_coding(request) ? answer_coded(app_, exchange, route) : route.answer(app_, exchange);
 }

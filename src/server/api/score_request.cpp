@@ -32,7 +32,9 @@ void read_texts(JsonFields& fields, ScoreTexts& request) {
       field->is_array() && !field->get_array().empty() && field->get_array().size() <= kMostTexts;
   if (!is_list) return fields.refuse("text", expected);
   for (const json::value& element : field->get_array()) {
-    if (!element.is_string()) return fields.refuse("text", expected);
+    if (!element.is_string()) {
+      return fields.refuse_element("text", expected, request.texts.size(), element);
+    }
     request.texts.emplace_back(element.get_string());
   }
 }
@@ -50,7 +52,9 @@ void read_ids(JsonFields& fields, ScoreTexts& request) {
       field->is_array() && !field->get_array().empty() && field->get_array().size() <= kMostTexts;
   if (!is_list) return fields.refuse("ids", expected);
   for (const json::value& element : field->get_array()) {
-    if (read_json(element, ids) != nullptr || ids.empty()) return fields.refuse("ids", expected);
+    if (read_json(element, ids) != nullptr || ids.empty()) {
+      return fields.refuse_element("ids", expected, request.ids.size(), element);
+    }
     request.ids.push_back(std::move(ids));
   }
 }
