@@ -25,6 +25,15 @@ def attention(q, k, v, causal):
     return torch.softmax(scores, dim=-1) @ v
 
 
+def forms_of_attention():
+    """Sets what attention() does to each form that there is, one after the other: builds of PyTorch differ in
+    which is faster, and what counts is the better."""
+    global FUSED_ATTENTION
+    fused = FUSED_ATTENTION
+    for FUSED_ATTENTION in dict.fromkeys([None, fused]):
+        yield
+
+
 class Gpt2Peer:
     def __init__(self, checkpoint, dtype=torch.float32):
         config = checkpoint["config"]

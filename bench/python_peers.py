@@ -30,18 +30,12 @@ def timed(work):
 class PyTorch:
     def __init__(self, options):
         import torch
-        from gpt2_peer import Gpt2Peer
+        from gpt2_peer import Gpt2Peer, forms_of_attention
+        self.ways = forms_of_attention
         torch.set_num_threads(options.threads)
         self.version = torch.__version__
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[options.dtype]
         self.peer = Gpt2Peer(torch.load(options.model, map_location="cpu"), dtype)
-
-    @staticmethod
-    def ways():
-        import gpt2_peer
-        for attention in dict.fromkeys([gpt2_peer.FUSED_ATTENTION, None]):
-            gpt2_peer.FUSED_ATTENTION = attention
-            yield
 
     def first_token(self, length):
         self.peer.first_token(prompts_of(1, length)[0])

@@ -22,7 +22,7 @@ import time
 from typing import Callable
 
 import torch
-from gpt2_peer import Gpt2Peer
+from gpt2_peer import Gpt2Peer, forms_of_attention
 from measuring import DISTURBED, Load, count_disturbed, median, spread, wait_for_idle
 
 PROMPT = [7454, 2402, 257, 640]  # "Once upon a time"
@@ -104,9 +104,11 @@ def torch_contender(peer, dtype, threads, use_cache):
 
     def read_prompt():
         torch.set_num_threads(threads)
-        peer.first_token(LONG_PROMPT)
-        seconds, _ = timed(lambda: peer.first_token(LONG_PROMPT))
-        return len(LONG_PROMPT) / seconds
+        times = []
+        for _ in forms_of_attention():
+            peer.first_token(LONG_PROMPT)
+            times.append(timed(lambda: peer.first_token(LONG_PROMPT))[0])
+        return len(LONG_PROMPT) / min(times)
 
     name = "PyTorch, KV cache" if use_cache else "PyTorch, as the talk generates"
     return Contender(name, dtype, generate, read_prompt if use_cache else None)
@@ -188,10 +190,13 @@ def chorus_streams(options, model, threads):
 def torch_streams(peer, dtype, threads, streams):
     torch.set_num_threads(threads)
     prompts = [[(7919 * i + 31 * j + 11) % 50000 for i in range(STREAMS_PROMPT)] for j in range(streams)]
-    steps = peer.generate_batch(prompts, STREAMS_TOKENS, TOP_K, SEED)
-    next(steps)
-    seconds, count = timed(lambda: sum(1 for _ in steps))
-    return {("PyTorch, KV cache", dtype, streams): count * streams / seconds}
+    rates = []
+    for _ in forms_of_attention():
+        steps = peer.generate_batch(prompts, STREAMS_TOKENS, TOP_K, SEED)
+        next(steps)
+        seconds, count = timed(lambda: sum(1 for _ in steps))
+        rates.append(count * streams / seconds)
+    return {("PyTorch, KV cache", dtype, streams): max(rates)}
 
 
 def measure_streams(options, title, peers, model, threads):
