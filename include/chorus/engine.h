@@ -35,7 +35,8 @@ struct EngineOptions {
   std::size_t threads = 0;  // 0: the processors that this process may use
   bool pin_threads = true;  // each to a processor of its own, if it takes all that there are
   // Bytes, at most, for keys and values; allotted as needed. 0: a quarter of the memory that is
-  // free and that this process may use. More than it may have at all is refused.
+  // free and that this process may use. More than it may have at all is refused, and so is more than
+  // that together with what its other engines were given (kOutOfMemory).
   std::uint64_t kv_memory = 0;
   bool prefix_cache = true;      // keep keys and values of texts for others that begin alike
   std::size_t max_queue = 1024;  // samples that may wait; more are refused (kOverloaded)

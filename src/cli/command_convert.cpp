@@ -95,6 +95,11 @@ std::uint64_t write(const Checkpoint& checkpoint, const std::string& output, Num
   return value_or_fail(checkpoint::write_safetensors(checkpoint, output, dtype));
 }
 
+void check_quantised_fits(const Checkpoint& input, NumberFormat dtype) {
+  auto fits = check_memory({model::weights_part(input, dtype)}, memory_bound());
+  if (!fits) throw CommandFailed(fits.assume_error().message);
+}
+
 void run(const ConvertOptions& options) {
   if (!is_folder(options.output)) refuse_other_formats(options.output);
   refuse_same_file(options);
@@ -108,7 +113,7 @@ void run(const ConvertOptions& options) {
   }
   refuse_requantising(options, input);
   if (options.dtype && is_quantised(*options.dtype) && input.quantised.empty()) {
-    value_or_fail(model::check_memory(input, *options.dtype, most_memory()));
+    check_quantised_fits(input, *options.dtype);
     ThreadTeam team(available_processors());
     input = model::quantise(input, *options.dtype, team);
   }

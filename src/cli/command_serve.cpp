@@ -20,6 +20,7 @@
 #include "cli/environment.h"
 #include "cli/option_checks.h"
 #include "cli/serve_check.h"
+#include "cli/serve_memory.h"
 #include "cli/serve_models.h"
 #include "cli/serve_options.h"
 #include "server/api/callers.h"
@@ -163,9 +164,11 @@ void run(ServeOptions& options) {
   block({SIGTERM, SIGINT});
 
   auto log = std::make_shared<server::Log>(options.server.log_level, options.server.log_json);
+  ServeMemory memory = value_or_fail(plan_memory(options));
   auto server =
       value_or_fail(server::Server::start(options.server, model_sources(options, log), log));
   announce(options, *server);
+  if (!memory.text.empty()) log->write(server::LogLevel::kInfo, memory.text);
   std::jthread follower([&](std::stop_token stop) { follow_signals(stop, *server, *log); });
   Result<bool> whole = server->wait();
   follower.request_stop();

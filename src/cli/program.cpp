@@ -17,6 +17,7 @@
 #include "cli/config_file.h"
 #include "cli/environment.h"
 #include "cli/shortened_file.h"
+#include "core/memory.h"
 #include "server/log.h"
 
 namespace chorus::cli {
@@ -133,7 +134,7 @@ int run_program(const std::string& version, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return failure.called_wrongly(error);
   } catch (const std::bad_alloc&) {
-    return failure.failed("not enough memory");
+    return failure.failed("not enough memory: " + describe_memory());
   } catch (const std::exception& error) {  // CommandFailed, most of all
     return failure.failed(error.what());
   }

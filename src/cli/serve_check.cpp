@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/model_source.h"
 #include "cli/output.h"
+#include "cli/serve_memory.h"
 #include "core/system_error.h"
 #include "hub/hub.h"
 #include "server/api/api_keys.h"
@@ -106,6 +107,10 @@ class Check {
     for (const NamedModel& model : options_.models) named.push_back({model.name, {}});
     if (auto names = server::check_model_names(named); !names) wrong(names.assume_error());
     for (const NamedModel& model : options_.models) look_at(model);
+    ServeOptions planned = options_;
+    auto memory = plan_memory(planned);
+    if (!memory) return wrong(memory.assume_error());
+    if (!memory.assume_value().text.empty()) lines_.push_back(memory.assume_value().text);
   }
 
   void look_at(const NamedModel& model) {

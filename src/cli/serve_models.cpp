@@ -75,7 +75,8 @@ Result<std::unique_ptr<Engine>> load(const ModelOptions& options, const std::str
   }
 }
 
-// Which of the models before number `i` is the same file, folder or name.
+}  // namespace
+
 std::optional<std::size_t> same_before(const std::vector<NamedModel>& models, std::size_t i) {
   for (std::size_t j = 0; j < i; ++j) {
     std::error_code ignored;
@@ -84,8 +85,6 @@ std::optional<std::size_t> same_before(const std::vector<NamedModel>& models, st
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 std::vector<server::ModelSource> model_sources(const ServeOptions& options,
                                                std::shared_ptr<server::Log> log) {

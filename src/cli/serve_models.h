@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cli/serve_options.h"
@@ -9,6 +10,9 @@
 #include "server/server.h"
 
 namespace chorus::cli {
+
+// Which of the models before number `i` is the same file, folder or name: it is in memory once.
+std::optional<std::size_t> same_before(const std::vector<NamedModel>& models, std::size_t i);
 
 // Loading tells the log of itself: what it begins, and every ten seconds how far it has come. On a
 // terminal, unless the log is JSON, progress bars say the latter.

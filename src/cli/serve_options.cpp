@@ -67,9 +67,9 @@ void add_seconds(CLI::App& command, const std::string& name, std::chrono::millis
       ->group(kLimits);
 }
 
-void add_size(CLI::App& command, const std::string& name, std::size_t& value,
-              const std::string& help, const std::string& unless_given) {
-  command.add_option(name, value, fmt::format("{} (default: {})", help, unless_given))
+CLI::Option* add_size(CLI::App& command, const std::string& name, std::size_t& value,
+                      const std::string& help, const std::string& unless_given) {
+  return command.add_option(name, value, fmt::format("{} (default: {})", help, unless_given))
       ->transform(plain(CLI::AsSizeValue(false)))
       ->type_name("SIZE")
       ->group(kLimits);
@@ -159,7 +159,9 @@ void add_limits(CLI::App& command, ServeOptions& options) {
   add_size(command, "--max-buffer", serving.http.max_buffer,
            "What may wait for a slow reader before it is cut off", "256KiB");
   add_size(command, "--max-buffer-total", serving.http.max_buffer_total,
-           "What may be held for all clients: what they sent, and answers not yet read", "512MiB");
+           "What may be held for all clients: what they sent, and answers not yet read",
+           "512MiB, or a quarter of what the models leave, if that is less")
+      ->each([&options](const std::string&) { options.is_buffer_total_given = true; });
   add_seconds(command, "--first-byte-timeout", serving.http.first_byte_timeout,
               "For a new connection's first byte (with --idle-timeout, the shorter)");
   add_seconds(command, "--header-timeout", serving.http.header_timeout,

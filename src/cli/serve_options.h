@@ -20,6 +20,7 @@ struct ServeOptions {
   std::vector<NamedModel> models = {{"storyteller", ""}};  // the first is the default
   ModelOptions engine;  // of all of them; its `model` is not used
   server::ServerOptions server;
+  bool is_buffer_total_given = false;  // server.http.max_buffer_total is the user's
   bool check = false;
 };
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/memory.h"
 #include "core/system_error.h"
 
 namespace chorus {
@@ -71,6 +72,10 @@ Result<Bytes> map_file(const std::string& path) {
   auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) return Bytes{path, {}, nullptr};
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  if (address == MAP_FAILED && errno == ENOMEM) {
+    return Error{ErrorCode::kOutOfMemory, path + ": not enough memory to map its " +
+                                              megabytes_text(size) + ": " + describe_memory()};
+  }
   if (address == MAP_FAILED) return system_error(path, errno);
   const auto* begin = static_cast<const std::byte*>(address);
   mapped_files().add(begin, size);

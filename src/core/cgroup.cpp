@@ -84,22 +84,28 @@ std::optional<double> processors_in(const std::string& folder) {
 
 struct Memory {
   std::optional<double> limit, left;
+  std::optional<double> swap, limit_with_swap;
 };
 
-// What is left is the limit less what is used. Pages of files that nobody has touched of late count as
-// used, but give way at once.
+// What is left is the limit less what is used. Pages of files count as used, but give way.
 Memory memory_in(const std::string& folder) {
-  std::string stat = folder + "/memory.stat";
-  if (std::optional<double> limit = number_in(folder + "/memory.max")) {
-    double used = number_in(folder + "/memory.current").value_or(0.0);
-    return {limit, std::max(0.0, *limit - std::max(0.0, used - entry_in(stat, "inactive_file")))};
+  Memory memory;
+  memory.swap = number_in(folder + "/memory.swap.max");
+  memory.limit_with_swap = number_in(folder + "/memory.memsw.limit_in_bytes");
+  auto keep = [&](const char* limit, const char* usage, const std::string& total) {
+    memory.limit = number_in(folder + limit);
+    if (!memory.limit) return;
+    double used = number_in(folder + usage).value_or(0.0);
+    for (const char* files : {"inactive_file", "active_file"}) {
+      used -= entry_in(folder + "/memory.stat", total + files);
+    }
+    memory.left = std::max(0.0, *memory.limit - std::max(0.0, used));
+  };
+  keep("/memory.max", "/memory.current", "");
+  if (!memory.limit) {
+    keep("/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_");
   }
-  if (std::optional<double> limit = number_in(folder + "/memory.limit_in_bytes")) {
-    double used = number_in(folder + "/memory.usage_in_bytes").value_or(0.0);
-    return {limit,
-            std::max(0.0, *limit - std::max(0.0, used - entry_in(stat, "total_inactive_file")))};
-  }
-  return {};
+  return memory;
 }
 
 // v1 writes "no limit" as a number near 2^63: no memory is so large.
@@ -135,10 +141,13 @@ CgroupLimits cgroup_limits(const std::string& root) {
         Memory here = memory_in(root + folder);
         keep_least(memory.limit, here.limit);
         keep_least(memory.left, here.left);
+        keep_least(memory.swap, here.swap);
+        keep_least(memory.limit_with_swap, here.limit_with_swap);
       }
     }
   }
-  return {processors, bytes(memory.left), bytes(memory.limit)};
+  return {processors, bytes(memory.left), bytes(memory.limit), bytes(memory.swap),
+          bytes(memory.limit_with_swap)};
 }
 
 }  // namespace chorus

@@ -13,6 +13,8 @@ struct CgroupLimits {
   std::optional<double> processors;          // processors' worth of time, as a share of real time
   std::optional<std::uint64_t> memory;       // bytes that are left to be allotted
   std::optional<std::uint64_t> most_memory;  // bytes, those in use included
+  std::optional<std::uint64_t> most_swap;    // bytes beside these (v2)
+  std::optional<std::uint64_t> most_memory_and_swap;  // bytes of both together (v1)
 };
 
 // `root` stands before every path that is read ("/proc/self/cgroup" and so on): for tests.

@@ -16,22 +16,12 @@
 #include "core/utf8.h"
 #include "engine/cancellation.h"
 #include "engine/engine_impl.h"
+#include "engine/memory_need.h"
 #include "engine/request_check.h"
 #include "tokenizer/tokenizer.h"
 
 namespace chorus {
 namespace {
-
-// A quantised checkpoint's own format; bf16 in memory for a checkpoint whose matrices all are bf16:
-// the same values in half the room, and the same text.
-NumberFormat stored_format(const checkpoint::Checkpoint& checkpoint) {
-  if (auto format = checkpoint::quantised_format(checkpoint)) return *format;
-  bool bf16 =
-      std::all_of(checkpoint.tensors.begin(), checkpoint.tensors.end(), [](const auto& entry) {
-        return entry.second.shape.size() != 2 || entry.second.dtype == NumberFormat::kBf16;
-      });
-  return bf16 ? NumberFormat::kBf16F32 : NumberFormat::kF32;
-}
 
 SamplingLoop loop_of(checkpoint::Origin origin) {
   switch (origin) {
@@ -68,16 +58,6 @@ Result<void> check_options(const EngineOptions& options) {
                              most, options.kv_memory)};
   }
   return ok();
-}
-
-// How many pages of keys and values the options allow.
-Result<std::size_t> page_count(const EngineOptions& options, std::size_t page_bytes) {
-  std::uint64_t bytes = options.kv_memory > 0 ? options.kv_memory : available_memory() / 4;
-  std::uint64_t pages = std::min<std::uint64_t>(bytes / page_bytes, UINT32_MAX);
-  if (pages > 0) return static_cast<std::size_t>(pages);
-  return Error{ErrorCode::kInvalidArgument,
-               fmt::format("kv_memory: expected at least one page of {} bytes, found {}",
-                           page_bytes, bytes)};
 }
 
 TokenizerInfo describe(const tokenizer::Tokenizer* tokenizer, const std::string& chat_template) {
@@ -160,11 +140,12 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
   std::size_t threads = options.threads > 0 ? options.threads : available_processors();
   auto impl = std::make_unique<Impl>(threads, options.pin_threads, options.max_queue,
                                      engine::ModelTokens(checkpoint));
-  CHORUS_TRY(impl->model,
-             model::Model::load(checkpoint, options.dtype.value_or(stored_format(checkpoint)),
-                                impl->team, options.progress,
-                                options.keep_mapped ? model::QuantisedMemory::kViewed
-                                                    : model::QuantisedMemory::kCopied));
+  CHORUS_TRY(impl->memory, engine::claim_memory(checkpoint, options));
+  CHORUS_TRY(
+      impl->model,
+      model::Model::load(
+          checkpoint, engine::weight_format(checkpoint, options), impl->team, options.progress,
+          options.keep_mapped ? model::QuantisedMemory::kViewed : model::QuantisedMemory::kCopied));
   // Large numbers of f32 may become infinite as bf16: then the checkpoint has none to name.
   if (!options.allow_nonfinite && !impl->model->weights().is_finite) {
     if (auto where = checkpoint::find_nonfinite(checkpoint)) {
@@ -174,7 +155,13 @@ Result<std::unique_ptr<Engine>> Engine::Impl::load(const checkpoint::Checkpoint&
   }
   const checkpoint::ModelConfig& config = impl->model->config();
   std::size_t page_bytes = impl->model->kv_layout().page_bytes();
-  CHORUS_TRY(std::size_t pages, page_count(options, page_bytes));
+  std::size_t text_pages =
+      (static_cast<std::size_t>(config.block_size) + model::kPagePositions - 1) /
+      model::kPagePositions;
+  CHORUS_TRY(std::size_t pages, engine::kv_pages(options, page_bytes, text_pages));
+  if (options.kv_memory == 0) {
+    impl->memory.add({"keys and values", std::uint64_t{pages} * page_bytes, /*is_default=*/true});
+  }
   impl->info = {.path = checkpoint.path,
                 .block_size = static_cast<std::int32_t>(config.block_size),
                 .vocab_size = static_cast<std::int32_t>(config.vocab_size),

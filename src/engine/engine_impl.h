@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "chorus/engine.h"
+#include "core/memory_claim.h"
 #include "core/thread_team.h"
 #include "engine/internals.h"
 #include "engine/loop.h"
@@ -28,6 +29,7 @@ struct Engine::Impl {
   // A request that can be posted: checked, with its stream.
   Result<std::shared_ptr<engine::RequestState>> prepare(Request request, EventCallback on_event);
 
+  MemoryClaim memory;  // given back last
   ModelInfo info;
   const engine::ModelTokens tokens;
   ThreadTeam team;

@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 #include <new>
@@ -47,10 +49,6 @@ Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, N
                      " weights, which cannot be held as " + number_format_name(type) +
                      ": leave the type out, or convert the original"};
   }
-  bool is_viewed = found && memory == QuantisedMemory::kViewed;
-  if (!is_viewed) {
-    CHORUS_TRY(check_memory(checkpoint, type, most_memory()));
-  }
   try {
     Weights weights;
     if (is_quantised(type) && !found) {
@@ -64,7 +62,12 @@ Result<std::unique_ptr<const Model>> Model::load(const Checkpoint& checkpoint, N
     return std::unique_ptr<const Model>(
         new Model(checkpoint.config, *kernels, type, std::move(weights)));
   } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::kOutOfMemory, checkpoint.path + ": not enough memory for the weights"};
+    return with_smaller_types(
+        {ErrorCode::kOutOfMemory,
+         fmt::format("{}: not enough memory for the weights, which take {} as {}: {}",
+                     checkpoint.path, megabytes_text(weight_bytes(checkpoint, type)),
+                     number_format_name(type), describe_memory())},
+        checkpoint);
   }
 }
 

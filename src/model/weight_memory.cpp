@@ -7,12 +7,6 @@
 #include "model/quantise.h"
 
 namespace chorus::model {
-namespace {
-
-double megabytes(std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
-
-}  // namespace
-
 std::uint64_t weight_bytes(const checkpoint::Checkpoint& checkpoint, NumberFormat type) {
   std::uint64_t bytes = 0;
   for (const auto& [name, tensor] : checkpoint.tensors) {
@@ -27,20 +21,25 @@ std::uint64_t weight_bytes(const checkpoint::Checkpoint& checkpoint, NumberForma
   return bytes;
 }
 
-// The system would end the program without a word, perhaps others too.
-Result<void> check_memory(const checkpoint::Checkpoint& checkpoint, NumberFormat type,
-                          std::uint64_t most) {
-  std::uint64_t bytes = weight_bytes(checkpoint, type);
-  if (most == 0 || bytes <= most) return ok();
-  std::string message = fmt::format(
-      "{}: the weights take {:.1f} MB as {}, and this process may have {:.1f} MB at most",
-      checkpoint.path, megabytes(bytes), number_format_name(type), megabytes(most));
+MemoryPart weights_part(const checkpoint::Checkpoint& checkpoint, NumberFormat type) {
+  return {fmt::format("the weights of {} as {}", checkpoint.path, number_format_name(type)),
+          weight_bytes(checkpoint, type)};
+}
+
+Error with_smaller_types(Error error, const checkpoint::Checkpoint& checkpoint) {
   if (checkpoint.quantised.empty()) {
-    message += fmt::format("; as int8 they take {:.1f} MB, as int4 {:.1f}",
-                           megabytes(weight_bytes(checkpoint, NumberFormat::kInt8)),
-                           megabytes(weight_bytes(checkpoint, NumberFormat::kInt4)));
+    error.message +=
+        fmt::format("; the weights of {} take {} as int8 and {} as int4", checkpoint.path,
+                    megabytes_text(weight_bytes(checkpoint, NumberFormat::kInt8)),
+                    megabytes_text(weight_bytes(checkpoint, NumberFormat::kInt4)));
   }
-  return Error{ErrorCode::kOutOfMemory, std::move(message)};
+  return error;
+}
+
+std::uint64_t step_bytes(const checkpoint::ModelConfig& config, std::size_t rows) {
+  // The residual, its norm, queries with keys and values, the projection; the MLP; logits.
+  auto floats = static_cast<std::uint64_t>(6 * config.n_embd + config.n_inner + config.vocab_size);
+  return rows * floats * sizeof(float);
 }
 
 }  // namespace chorus::model

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "cli/config_file.h"
+#include "cli/serve_memory.h"
 #include "cli/serve_options.h"
+#include "core/memory.h"
 #include "support/run.h"
 #include "support/scratch_folder.h"
 
@@ -113,6 +115,35 @@ TEST(Serve, WhatCannotBeUsedIsAnErrorAtOnce) {
     EXPECT_EQ(result.exit_code, 1) << one.expected;
     EXPECT_NE(result.err.find(one.expected), std::string::npos) << result.err;
   }
+}
+
+// Each of the two could be.
+TEST(ServeMemory, BoundsThatCannotBeTogetherAreRefusedByName) {
+  ServeOptions options;
+  options.models = {};
+  options.engine.kv_memory = most_memory() / 5 * 3;
+  options.server.http.max_buffer_total = most_memory() / 5 * 3;
+  EXPECT_TRUE(plan_memory(options)) << "a total that nobody gave becomes what there is room for";
+  EXPECT_LE(options.server.http.max_buffer_total, most_memory() / 5);
+  options.server.http.max_buffer_total = most_memory() / 5 * 3;
+  options.is_buffer_total_given = true;
+  auto refused = plan_memory(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.assume_error().code, ErrorCode::kOutOfMemory);
+  for (const char* part : {"--kv-memory", "--max-buffer-total", "together"}) {
+    EXPECT_NE(refused.assume_error().message.find(part), std::string::npos)
+        << refused.assume_error().message;
+  }
+}
+
+TEST(ServeMemory, WhatWasNotGivenIsAPartOfWhatIsThere) {
+  ServeOptions options;
+  options.models = {};
+  auto memory = plan_memory(options);
+  ASSERT_TRUE(memory) << memory.assume_error().message;
+  EXPECT_GT(options.engine.kv_memory, 0u);
+  EXPECT_LE(options.engine.kv_memory, available_memory() / 2);
+  EXPECT_LE(options.server.http.max_buffer_total, 512u << 20);
 }
 
 }  // namespace

@@ -57,13 +57,13 @@ TEST_F(CgroupTest, TheLeastLimitOfAllGroupsAboveCounts) {
   EXPECT_EQ(limits().processors, 0.5);
 }
 
-TEST_F(CgroupTest, FilesThatNobodyTouchesLeaveRoom) {
+TEST_F(CgroupTest, FilesLeaveRoom) {
   mount_v2();
   write("proc/self/cgroup", "0::/\n");
   write("sys/fs/cgroup/memory.max", "1000000\n");
   write("sys/fs/cgroup/memory.current", "900000\n");
   write("sys/fs/cgroup/memory.stat", "anon 100000\ninactive_file 700000\nactive_file 100000\n");
-  EXPECT_EQ(limits().memory, 800000u);
+  EXPECT_EQ(limits().memory, 900000u);
 }
 
 TEST_F(CgroupTest, MoreInUseThanAllowedLeavesNothing) {
@@ -99,7 +99,8 @@ TEST_F(CgroupTest, Version1HasAHierarchyForEachController) {
   EXPECT_FALSE(limits().memory);
   write("sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "250000\n");
   write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "8000\n");
-  write("sys/fs/cgroup/memory/job/memory.stat", "inactive_file 1\ntotal_inactive_file 1000\n");
+  write("sys/fs/cgroup/memory/job/memory.stat",
+        "inactive_file 1\nactive_file 1\ntotal_inactive_file 700\ntotal_active_file 300\n");
   EXPECT_EQ(limits().processors, 2.5);
   EXPECT_EQ(limits().memory, 4000u);
 }
@@ -139,6 +140,49 @@ TEST_F(CgroupTest, MostMemoryOfVersion1) {
   EXPECT_EQ(most_memory(root_.path()), 2048'000u);
   write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "8000\n");
   EXPECT_EQ(most_memory(root_.path()), 8000u);
+}
+
+TEST_F(CgroupTest, SwapIsWhatTheGroupsAllowOfTheMachines) {
+  write("proc/meminfo", "MemTotal: 2000 kB\nSwapTotal: 500 kB\n");
+  mount_v2();
+  write("proc/self/cgroup", "0::/slice/service\n");
+  write("sys/fs/cgroup/slice/service/memory.max", "8000\n");
+  write("sys/fs/cgroup/slice/service/memory.swap.max", "max\n");
+  EXPECT_EQ(most_memory(root_.path()), 520'000u);
+  write("sys/fs/cgroup/slice/memory.swap.max", "0\n");  // as containers have it
+  EXPECT_EQ(most_memory(root_.path()), 8000u);
+  mount_v1();
+  write("proc/self/cgroup", "4:memory:/job\n");
+  write("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "8000\n");
+  EXPECT_EQ(most_memory(root_.path()), 520'000u);
+  write("sys/fs/cgroup/memory/job/memory.memsw.limit_in_bytes", "9000\n");
+  EXPECT_EQ(most_memory(root_.path()), 9000u);
+}
+
+TEST_F(CgroupTest, OwnLimitsBoundMemoryToo) {
+  write("proc/meminfo", "MemTotal: 2000 kB\nMemAvailable: 1000 kB\n");
+  write("proc/self/status", "Name:\tx\nVmSize:\t     300 kB\nVmRSS:\t 9 kB\nVmData:\t  100 kB\n");
+  std::string limits =
+      "Limit                     Soft Limit           Hard Limit           Units     \n"
+      "Max data size             unlimited            unlimited            bytes     \n";
+  write("proc/self/limits", limits);
+  EXPECT_FALSE(mappable_memory(root_.path()));
+  EXPECT_STREQ(memory_bound(root_.path()).of, "the machine");
+  EXPECT_EQ(describe_memory(root_.path()),
+            "this process may have 2.0 MB (the machine), and has 0.0 MB");
+  write(
+      "proc/self/limits",
+      limits + "Max address space         1024000              unlimited            bytes     \n");
+  ASSERT_TRUE(mappable_memory(root_.path()));
+  EXPECT_EQ(mappable_memory(root_.path())->bytes, 1024'000u - 300u * 1024);
+  EXPECT_EQ(available_memory(root_.path()), 1024'000u - 300u * 1024);
+  EXPECT_EQ(memory_bound(root_.path()).bytes, 1024'000u);
+  EXPECT_EQ(describe_memory(root_.path()),
+            "this process may map 1.0 MB (ulimit -v), and has mapped 0.3 MB");
+  write("proc/self/limits",
+        "Max data size             102400               unlimited            bytes\n");
+  EXPECT_EQ(mappable_memory(root_.path())->bytes, 0u);
+  EXPECT_STREQ(mappable_memory(root_.path())->of, "ulimit -d");
 }
 
 TEST(AvailableMemory, ThisMachineHasSome) {

@@ -236,6 +236,28 @@ TEST(Engine, RefusesMoreMemoryForKeysAndValuesThanThereIs) {
   }
 }
 
+// Each of them fits.
+TEST(Engine, RefusesWhatDoesNotFitBesideOtherEngines) {
+  test::TinyModel model(test::odd_config());
+  EngineOptions options{.threads = 1, .kv_memory = most_memory() / 5 * 3};
+  auto first = Engine::load(model.checkpoint(), options);
+  ASSERT_TRUE(first) << first.assume_error().message;
+  auto second = Engine::load(model.checkpoint(), options);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.assume_error().code, ErrorCode::kOutOfMemory);
+  std::string kv = "the keys and values of tiny (kv_memory) " + megabytes_text(options.kv_memory);
+  const std::string& message = second.assume_error().message;
+  std::size_t found = message.find(kv);
+  EXPECT_NE(found, std::string::npos) << message;
+  EXPECT_NE(message.find(kv, found + 1), std::string::npos) << message;
+  // One whose bound nobody chose gets of what is left.
+  auto modest = Engine::load(model.checkpoint(), {.threads = 1});
+  ASSERT_TRUE(modest) << modest.assume_error().message;
+  EXPECT_LE(modest.assume_value()->info().kv_bytes, (most_memory() - options.kv_memory) / 4);
+  first.assume_value().reset();
+  EXPECT_TRUE(Engine::load(model.checkpoint(), options));
+}
+
 TEST(Storyteller, StreamedPiecesAreTheTextAndStopStringsEndIt) {
   auto engine = load_storyteller();
   Request request{.prompt = engine->encode("Once upon a time").assume_value(),

@@ -43,20 +43,30 @@ TEST(WeightMemory, OfAQuantisedCheckpointIsThatOfItsMatrices) {
   EXPECT_EQ(weight_bytes(quantised, NumberFormat::kInt4), expected);
 }
 
-TEST(WeightMemory, MoreThanThereCanBeIsRefusedWithWhatOtherTypesTake) {
+TEST(WeightMemory, ARefusalSaysWhatOtherTypesTake) {
   test::TinyModel tiny(some_config());
-  checkpoint::Checkpoint& checkpoint = tiny.checkpoint();
-  std::uint64_t bytes = weight_bytes(checkpoint, NumberFormat::kF32);
-  EXPECT_TRUE(check_memory(checkpoint, NumberFormat::kF32, bytes));
-  EXPECT_TRUE(check_memory(checkpoint, NumberFormat::kF32, 0));  // not known
-  auto refused = check_memory(checkpoint, NumberFormat::kF32, bytes - 1);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.assume_error().code, ErrorCode::kOutOfMemory);
-  EXPECT_THAT(
-      refused.assume_error().message,
-      HasSubstr("tiny: the weights take 2.1 MB as f32, and this process may have 2.1 MB at most; "
-                "as int8 they take 0.6 MB, as int4 0.4"));
-  EXPECT_TRUE(check_memory(checkpoint, NumberFormat::kInt8, bytes - 1));
+  MemoryPart part = weights_part(tiny.checkpoint(), NumberFormat::kF32);
+  EXPECT_EQ(part.what, "the weights of tiny as f32");
+  EXPECT_EQ(part.bytes, weight_bytes(tiny.checkpoint(), NumberFormat::kF32));
+  Error error = with_smaller_types({ErrorCode::kOutOfMemory, "too much"}, tiny.checkpoint());
+  EXPECT_EQ(error.message, "too much; the weights of tiny take 0.6 MB as int8 and 0.4 MB as int4");
+  ThreadTeam team(1);
+  checkpoint::Checkpoint quantised = quantise(tiny.checkpoint(), NumberFormat::kInt4, team);
+  EXPECT_EQ(with_smaller_types({ErrorCode::kOutOfMemory, "too much"}, quantised).message,
+            "too much");
+}
+
+TEST(WeightMemory, OfAStepIsWhatItsBuffersTake) {
+  // 124M, 256 rows: the logits alone are 51.5 MB.
+  checkpoint::ModelConfig config{.block_size = 1024,
+                                 .vocab_size = 50304,
+                                 .n_layer = 12,
+                                 .n_head = 12,
+                                 .n_embd = 768,
+                                 .n_inner = 3072,
+                                 .tie_word_embeddings = true};
+  EXPECT_EQ(step_bytes(config, 256), 256u * 4 * (50304 + 3072 + 6 * 768));
+  EXPECT_EQ(step_bytes(config, 0), 0u);
 }
 
 }  // namespace
