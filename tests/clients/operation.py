@@ -57,6 +57,23 @@ def check_json_log(program):
     assert all(line["client"] == "127.0.0.1" for line in lines if "request_id" in line)
 
 
+def check_errors_quote_nothing_in_the_log(program):
+    """What of a message the client wrote: names that it made up, and values, in every form of error."""
+    bodies = ['{"SECRET": 1, "SECRET": 2}', '{"prompt": "x", "guided_SECRET": 1}', '{"prompt": "x", "SECRET": 1}',
+              '{"prompt": "x", "stop": {"SECRET": 1}}', '{"prompt": "x", "max_tokens": "SECRET"}']
+    with Server(program, "--log-json") as server:
+        for body in bodies:
+            connection = server.connect(30)
+            connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            assert response.status in (200, 400) and response.read(), (body, response.status)
+            connection.close()
+        server.get("/generate/x?SECRET=1")
+        wait_until("no line for each request",
+                   lambda: sum("request_id" in line for line in lines_of(server.read_log())) > len(bodies))
+        assert "SECRET" not in server.read_log(), server.read_log()
+
+
 def check_prompts_are_logged_if_asked_for(program):
     with Server(program, "--log-json", "--log-prompts") as server:
         server.get("/api/generate/SECRET")
@@ -333,6 +350,7 @@ def check_two_names_of_one_model(program):
 def main(program, folder):
     os.makedirs(folder, exist_ok=True)
     check_json_log(program)
+    check_errors_quote_nothing_in_the_log(program)
     check_prompts_are_logged_if_asked_for(program)
     check_errors_at_start(program, folder)
     check_keys_are_read_again(program, folder)

@@ -156,21 +156,22 @@ std::string problem(const Unsupported& field) {
 
 void refuse_unsupported(const json::object& body, JsonFields& fields) {
   for (std::string_view name : kHarmless) fields.find(name);
-  auto refuse = [&fields](std::string_view name, const json::value& value,
-                          const Unsupported& field) {
+  // `shown`: the name, where the client made it up.
+  auto refuse = [&fields](std::string_view name, const json::value& value, const Unsupported& field,
+                          std::string_view shown) {
     fields.find(name);
-    if (!is_neutral(value, field.neutral)) fields.fail(name, problem(field));
+    if (!is_neutral(value, field.neutral)) fields.fail(name, problem(field), std::string(shown));
   };
   for (const Unsupported& field : kUnsupported) {
     if (!field.name.ends_with('*')) {
       const json::value* value = body.if_contains(field.name);
-      if (value != nullptr) refuse(field.name, *value, field);
+      if (value != nullptr) refuse(field.name, *value, field, {});
       continue;
     }
     std::string_view prefix = field.name.substr(0, field.name.size() - 1);
     for (const auto& [key, value] : body) {
       std::string_view name(key.data(), key.size());
-      if (name.starts_with(prefix)) refuse(name, value, field);
+      if (name.starts_with(prefix)) refuse(name, value, field, name);
     }
   }
 }

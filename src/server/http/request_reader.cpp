@@ -106,6 +106,25 @@ bool is_valid_host(std::string_view host) {
          std::all_of(rest.begin() + 1, rest.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// Lines end with both; a program in front may end them with the second alone.
+bool has_bare_line_feed(std::string_view lines) {
+  for (std::size_t at = lines.find('\n'); at != std::string_view::npos;
+       at = lines.find('\n', at + 1)) {
+    if (at == 0 || lines[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
+// Beast lets a quoted value of an extension be anything.
+struct CheckChunk {
+  void operator()(std::uint64_t, std::string_view extensions, error_code& error) const {
+    auto is_control = [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == '\x7f'; };
+    if (std::any_of(extensions.begin(), extensions.end(), is_control)) {
+      error = http::error::bad_chunk_extension;
+    }
+  }
+};
+
 // What Beast lets pass. `raw` is the whole head.
 HttpResult<void> check_head(std::string_view raw, HttpRequest& request) {
   if (raw.find("\r\n ") != std::string_view::npos || raw.find("\r\n\t") != std::string_view::npos) {
@@ -143,6 +162,7 @@ struct RequestReader::Impl {
                    std::make_tuple(std::pmr::polymorphic_allocator<char>(&memory)));
     parser->header_limit(static_cast<std::uint32_t>(limits.header));
     parser->body_limit(limits.body);
+    parser->on_chunk_header(check_chunk);
     // What was allotted for the last one's head serves the next one.
     request.method.clear();
     request.target.clear();
@@ -153,7 +173,7 @@ struct RequestReader::Impl {
     }
     request.body = {};
     request.expects_continue = false;
-    has_begun = false;
+    has_begun = has_passed_empty_line = false;
   }
 
   HttpResult<void> take_head(std::string_view raw) {
@@ -176,8 +196,10 @@ struct RequestReader::Impl {
   std::pmr::monotonic_buffer_resource memory{room.data(), room.size()};
   std::optional<http::request_parser<http::string_body, std::pmr::polymorphic_allocator<char>>>
       parser;
+  CheckChunk check_chunk;
   HttpRequest request;
   bool has_begun = false;
+  bool has_passed_empty_line = false;  // before the request
 };
 
 RequestReader::RequestReader(ReaderLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
@@ -186,6 +208,12 @@ RequestReader::~RequestReader() = default;
 HttpResult<std::size_t> RequestReader::put(std::string_view bytes) {
   auto& parser = *impl_->parser;
   std::size_t used = 0;
+  // Old clients send an empty line behind a body (RFC 9112, 2.2). It is no request yet.
+  if (!impl_->has_begun && !impl_->has_passed_empty_line) {
+    if (bytes == "\r") return used;
+    impl_->has_passed_empty_line = bytes.starts_with("\r\n");
+    if (impl_->has_passed_empty_line) used = 2;
+  }
   while (used < bytes.size() && !parser.is_done()) {
     impl_->has_begun = true;
     std::string_view rest = bytes.substr(used);
@@ -200,6 +228,9 @@ HttpResult<std::size_t> RequestReader::put(std::string_view bytes) {
     } else if (count == 0) {
       // The rest of a line is missing: of the head, whose length Beast limits, or of a chunk's.
       if (rest.size() > impl_->limits.header) return bad_request("a line of the body is too long");
+      if (had_head && has_bare_line_feed(rest)) {
+        return bad_request("a line of the body: expected CRLF at its end, found a bare line feed");
+      }
       break;
     }
   }

@@ -64,6 +64,20 @@ TEST(RequestReader, LeavesTheNextRequestAlone) {
   EXPECT_EQ(outcome.used, first.size());
 }
 
+TEST(RequestReader, OneEmptyLineBeforeARequestIsPassedOver) {
+  const std::string request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{99}}) {
+    Outcome outcome = read("\r\n" + request, piece);
+    ASSERT_TRUE(outcome.is_done) << piece << " " << outcome.status;
+    EXPECT_EQ(outcome.request.target, "/a");
+    EXPECT_EQ(outcome.used, request.size() + 2);
+  }
+  RequestReader reader(kLimits);
+  EXPECT_EQ(reader.put("\r").assume_value(), 0u);
+  EXPECT_EQ(reader.put("\r\n").assume_value(), 2u);
+  EXPECT_FALSE(reader.has_begun());
+}
+
 TEST(RequestReader, KeepsAliveByTheVersion) {
   EXPECT_TRUE(read("GET / HTTP/1.1\r\nHost: x\r\n\r\n").request.keep_alive);
   EXPECT_FALSE(read("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").request.keep_alive);
@@ -128,6 +142,14 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"ChunkSizeThatOverflows", 400, kChunked + "10000000000000000\r\na\r\n0\r\n\r\n"},
         Refused{"ChunkLongerThanItSays", 400, kChunked + "1\r\nabc\r\n0\r\n\r\n"},
         Refused{"ChunkLineWithoutEnd", 400, kChunked + "1;" + std::string(4096, 'x')},
+        Refused{"LineFeedInChunkExtension", 400, kChunked + "1;x=\"\n\"\r\na\r\n0\r\n\r\n"},
+        Refused{"LineFeedInLastChunkExtension", 400, kChunked + "0;x=\"\n\"\r\n\r\n"},
+        Refused{"ControlInChunkExtension", 400, kChunked + "1;x=\"\x01\"\r\na\r\n0\r\n\r\n"},
+        Refused{"ChunkLineThatALineFeedEnds", 400, kChunked + "1\na"},
+        Refused{"LaterChunkLineThatALineFeedEnds", 400, kChunked + "1\r\na\r\n1\na"},
+        Refused{"TrailerThatALineFeedEnds", 400, kChunked + "0\r\nX: y\n"},
+        Refused{"TwoEmptyLines", 400, "\r\n\r\n" + kGet + "Host: x\r\n\r\n"},
+        Refused{"BareLineFeedBefore", 400, "\n" + kGet + "Host: x\r\n\r\n"},
         Refused{"BareLineFeeds", 505, "GET / HTTP/1.1\nHost: x\n\nGET /b HTTP/1.1\r\n\r\n\r\n"},
         Refused{"BareLineFeedInHeader", 400, kGet + "Host: x\nX: y\r\n\r\n"},
         Refused{"BareCarriageReturn", 400, kGet + "Host: x\rX: y\r\n\r\n"},
