@@ -218,6 +218,9 @@ HttpResult<std::size_t> RequestReader::put(std::string_view bytes) {
     impl_->has_begun = true;
     std::string_view rest = bytes.substr(used);
     bool had_head = parser.is_header_done();
+    // No chunked body ends with less, and Beast asserts that it is not given less of the last chunk.
+    constexpr std::string_view kShortestEnd = "0\r\n\r\n";
+    if (had_head && parser.chunked() && rest.size() < kShortestEnd.size()) break;
     error_code error;
     std::size_t count = parser.put(boost::asio::buffer(rest.data(), rest.size()), error);
     used += count;
