@@ -1,14 +1,15 @@
 #include "checkpoint/foreign.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 #include <vector>
 
 #include "checkpoint/little_endian.h"
+#include "core/error_text.h"
 #include "core/placeholder.h"
 #include "core/printable.h"
 
@@ -216,13 +217,9 @@ Contents contents_of(const std::string& folder) {
 // "'a', 'b', 'c' and 4 more".
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kMost = 5;
-  std::vector<std::string> shown;
-  for (const std::string& name : names) {
-    if (shown.size() < kMost) shown.push_back(in_quotes(name));
-  }
-  std::string text = fmt::format("{}", fmt::join(shown, ", "));
-  if (names.size() > kMost) text += fmt::format(" and {} more", names.size() - kMost);
-  return text;
+  std::vector<std::string> quoted;
+  std::ranges::transform(names, std::back_inserter(quoted), in_quotes);
+  return listed(quoted, kMost);
 }
 
 std::string judge_folder(const Contents& contents) {

@@ -1,7 +1,6 @@
 #include "checkpoint/model_folder.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +8,7 @@
 #include <optional>
 #include <system_error>
 
+#include "core/error_text.h"
 #include "core/printable.h"
 
 namespace chorus::checkpoint {
@@ -53,12 +53,8 @@ std::vector<fs::path> models_in(const fs::path& folder) {
 std::string names_of(const std::vector<fs::path>& paths) {
   constexpr std::size_t kMost = 8;
   std::vector<std::string> names;
-  for (const fs::path& path : paths) {
-    if (names.size() < kMost) names.push_back(in_quotes(path.filename().string()));
-  }
-  std::string text = fmt::format("{}", fmt::join(names, ", "));
-  if (paths.size() > kMost) text += fmt::format(" and {} more", paths.size() - kMost);
-  return text;
+  for (const fs::path& path : paths) names.push_back(in_quotes(path.filename().string()));
+  return listed(names, kMost);
 }
 
 }  // namespace

@@ -70,8 +70,8 @@ Result<ServeMemory> plan_memory(ServeOptions& options) {
   std::uint64_t& kv = options.engine.kv_memory;
   Parts parts = parts_of(options);
   std::vector<MemoryPart> all = parts.models;
-  all.push_back({"the program itself", parts.program});
   all.push_back({"keys and values (--kv-memory)", kv});
+  all.push_back({"the program itself", parts.program});
   if (options.is_buffer_total_given) {
     all.push_back({"the buffers of all clients (--max-buffer-total)", buffers});
   }

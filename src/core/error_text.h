@@ -2,6 +2,7 @@
 // out of a file: see printable.h. Pure functions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -15,6 +16,9 @@ inline Error corrupt(std::string message) { return {ErrorCode::kCorrupt, std::mo
 
 // "[3, 128]".
 std::string shape_text(const std::vector<std::int64_t>& shape);
+
+// "a, b, c and 4 more": the first `most` of the words, and how many there are beside them.
+std::string listed(const std::vector<std::string>& words, std::size_t most);
 
 // The result itself, or its error with "PLACE: " in front.
 template <class T>

@@ -3,7 +3,6 @@
 // must be compared (an lm_head beside wte), and f64 ones, which are rounded.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -439,15 +438,10 @@ class Assembler {
     }
     if (names.empty()) return;
     constexpr std::size_t kMostNamed = 8;
-    std::string more;
-    if (names.size() > kMostNamed) {
-      more = fmt::format(" and {} more", names.size() - kMostNamed);
-      names.resize(kMostNamed);
-    }
     result_.notes.push_back(
-        fmt::format("tensors that are no weights of GPT-2's are passed over: {}{}; if the model "
+        fmt::format("tensors that are no weights of GPT-2's are passed over: {}; if the model "
                     "computes with one of them, its text will differ",
-                    fmt::join(names, ", "), more));
+                    listed(names, kMostNamed)));
   }
 
   PlainNames plain_;

@@ -1,7 +1,6 @@
 #include "checkpoint/gpt2/config_fields.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "checkpoint/gpt2/config_names.h"
 #include "checkpoint/gpt2/limits.h"
+#include "core/error_text.h"
 #include "core/printable.h"
 
 namespace chorus::checkpoint {
@@ -58,15 +58,10 @@ class Reader {
     CHORUS_TRY(finish_activation());
     note_names_of_others();
     if (unknown_.empty() || reading_.is_fallback) return ok();
-    std::string more;
-    if (unknown_.size() > kMostNamed) {
-      more = fmt::format(" and {} more", unknown_.size() - kMostNamed);
-      unknown_.resize(kMostNamed);
-    }
     fields_.notes.push_back(
-        fmt::format("the config has fields that are not known here and are passed over: {}{}; if "
+        fmt::format("the config has fields that are not known here and are passed over: {}; if "
                     "one of them changes what the model computes, its text will differ",
-                    fmt::join(unknown_, ", "), more));
+                    listed(unknown_, kMostNamed)));
     return ok();
   }
 
