@@ -164,9 +164,9 @@ Result<json::value> parse(std::string_view text, std::size_t skipped) {
   error_code error;
   std::size_t used = parser.write_some(false, text.data(), text.size(), error);
   if (!parser.handler().duplicate_key().empty()) {
-    return Error{ErrorCode::kCorrupt,
-                 fmt::format("bad JSON: the key \"{}\" stands twice in one object",
-                             printable(parser.handler().duplicate_key()))};
+    return Error{ErrorCode::kCorrupt, "bad JSON: the key " +
+                                          in_quotes(parser.handler().duplicate_key()) +
+                                          " stands twice in one object"};
   }
   if (!error && used < text.size()) error = json::error::extra_data;
   if (error) {

@@ -72,7 +72,7 @@ TEST(ParseJson, BytesThatAreNoUtf8AreAnError) {
 
 TEST(ParseJson, ADoubledKeyAndDeepNestingAreErrors) {
   EXPECT_EQ(error_of_parse(R"({"a": 1, "a": 2})"),
-            "bad JSON: the key \"a\" stands twice in one object");
+            "bad JSON: the key 'a' stands twice in one object");
   EXPECT_EQ(error_of_parse(std::string(16, '[') + std::string(16, ']')), "no error");
   EXPECT_NE(error_of_parse(std::string(17, '[') + std::string(17, ']')), "no error");
 }
